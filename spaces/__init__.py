@@ -1,0 +1,1 @@
+"""One module for each cloud API, behind the contract in base.py."""

@@ -1,0 +1,66 @@
+"""The kinds of values: what they take and what they say when they do not."""
+
+import pytest
+
+from vcycled import options
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "value"),
+    [
+        (options.SECONDS, "0", 0),
+        (options.whole(1, 5), "5", 5),
+        (options.number(0, 1), "0.5", 0.5),
+        (options.FLAG, "Yes", True),
+        (options.FLAG, "off", False),
+        (options.NAMES, " a  b ", ("a", "b")),
+        (options.AMOUNT, "10%", options.Amount(percent=10.0)),
+        (options.AMOUNT, "3", options.Amount(count=3)),
+        (options.HOSTPORT, "vacmon.example.com:8884", "vacmon.example.com:8884"),
+        (options.choice("a", "b"), "b", "b"),
+    ],
+)
+def test_reads_what_it_accepts(kind: options.Kind[object], text: str, value: object) -> None:
+    """A value in the accepted form becomes what the field holds."""
+    assert kind.parse(text) == value
+
+
+@pytest.mark.parametrize(
+    ("kind", "text"),
+    [
+        (options.SECONDS, "-1"),
+        (options.SECONDS, "two"),
+        (options.SECONDS, "1.5"),
+        (options.whole(1, 5), "6"),
+        (options.number(), "nan"),
+        (options.number(), "inf"),
+        (options.number(0, 1), "1.01"),
+        (options.FLAG, "maybe"),
+        (options.AMOUNT, "0"),
+        (options.AMOUNT, "0%"),
+        (options.AMOUNT, "101%"),
+        (options.TEXT, ""),
+        (options.URL, "ftp://host/x"),
+        (options.PATTERN, "("),
+    ],
+)
+def test_says_what_it_accepts(kind: options.Kind[object], text: str) -> None:
+    """A value in any other form is refused with the form and the value in the message."""
+    with pytest.raises(ValueError, match="must be ") as caught:
+        kind.parse(text)
+    assert str(caught.value) == f"must be {kind.accepts}, not {text!r}"
+
+
+def test_a_secret_never_prints() -> None:
+    """Only reveal() gives the text of a secret."""
+    secret = options.SECRET.parse("hunter2")
+    assert "hunter2" not in f"{secret} {secret!r} {secret!s:>20}"
+    assert secret.reveal() == "hunter2"
+
+
+@pytest.mark.parametrize(
+    ("amount", "total", "value"), [("10%", 101, 11), ("10%", 0, 0), ("7", 1, 7)]
+)
+def test_an_amount_of_a_total(amount: str, total: int, value: int) -> None:
+    """A percentage is rounded up, a count is itself."""
+    assert options.AMOUNT.parse(amount).of(total) == value
