@@ -80,4 +80,7 @@ class ListedMachine:
     started_at: int | None = None
     stopped_at: int | None = None
     fault: str = ""
+    """What went wrong, as the cloud says it, for FAILED machines."""
+    lacks_capacity: bool = False
+    """True if `fault` means that the cloud had no room for this flavor in this zone."""
     tags: Mapping[str, str] = field(default_factory=dict)

@@ -47,6 +47,8 @@ class Terms:
     start_timeout_seconds: int = 3600
     heartbeat_file: str = ""
     heartbeat_seconds: int = 0
+    abort_on_700: bool = False
+    abort_on_heartbeat: bool = False
     site: str = ""
     """Site of the accounting record."""
     is_published: bool = False
@@ -96,6 +98,8 @@ class Machine:
     end_source: EndSource | None = None
     message: ShutdownMessage | None = None
     is_aborted: bool = False
+    is_closed: bool = False
+    """The record of its current run is final and may have left; a return starts a new interval."""
     interval: int = 0
     """Number of the current run: 0, and one more each time it came back after its record left."""
     missing_since: int | None = None
