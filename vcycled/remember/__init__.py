@@ -1,0 +1,31 @@
+"""What happened, turned into what is remembered. Pure: facts in, changes out.
+
+match      which listed machine is which of ours, which is missing, what is foreign
+questions  what must be asked before that can be believed (shell: `find`, shutdown messages)
+learn      every transition, recorded once, as one set of changes
+obey       the orders of operators
+concluded  the answers to our creations
+updated    the records once changes are saved
+"""
+
+from vcycled.remember.adopt import adopted
+from vcycled.remember.creation import Attempt, concluded
+from vcycled.remember.ends import LastWords
+from vcycled.remember.learn import Answers, learn
+from vcycled.remember.match import Matched, Questions, match, questions
+from vcycled.remember.orders import obey, updated
+
+__all__ = [
+    "Answers",
+    "Attempt",
+    "LastWords",
+    "Matched",
+    "Questions",
+    "adopted",
+    "concluded",
+    "learn",
+    "match",
+    "obey",
+    "questions",
+    "updated",
+]

@@ -1,0 +1,89 @@
+"""Machines of ours that the records do not have: lost with a database, late, or made twice."""
+
+from __future__ import annotations
+
+import uuid as uuids
+from dataclasses import replace
+
+from vcycled.model import FATE, Fate, ListedMachine, Machine, MachineState, Stage, Terms
+
+_NAMESPACE = uuids.UUID("5d3f3f0e-6f0b-5bb1-9a4e-0c8f6a1b7c55")
+
+
+def adopted(
+    listed: ListedMachine, *, space: str, known: Machine | None, terms: Terms, now: int
+) -> Machine:
+    """Return the machine to remember for one that is tagged as ours.
+
+    Args:
+        listed: what the cloud shows.
+        space: the space that listed it.
+        known: what the store has under its uuid, whatever its stage; None if nothing.
+        terms: what its machinetype promises today, used only if nothing better is known.
+        now: when it was seen.
+    """
+    if known is None:
+        return _from_tags(listed, space=space, terms=terms, now=now)
+    if known.stage is Stage.GONE and known.cloud_id in {"", listed.cloud_id}:
+        return _returned(known, listed, now=now)
+    duplicate = _from_tags(listed, space=space, terms=known.terms, now=now)
+    return replace(duplicate, uuid=_uuid_of(listed), is_delete_ordered=True)
+
+
+def _from_tags(listed: ListedMachine, *, space: str, terms: Terms, now: int) -> Machine:
+    return Machine(
+        uuid=listed.tags.get("vcycle_uuid") or _uuid_of(listed),
+        name=listed.name,
+        space=space,
+        machinetype=listed.tags.get("machinetype", ""),
+        stage=Stage.LISTED,
+        state=MachineState.UNKNOWN,  # the cloud's word for it is learned as a change
+        processors=listed.processors,
+        memory_mb=listed.memory_mb,
+        flavor=listed.flavor,
+        terms=terms,
+        created_at=min(listed.created_at or now, now),
+        zone=listed.zone,
+        cloud_id=listed.cloud_id,
+        address=listed.address,
+        seen_at=now,
+    )
+
+
+def _returned(known: Machine, listed: ListedMachine, *, now: int) -> Machine:
+    """Return a machine that we held for gone; what ran before is accounted and stays so."""
+    has_ended = FATE[listed.state] in {Fate.REMOVE, Fate.GOING} and known.stopped_at is not None
+    back = replace(
+        known,
+        stage=Stage.LISTED,
+        cloud_id=listed.cloud_id,
+        gone_at=None,
+        seen_at=known.seen_at or now,
+        missing_since=None,
+        missing_first_at=None,
+        missing_listings=0,
+        delete_attempts=0,
+        delete_attempt_at=None,
+        is_delete_acknowledged=False,
+    )
+    return back if has_ended else renewed(back)
+
+
+def renewed(machine: Machine) -> Machine:
+    """Return an ended machine that runs again: a new interval if the last record may have left."""
+    began = None if machine.is_closed else machine.started_at
+    return replace(
+        machine,
+        interval=machine.interval + machine.is_closed,
+        started_at=began,
+        stopped_at=None,
+        end_source=None,
+        message=None,
+        is_aborted=False,
+        is_closed=False,
+        delete_reason="",
+    )
+
+
+def _uuid_of(listed: ListedMachine) -> str:
+    return str(uuids.uuid5(_NAMESPACE, listed.cloud_id))

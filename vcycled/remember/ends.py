@@ -1,0 +1,171 @@
+"""When a machine began and ended, whether that was an abort, and what it is accounted for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from vcycled.model import (
+    MESSAGES,
+    EndSource,
+    ListedMachine,
+    Machine,
+    MachineState,
+    Reason,
+    RunInterval,
+    ShutdownMessage,
+)
+
+ABORT_CODES = range(300, 700)
+"""Codes of shutdown messages that mean "no work here now" (compat.md 3)."""
+OWN_REASONS = frozenset(Reason) - {Reason.FINISHED, Reason.FAILED, Reason.DELETING}
+"""Reasons of ours to delete a machine that had not ended by itself."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LastWords:
+    """What a machine left behind, as the published tree has it."""
+
+    message: ShutdownMessage | None = None
+    heartbeat_at: int | None = None
+
+
+def started_at(machine: Machine, listed: ListedMachine, *, now: int) -> int:
+    """Return when a machine that is seen to run began, as the cloud says or else now.
+
+    A cloud's time is that of the first boot, so it says nothing of a later interval.
+    """
+    stated = None if machine.interval else listed.started_at
+    return now if stated is None else min(max(stated, machine.created_at), now)
+
+
+def ended(
+    machine: Machine,
+    listed: ListedMachine | None,
+    words: LastWords,
+    *,
+    sighted_at: int | None,
+    now: int,
+) -> Machine:
+    """Return `machine` with its end: stopped_at, its source, message and whether it aborted.
+
+    Args:
+        machine: not ended so far.
+        listed: what the cloud still shows of it, None if it is gone.
+        words: its shutdown message and last heartbeat.
+        sighted_at: last time it was listed as not ended, if ever.
+        now: an upper bound of the end.
+    """
+    words = _of_this_run(machine, words)
+    began = _began(machine, listed, words)
+    at, source = _end(machine, listed, words, sighted_at=sighted_at, now=now)
+    at = min(max(at, began or machine.created_at), now)
+    ending = replace(
+        machine, started_at=began, stopped_at=at, end_source=source, message=words.message
+    )
+    return replace(ending, is_aborted=_is_abort(ending))
+
+
+def _of_this_run(machine: Machine, words: LastWords) -> LastWords:
+    """Return `words` without what an earlier interval left."""
+    began = machine.started_at if machine.interval else None
+    if began is None:
+        return words
+    message, heartbeat_at = words.message, words.heartbeat_at
+    return LastWords(
+        message=message if message is not None and message.written_at >= began else None,
+        heartbeat_at=heartbeat_at if heartbeat_at is not None and heartbeat_at >= began else None,
+    )
+
+
+def _began(machine: Machine, listed: ListedMachine | None, words: LastWords) -> int | None:
+    """Return when it began to run; None if nothing says that it ever did."""
+    if machine.started_at is not None or machine.interval:
+        return machine.started_at
+    if listed is not None and listed.started_at is not None:
+        return max(listed.started_at, machine.created_at)
+    has_written = words.message is not None and not _is_ours(words.message)
+    has_shut_down = listed is not None and listed.state is MachineState.SHUTDOWN
+    if has_shut_down or has_written or words.heartbeat_at is not None:
+        stated = listed.created_at if listed is not None else None
+        return max(stated or machine.created_at, machine.created_at)
+    return None
+
+
+def _end(
+    machine: Machine,
+    listed: ListedMachine | None,
+    words: LastWords,
+    *,
+    sighted_at: int | None,
+    now: int,
+) -> tuple[int, EndSource]:
+    if listed is not None and listed.stopped_at is not None:
+        return listed.stopped_at, EndSource.CLOUD
+    if words.message is not None and not _is_ours(words.message):
+        return words.message.written_at, EndSource.MESSAGE
+    found: list[tuple[int, EndSource]] = []
+    if machine.is_delete_acknowledged and machine.delete_attempt_at is not None:
+        found.append((machine.delete_attempt_at, EndSource.DELETED))
+    if words.heartbeat_at is not None:
+        found.append((words.heartbeat_at, EndSource.HEARTBEAT))
+    if sighted_at is not None:
+        found.append((sighted_at, EndSource.SIGHTING))
+    return max(found, default=(now, EndSource.SIGHTING))
+
+
+def _is_ours(message: ShutdownMessage | None) -> bool:
+    """True if the manager, not the machine, wrote `message`."""
+    return message is not None and message.text in MESSAGES.values()
+
+
+def _is_abort(machine: Machine) -> bool:
+    """Apply compat.md 3 and the rulings: our own deletes are no aborts."""
+    message, terms = machine.message, machine.terms
+    if message is not None and message.code is not None and not _is_ours(message):
+        return message.code in ABORT_CODES or (message.code >= 700 and terms.abort_on_700)
+    if machine.delete_reason in OWN_REASONS:
+        return terms.abort_on_heartbeat and machine.delete_reason == Reason.SILENT
+    return machine.started_at is not None and duration(machine) < terms.fizzle_seconds
+
+
+def duration(machine: Machine) -> int:
+    """Return how long an ended machine ran, in seconds; 0 if it never did."""
+    if machine.started_at is None or machine.stopped_at is None:
+        return 0
+    return machine.stopped_at - machine.started_at
+
+
+def has_found_work(machine: Machine) -> bool:
+    """True if this ended machine is evidence that there is work (see the ruling on probing)."""
+    if machine.is_aborted:
+        return False
+    survived = machine.started_at is not None and duration(machine) >= machine.terms.fizzle_seconds
+    has_said_so = (
+        machine.message is not None
+        and machine.message.code is not None
+        and not _is_ours(machine.message)
+    )
+    return survived or has_said_so
+
+
+def interval_of(machine: Machine, *, is_final: bool) -> RunInterval | None:
+    """Return what is accounted for an ended machine; None if it ran too briefly or not at all."""
+    began, ended_at, source = machine.started_at, machine.stopped_at, machine.end_source
+    if began is None or ended_at is None or source is None:
+        return None
+    if ended_at - began < machine.terms.fizzle_seconds:
+        return None
+    return RunInterval(
+        uuid=machine.uuid,
+        interval=machine.interval,
+        space=machine.space,
+        machinetype=machine.machinetype,
+        name=machine.name,
+        processors=machine.processors,
+        memory_mb=machine.memory_mb,
+        started_at=began,
+        ended_at=ended_at,
+        end_source=source,
+        is_final=is_final,
+        terms=machine.terms,
+    )

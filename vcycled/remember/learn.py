@@ -1,0 +1,223 @@
+"""Every transition of a space's machines, recorded once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from vcycled.model import (
+    FATE,
+    Changes,
+    EndSource,
+    Fate,
+    ListedMachine,
+    Machine,
+    MachineState,
+    Reason,
+    Records,
+    Stage,
+)
+from vcycled.remember.adopt import renewed
+from vcycled.remember.ends import (
+    OWN_REASONS,
+    LastWords,
+    duration,
+    ended,
+    has_found_work,
+    started_at,
+)
+from vcycled.remember.ledger import Ledger, without_capacity
+from vcycled.remember.match import Matched
+
+CLOSE_SECONDS = 3600
+"""A machine that ended so long ago has its final end, though the cloud still shows it."""
+_NOTHING = LastWords()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answers:
+    """What the shell found out (see `questions`)."""
+
+    words: Mapping[str, LastWords] = field(default_factory=dict)
+    """By uuid, for the ended."""
+    found: Mapping[str, ListedMachine | None] = field(default_factory=dict)
+    """By uuid, for the doubtful; one that could not be asked for is left out."""
+    adopted: tuple[tuple[Machine, ListedMachine], ...] = ()
+    """For the strangers."""
+
+
+def learn(records: Records, matched: Matched, answers: Answers, *, now: int) -> Changes:
+    """Return what this listing changes, as one transaction for the store."""
+    ledger = Ledger(records, matched.memory, now)
+    for machine in matched.unasked:
+        ledger.put(
+            replace(machine, stage=Stage.GONE, gone_at=now),
+            "intent-dropped",
+            "the cloud was never asked for it",
+        )
+    for machine, listed in matched.seen:
+        _see(ledger, machine, listed, answers.words.get(machine.uuid, _NOTHING))
+    for machine, listed in answers.adopted:
+        ledger.note(machine, "machine-adopted", f"found in the cloud as {listed.cloud_id}")
+        _see(ledger, machine, listed, answers.words.get(machine.uuid, _NOTHING), is_new=True)
+    for machine in matched.absent:
+        _miss(ledger, machine, answers)
+    return ledger.changes()
+
+
+def _see(
+    ledger: Ledger,
+    before: Machine,
+    listed: ListedMachine,
+    words: LastWords,
+    *,
+    is_new: bool = False,
+) -> None:
+    """Record what the listing says of one machine; nothing if nothing changed."""
+    machine = _identified(ledger, before, listed)
+    fate = FATE[listed.state]
+    if fate in {Fate.REMOVE, Fate.GOING}:
+        if machine.stopped_at is None:
+            machine = _stop(ledger, machine, listed, words)
+        machine = _closed(ledger, machine)
+    else:
+        if machine.stopped_at is not None:
+            machine = renewed(machine)
+            ledger.note(machine, "machine-back", f"it is {listed.state} again")
+        if fate is Fate.KEEP and machine.started_at is None:
+            machine = _start(ledger, machine, listed)
+    if is_new or machine is not before:
+        ledger.put(machine)
+
+
+def _identified(ledger: Ledger, machine: Machine, listed: ListedMachine) -> Machine:
+    """Return `machine` as listed: stage, state, id and address; itself if all is as before."""
+    is_same = (
+        machine.stage is Stage.LISTED
+        and machine.state is listed.state
+        and machine.cloud_id == listed.cloud_id
+        and machine.missing_since is None
+        and (machine.address == listed.address or not listed.address)
+        and machine.fault == listed.fault
+    )
+    if is_same:
+        return machine
+    if machine.stage is not Stage.LISTED:
+        ledger.note(machine, "machine-seen", f"listed as {listed.state}")
+    elif machine.missing_since is not None:
+        ledger.note(machine, "machine-found", f"absent from {machine.missing_listings} listings")
+    if machine.state is not listed.state and machine.stage is Stage.LISTED:
+        ledger.note(machine, "machine-state", f"{machine.state} -> {listed.state}")
+    return replace(
+        machine,
+        stage=Stage.LISTED,
+        state=listed.state,
+        cloud_id=listed.cloud_id,
+        seen_at=ledger.now if machine.seen_at is None else machine.seen_at,
+        address=listed.address or machine.address,
+        zone=listed.zone or machine.zone,
+        processors=listed.processors or machine.processors,
+        memory_mb=listed.memory_mb or machine.memory_mb,
+        fault=listed.fault,
+        missing_since=None,
+        missing_first_at=None,
+        missing_listings=0,
+    )
+
+
+def _start(ledger: Ledger, machine: Machine, listed: ListedMachine) -> Machine:
+    began = started_at(machine, listed, now=ledger.now)
+    ledger.note(machine, "machine-started", f"after {began - machine.created_at} s")
+    memory = ledger.of(machine)
+    failed_at = memory.creation_failed_at
+    if failed_at is not None and machine.created_at > failed_at:
+        ledger.remember(
+            replace(memory, creation_failures=0, creation_failed_at=None, creation_error="")
+        )
+    return replace(machine, started_at=began)
+
+
+def _stop(
+    ledger: Ledger, machine: Machine, listed: ListedMachine | None, words: LastWords
+) -> Machine:
+    """Record the end of a machine, with all that follows from it."""
+    sighted_at = ledger.listed_before if listed is not None else machine.missing_since
+    has_been_seen = machine.seen_at is not None and machine.seen_at < ledger.now
+    stopped = ended(
+        machine,
+        listed,
+        words,
+        sighted_at=sighted_at if has_been_seen else None,
+        now=ledger.now,
+    )
+    ledger.note(stopped, "machine-stopped", _end_text(stopped))
+    _judge(ledger, stopped, lacks_capacity=listed is not None and listed.lacks_capacity)
+    ledger.account(stopped, is_final=False)
+    return stopped
+
+
+def _judge(ledger: Ledger, stopped: Machine, *, lacks_capacity: bool) -> None:
+    """Draw the conclusions from an end: an abort, evidence of work, or a failed creation."""
+    memory = ledger.of(stopped)
+    if stopped.is_aborted and stopped.stopped_at is not None:
+        at = max(memory.last_abort_at or 0, stopped.stopped_at)
+        ledger.remember(replace(memory, last_abort_at=at))
+        ledger.note(stopped, "machine-aborted", f"it ran {duration(stopped)} s")
+    elif has_found_work(stopped):
+        at = max(memory.proven_at or 0, stopped.created_at)
+        ledger.remember(replace(memory, proven_at=at))
+    elif stopped.started_at is None and lacks_capacity:
+        ledger.memory = without_capacity(
+            ledger.memory, stopped.flavor, stopped.zone, now=ledger.now
+        )
+        ledger.note(stopped, "no-capacity", stopped.fault)
+    elif stopped.started_at is None and _was_to_start(stopped):
+        ledger.fail(stopped, stopped.fault or _why_never_ran(stopped))
+        ledger.note(stopped, "creation-failed", stopped.fault or _why_never_ran(stopped))
+
+
+def _was_to_start(machine: Machine) -> bool:
+    """True unless we ended it before it could run."""
+    return machine.delete_reason not in OWN_REASONS - {Reason.NOT_STARTED}
+
+
+def _why_never_ran(machine: Machine) -> str:
+    if machine.delete_reason == Reason.NOT_STARTED:
+        return f"not started within {machine.terms.start_timeout_seconds} s"
+    return "it ended before it ran" if machine.state is MachineState.FAILED else "it vanished"
+
+
+def _end_text(machine: Machine) -> str:
+    said = f", it said {machine.message.text!r}" if machine.message else ""
+    source = machine.end_source or EndSource.SIGHTING
+    ran = f"ran {duration(machine)} s" if machine.started_at is not None else "never ran"
+    return f"{ran}, end by {source}{said}"
+
+
+def _closed(ledger: Ledger, machine: Machine) -> Machine:
+    """Return `machine` with its interval final once its end is old enough."""
+    stopped_at = machine.stopped_at
+    if machine.is_closed or stopped_at is None or ledger.now - stopped_at < CLOSE_SECONDS:
+        return machine
+    ledger.account(machine, is_final=True)
+    return replace(machine, is_closed=True)
+
+
+def _miss(ledger: Ledger, machine: Machine, answers: Answers) -> None:
+    """Record that a machine was not listed, and whether it is gone."""
+    if machine.uuid not in answers.found:
+        event = "machine-missing" if machine.missing_listings == 1 else ""
+        expected = machine.is_delete_acknowledged or machine.stage is Stage.ASKED
+        ledger.put(machine, "" if expected else event, "absent from a complete listing")
+        return
+    found = answers.found[machine.uuid]
+    words = answers.words.get(machine.uuid, _NOTHING)
+    if found is not None:
+        _see(ledger, machine, found, words)
+        return
+    if machine.stopped_at is None:
+        machine = _stop(ledger, machine, None, words)
+    if not machine.is_closed:
+        ledger.account(machine, is_final=True)
+    gone = replace(machine, stage=Stage.GONE, gone_at=ledger.now, is_closed=True)
+    ledger.put(gone, "machine-gone", "confirmed absent")

@@ -1,0 +1,185 @@
+"""Which listed machine is which of ours, which of ours is missing, and what is foreign.
+
+# Note [Whose is it?]
+
+A machine is ours if it carries our installation id, or if we have just asked for one of its name
+and the cloud shows no tags yet. The name pattern alone proves nothing: other managers use it too.
+A second machine with the tags of one we know under another cloud id is a duplicate that a repeated
+request made; it is seen, counted and deleted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from vcycled.model import FATE, Fate, ListedMachine, Machine, Records, SpaceMemory, Stage
+
+CONFIRM_LISTINGS = 3
+CONFIRM_SECONDS = 300
+"""Absent from so many complete listings over so long: then `find` may confirm it (law 3)."""
+UNKNOWN_OUTCOME_SECONDS = 1800
+"""How long a creation of unknown outcome counts before `find` may end it."""
+SUSPECT_FROM = 4
+"""A listing of fewer machines than this cannot shrink suspiciously."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Matched:
+    """A listing, taken apart."""
+
+    seen: tuple[tuple[Machine, ListedMachine], ...]
+    absent: tuple[Machine, ...]
+    """Asked for or listed before, not in this listing; how long is already counted in them."""
+    unasked: tuple[Machine, ...]
+    """Intents of a manager that died before it called the cloud."""
+    strangers: tuple[ListedMachine, ...]
+    """Tagged as ours, but not among the records."""
+    memory: SpaceMemory
+    """With this listing's time and foreign machines, and whether it is believed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Questions:
+    """What must be known before the listing's news can be recorded."""
+
+    ended: tuple[Machine, ...]
+    """Read their shutdown message and heartbeat."""
+    doubtful: tuple[Machine, ...]
+    """Ask `find` for them: they may be gone."""
+
+
+def match(
+    records: Records, listing: Iterable[ListedMachine], *, installation: str, now: int
+) -> Matched:
+    """Take a complete `listing` apart against the `records` of its space."""
+    book = _Book(records.machines, installation)
+    for listed in listing:
+        book.enter(listed)
+    seen = book.seen()
+    here = {machine.uuid for machine, _ in seen}
+    missing = [machine for machine in records.machines if machine.uuid not in here]
+    absent = tuple(
+        _missed(machine, records.memory, now) for machine in missing if _was_asked(machine)
+    )
+    return Matched(
+        seen=tuple(seen),
+        absent=absent,
+        unasked=tuple(machine for machine in missing if not _was_asked(machine)),
+        strangers=tuple(book.strangers),
+        memory=_memory(records.memory, seen, absent, book.foreign, now=now),
+    )
+
+
+def questions(matched: Matched, *, now: int) -> Questions:
+    """Return what the shell must find out before `learn` can be called."""
+    doubtful = tuple(machine for machine in matched.absent if _is_due_for_find(machine, now))
+    ended = [machine for machine, listed in matched.seen if _ends(machine, listed)]
+    ended += [machine for machine in doubtful if machine.stopped_at is None]
+    return Questions(ended=tuple(ended), doubtful=doubtful)
+
+
+class _Book:
+    """Listed machines, entered one by one under ours."""
+
+    def __init__(self, machines: Sequence[Machine], installation: str) -> None:
+        self._installation = installation
+        self._by_id = {machine.cloud_id: machine for machine in machines if machine.cloud_id}
+        self._by_uuid = {machine.uuid: machine for machine in machines}
+        self._by_name = {machine.name: machine for machine in machines}
+        self._seen: list[tuple[Machine, ListedMachine]] = []
+        self._candidates: dict[str, list[ListedMachine]] = {}
+        self.strangers: list[ListedMachine] = []
+        self.foreign: list[ListedMachine] = []
+
+    def enter(self, listed: ListedMachine) -> None:
+        known = self._by_id.get(listed.cloud_id)
+        if known is not None:
+            self._seen.append((known, listed))
+            return
+        installation = listed.tags.get("vcycle_installation")
+        if installation == self._installation:
+            known = self._by_uuid.get(listed.tags.get("vcycle_uuid", ""))
+        elif installation is None:
+            known = self._by_name.get(listed.name)
+        if known is not None and not known.cloud_id:
+            self._candidates.setdefault(known.uuid, []).append(listed)
+        elif installation == self._installation:
+            self.strangers.append(listed)
+        else:
+            self.foreign.append(listed)
+
+    def seen(self) -> list[tuple[Machine, ListedMachine]]:
+        """Return the pairs; of several new machines for one intent, the oldest is it."""
+        for uuid, listed in self._candidates.items():
+            first, *others = sorted(listed, key=lambda each: (each.created_at or 0, each.cloud_id))
+            self._seen.append((self._by_uuid[uuid], first))
+            self.strangers += others
+        self._candidates.clear()
+        return self._seen
+
+
+def _was_asked(machine: Machine) -> bool:
+    return machine.stage is not Stage.INTENDED
+
+
+def _missed(machine: Machine, memory: SpaceMemory, now: int) -> Machine:
+    """Return `machine` with one more complete listing counted that omits it."""
+    return replace(
+        machine,
+        missing_since=machine.missing_since or memory.listed_at or machine.created_at,
+        missing_first_at=machine.missing_first_at or now,
+        missing_listings=machine.missing_listings + 1,
+    )
+
+
+def _is_due_for_find(machine: Machine, now: int) -> bool:
+    if machine.is_delete_acknowledged:
+        return True
+    first = now if machine.missing_first_at is None else machine.missing_first_at
+    if machine.missing_listings < CONFIRM_LISTINGS or now - first < CONFIRM_SECONDS:
+        return False
+    is_outcome_known = machine.stage is Stage.LISTED or bool(machine.cloud_id)
+    return is_outcome_known or now - machine.created_at >= UNKNOWN_OUTCOME_SECONDS
+
+
+def _ends(machine: Machine, listed: ListedMachine) -> bool:
+    return machine.stopped_at is None and FATE[listed.state] in {Fate.REMOVE, Fate.GOING}
+
+
+def _memory(
+    memory: SpaceMemory,
+    seen: Sequence[tuple[Machine, ListedMachine]],
+    absent: Sequence[Machine],
+    foreign: Sequence[ListedMachine],
+    *,
+    now: int,
+) -> SpaceMemory:
+    lost = sum(_is_unexpected(machine) for machine in absent)
+    expected = sum(not machine.is_delete_acknowledged for machine, _ in seen) + lost
+    expected += memory.foreign_machines
+    present = sum(not machine.is_delete_acknowledged for machine, _ in seen) + len(foreign)
+    is_cut = expected >= SUSPECT_FROM and 2 * present < expected
+    suspect_since = (memory.suspect_since or now) if is_cut else None
+    if suspect_since is not None and now - suspect_since >= CONFIRM_SECONDS:
+        suspect_since = None  # it has been so for long: foreign machines did leave
+    if suspect_since is not None:
+        return replace(memory, listed_at=now, suspect_since=suspect_since)
+    return replace(
+        memory,
+        listed_at=now,
+        listed_machines=len(seen) + len(foreign),
+        foreign_machines=len(foreign),
+        foreign_processors=sum(each.processors for each in foreign),
+        foreign_memory_mb=sum(each.memory_mb for each in foreign),
+        suspect_since=None,
+    )
+
+
+def _is_unexpected(machine: Machine) -> bool:
+    """True if nothing that we did or saw explains that `machine` is not listed."""
+    return (
+        machine.stage is Stage.LISTED
+        and not machine.is_delete_acknowledged
+        and machine.stopped_at is None
+    )
