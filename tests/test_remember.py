@@ -85,6 +85,11 @@ def listed(number: int = 1, state: str = "running", **changes: object) -> Listed
     return replace(usual, **changes)  # type: ignore[arg-type] # tests name real fields
 
 
+def with_times(state: str, times: dict[str, int]) -> ListedMachine:
+    """Return what the cloud shows of `machine()`, with times of its own."""
+    return replace(listed(state=state), **times)  # type: ignore[arg-type] # times are integers
+
+
 def records(*machines: Machine, **memory: object) -> Records:
     """Return records of a space last listed a minute before T0 + 1000."""
     known = SpaceMemory(space="a.example", listed_at=T0 + 940)
@@ -311,9 +316,7 @@ def test_the_end_is_the_best_evidence(
     source: EndSource,
 ) -> None:
     """Cloud, message, then the latest of heartbeat, own delete and sighting; within reason."""
-    changes = cycle(
-        records(machine(**ours)), [replace(listed(state="shutdown"), **shown)], words=words
-    )
+    changes = cycle(records(machine(**ours)), [with_times("shutdown", shown)], words=words)
     assert (only(changes).stopped_at, only(changes).end_source) == (at, source)
 
 
@@ -723,5 +726,5 @@ def test_what_shows_that_a_failed_machine_had_run(
 ) -> None:
     """The cloud's start, or anything the machine itself wrote; not what we wrote for it."""
     ours = machine(started_at=None, state=MachineState.STARTING)
-    changes = cycle(records(ours), [replace(listed(state="failed"), **shown)], words=words)
+    changes = cycle(records(ours), [with_times("failed", shown)], words=words)
     assert only(changes).started_at == began
