@@ -652,11 +652,11 @@ def test_no_orders_change_nothing() -> None:
 
 def test_a_drain_is_set_replaced_and_lifted() -> None:
     """The last order for a machinetype holds."""
-    drain = order(OrderKind.DRAIN, machinetype="prod", by=T0 + 60)
+    drain = order(OrderKind.DRAIN, machinetype="prod", by=T0 + 6000)
     changes = obey(replace(records(), orders=(drain,)), now=T0)
     assert changes is not None
     assert changes.drains == (
-        Drain(space="a.example", machinetype="prod", since=T0, by=T0 + 60, who="ops"),
+        Drain(space="a.example", machinetype="prod", since=T0, by=T0 + 6000, who="ops"),
     )
     assert changes.done_orders == (7,)
     assert changes.drains is not None
@@ -664,6 +664,15 @@ def test_a_drain_is_set_replaced_and_lifted() -> None:
     lifted = obey(replace(records(), drains=changes.drains, orders=(lift,)), now=T0)
     assert lifted is not None
     assert lifted.drains == ()
+
+
+@pytest.mark.parametrize(("by", "kept"), [(599, 600), (600, 600), (601, 601)])
+def test_a_drain_keeps_the_promised_grace(by: int, kept: int) -> None:
+    """Machines were told grace_secs = 600, so no order ends them sooner."""
+    changes = obey(replace(records(), orders=(order(OrderKind.DRAIN, by=T0 + by),)), now=T0)
+    assert changes is not None
+    assert changes.drains is not None
+    assert changes.drains[0].by == T0 + kept
 
 
 def test_a_delete_order_marks_the_machine() -> None:

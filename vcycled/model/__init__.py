@@ -13,6 +13,7 @@ from vcycled.model.cloud import (
     MachineState,
 )
 from vcycled.model.memory import (
+    GRACE_SECONDS,
     Changes,
     Drain,
     EndSource,
@@ -45,6 +46,7 @@ from vcycled.model.planning import (
 
 __all__ = [
     "FATE",
+    "GRACE_SECONDS",
     "MESSAGES",
     "Cause",
     "Changes",

@@ -19,6 +19,9 @@ from enum import StrEnum
 
 from vcycled.model.cloud import MachineState
 
+GRACE_SECONDS = 600
+"""Promised to machines (MJF grace_secs) between the news of an earlier end and that end."""
+
 
 class Stage(StrEnum):
     """How far we have come with a machine; see note [Stages and states]."""

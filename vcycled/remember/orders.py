@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from vcycled.model import Changes, Drain, Event, Machine, Order, OrderKind, Records, Stage
+from vcycled.model import (
+    GRACE_SECONDS,
+    Changes,
+    Drain,
+    Event,
+    Machine,
+    Order,
+    OrderKind,
+    Records,
+    Stage,
+)
 
 
 def obey(records: Records, *, now: int) -> Changes | None:
@@ -42,18 +52,19 @@ def obey(records: Records, *, now: int) -> Changes | None:
 
 
 def _drain(drains: dict[str, Drain], order: Order) -> str:
-    """Set or lift a drain in `drains`; return what happened."""
+    """Set or lift a drain in `drains`, never with less than the promised grace; say what happened."""
     if order.kind is OrderKind.UNDRAIN:
         was = drains.pop(order.machinetype, None)
         return "was not draining" if was is None else "drain lifted"
+    by = None if order.by is None else max(order.by, order.at + GRACE_SECONDS)
     drains[order.machinetype] = Drain(
         space=order.space,
         machinetype=order.machinetype,
         since=order.at,
-        by=order.by,
+        by=by,
         who=order.who,
     )
-    return "nothing more is created" + (f", gone by {order.by}" if order.by is not None else "")
+    return "nothing more is created" + (f", machines gone by {by}" if by is not None else "")
 
 
 def updated(records: Records, changes: Changes) -> Records:
