@@ -52,7 +52,7 @@ def obey(records: Records, *, now: int) -> Changes | None:
 
 
 def _drain(drains: dict[str, Drain], order: Order) -> str:
-    """Set or lift a drain in `drains`, never with less than the promised grace; say what happened."""
+    """Set or lift a drain, never with less than the promised grace; say what happened."""
     if order.kind is OrderKind.UNDRAIN:
         was = drains.pop(order.machinetype, None)
         return "was not draining" if was is None else "drain lifted"
