@@ -1,0 +1,44 @@
+"""The planner: what to delete and create in one space now, what is held and why.
+
+A pure function of the facts, the time and a source of chance (design.md, law 8): no clock, no I/O,
+no log. The rules are Vcycle's (compat.md 3) with the holes closed by design.md, "Planning"; the
+operator's view of them stands in docs/reference/why.md and docs/reference/deletes.md.
+
+    due ─── deletes ─┐         due: from when on a machine must go     deletes: what goes now
+    flavors ─┐       ├─ here   flavors: which flavor in which zone     holds: who may not grow
+    holds ───┴ creates┘        creates: who grows, one by one          shares: wanted and had
+"""
+
+from __future__ import annotations
+
+import random
+
+from vcycled.model import Plan, SpaceFacts, Stage
+from vcycled.plan.creates import plan_creates
+from vcycled.plan.deletes import plan_deletes
+from vcycled.plan.instants import wake_at
+from vcycled.plan.shares import shares
+from vcycled.plan.stock import stocks, total
+
+__all__ = ["plan_space"]
+
+
+def plan_space(facts: SpaceFacts, *, now: int, rng: random.Random) -> Plan:
+    """Return what to do in a space at `now` and when to look again.
+
+    Chance only breaks ties between machinetypes that are equally far from their shares. The order
+    of machines, machinetypes and flavors changes nothing.
+    """
+    machines = [machine for machine in facts.machines if machine.stage is not Stage.GONE]
+    stocked = stocks(facts.machinetypes, machines)
+    removal = plan_deletes(facts, machines, now=now)
+    growth = plan_creates(facts, stocked, total(facts.memory, machines), now=now, rng=rng)
+    waits = [*removal.waits, *(hold.until for hold in growth.holds if hold.until is not None)]
+    return Plan(
+        deletes=removal.deletes,
+        deferred=removal.deferred,
+        creates=growth.creates,
+        holds=growth.holds,
+        shares=shares(stocked),
+        wake_at=wake_at(waits, now=now, cycle_seconds=facts.cycle_seconds),
+    )

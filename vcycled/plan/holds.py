@@ -1,0 +1,137 @@
+"""Why a space or a machinetype may not grow at all now, whatever room there is.
+
+What keeps it from growing *further* (limits, the creation cap, another's claim) is in creates.
+"""
+
+from __future__ import annotations
+
+from vcycled.model import Cause, Drain, Hold, Machine, SpaceFacts
+from vcycled.plan.instants import retry_at
+from vcycled.plan.stock import Stock, is_starting
+
+MOST_FAILURE_SECONDS = 3600
+MOST_QUOTA_SECONDS = 900
+
+
+def space_hold(facts: SpaceFacts, *, now: int) -> Hold | None:
+    """Return the most telling reason to create nothing in the space; what a person does first."""
+    memory, ends_at = facts.memory, facts.shutdown_time
+    if facts.held:
+        return _hold("", Cause.HELD, facts.held)
+    if facts.drain is not None:
+        return _hold("", Cause.DRAIN, _drained(facts.drain))
+    if ends_at is not None and now >= ends_at:
+        return _hold("", Cause.SHUTDOWN_TIME, f"shutdown_time {ends_at} was {now - ends_at} s ago")
+    if memory.suspect_since is not None:
+        shown = f"the last showed {memory.listed_machines}"
+        detail = f"listings have shown far too few machines since {memory.suspect_since}; {shown}"
+        return _hold("", Cause.LISTING_SUSPECT, detail)
+    until = retry_at(
+        memory.quota_failures, memory.quota_failed_at, most_seconds=MOST_QUOTA_SECONDS
+    )
+    if until is not None and now < until:
+        detail = f"the quota was exceeded {memory.quota_failures} times in a row"
+        return _hold("", Cause.QUOTA, _with(detail, memory.quota_error), until)
+    return None
+
+
+def machinetype_hold(stock: Stock, *, shutdown_time: int | None, now: int) -> Hold | None:
+    """Return the most telling reason to create none of a machinetype now, if there is one."""
+    kind = stock.machinetype
+    if kind.target_share <= 0:
+        return _hold(kind.name, Cause.NO_SHARE, f"target_share is {kind.target_share:g}")
+    if kind.held:
+        return _hold(kind.name, Cause.HELD, kind.held)
+    if kind.drain is not None:
+        return _hold(kind.name, Cause.DRAIN, _drained(kind.drain))
+    if shutdown_time is not None and now + kind.min_wallclock_seconds > shutdown_time:
+        left = f"shutdown_time is {shutdown_time - now} s away"
+        detail = f"{left} and min_wallclock_seconds is {kind.min_wallclock_seconds}"
+        return _hold(kind.name, Cause.SHUTDOWN_TIME, detail)
+    return _failing(stock, now=now) or _aborting(stock, now=now)
+
+
+def is_on_probation(stock: Stock, *, now: int) -> bool:
+    """Tell whether a machinetype has aborted and nothing has shown since that it has work.
+
+    Proof is a machine created after the abort that ended well (remembered) or has run for
+    fizzle_seconds (seen here): evidence, not time, so that a slow boot ends no probation.
+    """
+    kind = stock.machinetype
+    aborted_at, proven_at = kind.memory.last_abort_at, kind.memory.proven_at
+    if aborted_at is None or (proven_at is not None and proven_at > aborted_at):
+        return False
+    return not any(
+        machine.created_at > aborted_at and _proves_at(machine, kind.fizzle_seconds, now) <= now
+        for machine in stock.living
+    )
+
+
+def probing_hold(stock: Stock, *, now: int) -> Hold:
+    """Return the hold of a machinetype that has its one probe."""
+    kind = stock.machinetype
+    aborted_at = kind.memory.last_abort_at
+    assert aborted_at is not None, "only what has aborted is probed"
+    detail = (
+        f"one probe at a time since the abort {now - aborted_at} s ago, until a machine has run"
+        f" for {kind.fizzle_seconds} s or ended without abort"
+    )
+    proofs = [
+        _proves_at(machine, kind.fizzle_seconds, now)
+        for machine in stock.living
+        if machine.started_at is not None and machine.created_at > aborted_at
+    ]
+    return _hold(kind.name, Cause.PROBING, detail, min(proofs, default=None))
+
+
+def _failing(stock: Stock, *, now: int) -> Hold | None:
+    memory = stock.machinetype.memory
+    until = retry_at(
+        memory.creation_failures, memory.creation_failed_at, most_seconds=MOST_FAILURE_SECONDS
+    )
+    if until is None or now >= until:
+        return None
+    detail = f"creation failed {memory.creation_failures} times in a row"
+    return _hold(stock.name, Cause.CREATION_FAILED, _with(detail, memory.creation_error), until)
+
+
+def _aborting(stock: Stock, *, now: int) -> Hold | None:
+    kind = stock.machinetype
+    aborted_at = kind.memory.last_abort_at
+    if aborted_at is None:
+        return None
+    until = aborted_at + kind.backoff_seconds
+    if now < until:
+        detail = f"a machine aborted {now - aborted_at} s ago"
+        detail = f"{detail} and backoff_seconds is {kind.backoff_seconds}"
+        return _hold(kind.name, Cause.BACKOFF, detail, until)
+    return probing_hold(stock, now=now) if _is_probing(stock, now=now) else None
+
+
+def _is_probing(stock: Stock, *, now: int) -> bool:
+    """Tell whether a machinetype on probation still waits for what some machine will show."""
+    fizzle_seconds = stock.machinetype.fizzle_seconds
+    return is_on_probation(stock, now=now) and any(
+        is_starting(machine) or _proves_at(machine, fizzle_seconds, now) > now
+        for machine in stock.living
+    )
+
+
+def _proves_at(machine: Machine, fizzle_seconds: int, now: int) -> int:
+    """Return when the machine has or had run for `fizzle_seconds`; not yet if it never started."""
+    started_at = machine.started_at
+    return now + 1 if started_at is None else started_at + fizzle_seconds
+
+
+def _drained(drain: Drain) -> str:
+    who = f" by {drain.who}" if drain.who else ""
+    by = f", everything must be gone at {drain.by}" if drain.by is not None else ""
+    return f"drained since {drain.since}{who}{by}"
+
+
+def _with(detail: str, error: str) -> str:
+    return f"{detail}: {error}" if error else detail
+
+
+def _hold(name: str, cause: Cause, detail: str, until: int | None = None) -> Hold:
+    return Hold(machinetype=name, cause=cause, detail=detail, until=until)
