@@ -218,9 +218,8 @@ def elements_of(interval: RunInterval) -> Iterator[str]:
     at the same 56 bits.
     """
     day = datetime.fromtimestamp(record_of(interval).ended_at, tz=UTC)
-    for number in itertools.count():
-        run = f"{interval.uuid}/{interval.interval}/{number}"
-        yield f"{day:%Y%m%d}/{_digits(run.encode(errors='backslashreplace'))}"
+    runs = (f"{interval.uuid}/{interval.interval}/{number}" for number in itertools.count())
+    return (f"{day:%Y%m%d}/{_digits(run.encode(errors='backslashreplace'))}" for run in runs)
 
 
 def _digits(content: bytes) -> str:
