@@ -9,7 +9,14 @@ PUBLIC = 0o644
 PRIVATE = 0o600
 
 
-def write(path: Path, content: bytes | str, *, mode: int = PUBLIC, durable: bool = True) -> None:
+def write(
+    path: Path,
+    content: bytes | str,
+    *,
+    mode: int = PUBLIC,
+    durable: bool = True,
+    owner: tuple[int, int] | None = None,
+) -> None:
     """Put `content` into `path` so that a reader or a crash never sees half of it.
 
     Args:
@@ -17,6 +24,7 @@ def write(path: Path, content: bytes | str, *, mode: int = PUBLIC, durable: bool
         content: text is written as UTF-8.
         mode: permission bits, whatever the umask.
         durable: False where losing the file to a power cut costs nothing.
+        owner: user and group id that the file gets; None leaves those of this process.
 
     Raises:
         OSError: nothing was changed (disk full, read-only, …).
@@ -26,6 +34,8 @@ def write(path: Path, content: bytes | str, *, mode: int = PUBLIC, durable: bool
     handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, mode)
     try:
         with os.fdopen(handle, "wb") as stream:
+            if owner is not None:
+                os.fchown(stream.fileno(), *owner)
             os.fchmod(stream.fileno(), mode)
             stream.write(data)
             stream.flush()

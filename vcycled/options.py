@@ -49,18 +49,20 @@ class Kind(Generic[T]):
 
     accepts: str
     read: Callable[[str], T]
+    is_secret: bool = False
 
     def parse(self, text: str) -> T:
         """Return the value that `text` states.
 
         Raises:
-            ValueError: with a message `must be ACCEPTED, not 'TEXT'`.
+            ValueError: with a message `must be ACCEPTED, not 'TEXT'`; TEXT is left out if it is
+                a secret.
         """
         try:
             return self.read(text)
         except (ValueError, OverflowError) as error:
-            message = f"must be {self.accepts}, not {text!r}"
-            raise ValueError(message) from error
+            message = f"must be {self.accepts}" + ("" if self.is_secret else f", not {text!r}")
+            raise ValueError(message) from (None if self.is_secret else error)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,7 +120,7 @@ def _row(each: dataclasses.Field[object]) -> Row:
         is_required=is_required,
         help=text,
         old_names=old,
-        is_secret=kind.accepts == SECRET.accepts,
+        is_secret=kind.is_secret,
         default_text=default_text or _show(each.default),
     )
 
@@ -240,7 +242,9 @@ def _pattern(text: str) -> str:
 
 
 TEXT = Kind("some text", _text)
-SECRET: Kind[Secret] = Kind("a secret (never shown)", lambda text: Secret(_text(text)))
+SECRET: Kind[Secret] = Kind(
+    "a secret (never shown)", lambda text: Secret(_text(text)), is_secret=True
+)
 FLAG = Kind("True or False (yes/no, on/off, 1/0 too)", _flag)
 COUNT = whole(0)
 SECONDS = whole(0, unit="seconds")

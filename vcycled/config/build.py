@@ -1,0 +1,195 @@
+"""From what the files say to the configuration that the manager runs under."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from vcycled.config import reader
+from vcycled.config.check import check
+from vcycled.config.contradictions import in_manager
+from vcycled.config.deck import Deck, sort
+from vcycled.config.exposure import exposed, unknown_defaults
+from vcycled.config.grammar import MANAGER, WEB
+from vcycled.config.lastgood import LastGood
+from vcycled.config.machinetype import missing_files
+from vcycled.config.model import Config, SpaceConfig
+from vcycled.config.reader import Raw, Section, Signature
+from vcycled.config.registry import InstalledSpaces, Registry
+from vcycled.config.settle import Attempt, Settled, settle
+from vcycled.config.space import BuiltSpace, build_space
+from vcycled.config.tables import ManagerOptions, WebOptions
+from vcycled.errors import ConfigError, Problem
+
+WEB_PATH = Path("/etc/vcycle-web.conf")
+_NEVER = LastGood()
+
+
+def load(
+    paths: Sequence[Path] | None = None,
+    *,
+    registry: Registry | None = None,
+    keep: LastGood = _NEVER,
+) -> Config:
+    """Read the configuration.
+
+    Args:
+        paths: files and folders, later values win; None is where it usually is.
+        registry: kinds of spaces by API; None is what is installed.
+        keep: what to go on with where the files are wrong.
+
+    Raises:
+        ConfigError: the files cannot be read, or [vcycle] is wrong, and `keep` has nothing.
+    """
+    signature = reader.signature(paths)
+    raw = reader.read(paths, expected=keep.sources)
+    return configure(raw, signature=signature, registry=registry, keep=keep)
+
+
+def configure(
+    raw: Raw, *, signature: Signature, registry: Registry | None = None, keep: LastGood = _NEVER
+) -> Config:
+    """Return the configuration that `raw` comes to, see `load`; `signature` is that of `raw`."""
+    registry = InstalledSpaces() if registry is None else registry
+    if not raw.problems:
+        return _build(raw, keep, registry).config(signature)
+    if not keep.sections:
+        raise ConfigError(raw.problems)
+    return _go_on(raw, keep, registry, signature)
+
+
+def problems_of(
+    paths: Sequence[Path] | None, *, registry: Registry | None = None
+) -> tuple[Problem, ...]:
+    """Return all that is wrong with the files, whatever they were before."""
+    try:
+        return load(paths, registry=registry).problems
+    except ConfigError as error:
+        return error.problems
+
+
+def load_web(path: Path = WEB_PATH) -> tuple[WebOptions, tuple[Problem, ...]]:
+    """Read the web process's own file; return its options and warnings about them.
+
+    Raises:
+        ConfigError: it cannot be used.
+    """
+    raw = reader.read([path])
+    section = raw.section("web")
+    checked = check(replace(section, file=section.file or str(path)), WEB)
+    strays = [_stray(each) for each in raw.sections if each.title != "web"]
+    problems = raw.problems or (*checked.problems, *strays)
+    if any(not problem.is_warning for problem in problems):
+        raise ConfigError(tuple(sorted(problems)))
+    return checked.fill(WebOptions), tuple(sorted(problems))
+
+
+def _stray(section: Section) -> Problem:
+    return Problem(
+        file=section.file,
+        line=section.line,
+        section=section.title,
+        option="",
+        message="only a section [web] may be in this file",
+    )
+
+
+def _go_on(raw: Raw, keep: LastGood, registry: Registry, signature: Signature) -> Config:
+    """Return the whole last good configuration, with what is wrong with the files today."""
+    gone = {section for name in keep.removed for section in sort(keep.sections).of_space(name)}
+    sections = tuple(section for section in keep.sections if section not in gone)
+    config = _build(replace(raw, sections=sections, files=()), keep, registry).config(signature)
+    return replace(
+        config,
+        spaces=tuple(_hold(space, keep) for space in config.spaces),
+        problems=config.errors,
+        good=keep,
+    )
+
+
+def _hold(space: SpaceConfig, keep: LastGood) -> SpaceConfig:
+    """Return `space` with what was held when its files could last be read."""
+    kinds = (
+        replace(kind, held=keep.held.get(f"machinetype {space.name} {kind.name}", kind.held))
+        for kind in space.machinetypes
+    )
+    held = keep.held.get(f"space {space.name}", space.held)
+    return replace(space, held=held, machinetypes=tuple(kinds))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Built:
+    """Every section, settled."""
+
+    raw: Raw
+    manager: Settled[ManagerOptions]
+    spaces: tuple[BuiltSpace, ...]
+    """Those whose sections are gone come last."""
+    problems: tuple[Problem, ...]
+
+    def config(self, signature: Signature) -> Config:
+        problems = tuple(sorted(set(self.problems)))
+        if self.manager.value is None:
+            raise ConfigError(problems)
+        spaces = tuple(space.config for space in self.spaces if space.config)
+        return Config(
+            manager=self.manager.value,
+            spaces=spaces,
+            problems=problems,
+            unusable={title: held for title, held, is_used in self._held() if not is_used},
+            good=self._good(),
+            signature=(*signature, *((str(path), 0, 0, 0, 0) for path in missing(spaces))),
+        )
+
+    def _good(self) -> LastGood:
+        settled = [self.manager, *(each for space in self.spaces for each in space.settled)]
+        return LastGood(
+            sections=tuple(each.good for each in settled if each.good and each.good.file),
+            held={title: held for title, held, is_used in self._held() if is_used},
+            removed=tuple(space.name for space in self.spaces if space.is_removed),
+            sources=self.raw.sources,
+        )
+
+    def _held(self) -> Iterator[tuple[str, str, bool]]:
+        """Return titles, reasons, and whether an older value is used."""
+        for space in self.spaces:
+            for each in space.settled:
+                if each.held:
+                    yield each.checked.section.title, each.held, each.value is not None
+
+
+def _build(raw: Raw, keep: LastGood, registry: Registry) -> _Built:
+    deck, before = sort(raw.sections), sort(keep.sections)
+    manager = settle(deck.manager, before.manager if keep.sections else None, _attempt_manager)
+    root = (manager.value or ManagerOptions()).root
+    here = [build_space(name, deck, before, root=root, registry=registry) for name in deck.spaces]
+    gone = [
+        replace(build_space(name, before, before, root=root, registry=registry), is_removed=True)
+        for name in before.spaces
+        if name not in deck.spaces
+    ]
+    problems = [*raw.problems, *manager.problems, *deck.problems, *_nothing(deck)]
+    problems += [*unknown_defaults(deck, registry), *exposed(deck, registry)]
+    problems += [problem for space in here for problem in space.problems()]
+    return _Built(raw=raw, manager=manager, spaces=(*here, *gone), problems=tuple(problems))
+
+
+def _attempt_manager(section: Section) -> Attempt[ManagerOptions]:
+    checked = check(section, MANAGER)
+    problems = (*checked.problems, *in_manager(checked))
+    is_wrong = any(not problem.is_warning for problem in problems)
+    value = None if is_wrong else checked.fill(ManagerOptions)
+    return Attempt(checked=checked, value=value, problems=problems)
+
+
+def _nothing(deck: Deck) -> Iterator[Problem]:
+    if not deck.spaces:
+        message = "there is no [space SPACE] section, so there is nothing to manage"
+        yield Problem(file="", line=0, section="", option="", message=message, is_warning=True)
+
+
+def missing(spaces: Sequence[SpaceConfig]) -> tuple[Path, ...]:
+    """Return the files on this host that machinetypes name and that are not there."""
+    kinds = [kind for space in spaces for kind in space.machinetypes]
+    return tuple(path for kind in kinds for path in missing_files(kind).values())

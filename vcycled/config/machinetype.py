@@ -1,0 +1,117 @@
+"""A [machinetype] section: from its values to what the manager uses."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TypeVar
+
+from vcycled.config.check import Checked, check
+from vcycled.config.contradictions import idle_in_machinetype, in_machinetype
+from vcycled.config.grammar import FILE_PREFIX, MACHINETYPE, OPTION_PREFIX, OVERRIDE_PREFIX
+from vcycled.config.model import MachinetypeConfig
+from vcycled.config.reader import Section, Setting
+from vcycled.config.settle import Attempt
+from vcycled.config.tables import MachinetypeOptions, SpaceOptions
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Frame:
+    """What a machinetype's section must fit into."""
+
+    space: Checked
+    options: SpaceOptions | None
+    """Of the space; None if it cannot be used, so that its machinetypes cannot be either."""
+    needs_image: bool
+    """True if the space's API makes no machine without root_image."""
+    names: frozenset[str]
+    """Of all machinetypes of the space."""
+    has_pipes: bool
+    root: Path
+
+
+def attempt_machinetype(section: Section, frame: Frame) -> Attempt[MachinetypeConfig]:
+    """Return what a [machinetype] section comes to in its space."""
+    checked = check(section, MACHINETYPE)
+    problems = [
+        *checked.problems,
+        *in_machinetype(checked, frame.space, needs_image=frame.needs_image),
+        *idle_in_machinetype(checked, frame.names, has_pipes=frame.has_pipes),
+    ]
+    if any(not problem.is_warning for problem in problems):
+        return Attempt(checked=checked, value=None, problems=tuple(problems))
+    config = _config(checked, frame)
+    for option, path in missing_files(config).items():
+        message = f"there is no file {path}; nothing is created until it is there"
+        problems.append(checked.problem(option, message, is_warning=True))
+    return Attempt(checked=checked, value=config, problems=tuple(problems))
+
+
+def missing_files(config: MachinetypeConfig) -> Mapping[str, Path]:
+    """Return the files that a creation reads on this host and that are not there, by option."""
+    named = {
+        "user_data": config.options.user_data,
+        "root_image": config.options.root_image,
+        "root_public_key": config.options.root_public_key,
+        **{FILE_PREFIX + name: path for name, path in config.user_data_files.items()},
+    }
+    paths = {option: Path(text) for option, text in named.items() if text and text[0] == "/"}
+    return {option: path for option, path in paths.items() if not path.exists()}
+
+
+def _config(checked: Checked, frame: Frame) -> MachinetypeConfig:
+    _, space, name = checked.section.words
+    folder = frame.root / "spaces" / space / "machinetypes" / name / "files"
+    files = _named(checked.user_data, FILE_PREFIX)
+    return MachinetypeConfig(
+        name=name,
+        options=_completed(checked.fill(MachinetypeOptions), frame.options, folder),
+        user_data_options=_named(checked.user_data, OPTION_PREFIX),
+        user_data_files={name: _absolute(path, folder) for name, path in files.items()},
+        user_data_overrides=_overrides(checked.user_data),
+        held="",
+    )
+
+
+def _named(user_data: Mapping[str, Setting], prefix: str) -> dict[str, str]:
+    return {
+        option.removeprefix(prefix): setting.value
+        for option, setting in user_data.items()
+        if option.startswith(prefix)
+    }
+
+
+def _overrides(user_data: Mapping[str, Setting]) -> dict[str, str]:
+    named = _named(user_data, OVERRIDE_PREFIX)
+    return {name: text for name, text in named.items() if not name.startswith(_TYPED)}
+
+
+_TYPED = (OPTION_PREFIX.removeprefix(OVERRIDE_PREFIX), FILE_PREFIX.removeprefix(OVERRIDE_PREFIX))
+
+
+def _completed(
+    own: MachinetypeOptions, space: SpaceOptions | None, folder: Path
+) -> MachinetypeOptions:
+    """Return the options with what comes from the space and from each other, paths absolute."""
+    return replace(
+        own,
+        flavor_names=own.flavor_names or (space.flavor_names if space else ()),
+        zones=own.zones or (space.zones if space else ()),
+        max_starting_processors=_or(own.max_starting_processors, own.processors_limit),
+        min_wallclock_seconds=_or(own.min_wallclock_seconds, own.fizzle_seconds),
+        user_data=_absolute(own.user_data, folder),
+        root_image=own.root_image and _absolute(own.root_image, folder),
+        root_public_key=own.root_public_key and _absolute(own.root_public_key, folder),
+    )
+
+
+def _or(value: T | None, otherwise: T | None) -> T | None:
+    return otherwise if value is None else value
+
+
+def _absolute(text: str, folder: Path) -> str:
+    """Return a path as an absolute one, and URLs and images of the cloud as they are."""
+    return text if text.startswith(("http://", "https://", "image:")) else str(folder / text)

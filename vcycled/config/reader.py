@@ -1,0 +1,246 @@
+"""Configuration files, merged as Vcycle reads them, with the file and line of every value."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+
+from vcycled.config.ini import Entry, Ini, scan
+from vcycled.errors import Problem
+
+DEFAULT_PATHS = (
+    Path("/var/lib/vcycle/shared/vcycle.d"),
+    Path("/etc/vcycle.d"),
+    Path("/etc/vcycle.conf"),
+)
+"""Where the configuration is unless --config says otherwise; later values win."""
+
+DEFAULTS = "DEFAULT"
+"""The section whose options every other section has unless it states its own."""
+
+Signature = tuple[tuple[str, int, int, int, int], ...]
+"""What `stat` says of every file: path, inode, time of change [ns], size, mode; all 0 if gone."""
+
+_NONE: Mapping[Path, bytes] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setting:
+    """A value as it is written, and where."""
+
+    option: str
+    """In lower case; old spellings are not yet translated."""
+    value: str = field(repr=False)
+    file: str
+    line: int
+    section: str
+    """Title of the section that states it: the one it is in, or DEFAULT."""
+
+    @property
+    def place(self) -> str:
+        """Where it stands, as `file:line`."""
+        return f"{self.file}:{self.line}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Section:
+    """All that the files say in sections of one title."""
+
+    title: str
+    """The words of the header, in lower case, separated by one blank."""
+    file: str = ""
+    line: int = 0
+    """Of its first header."""
+    settings: tuple[Setting, ...] = ()
+    """At most one for each option: the one that counts."""
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """The kind of section, then its names."""
+        return tuple(self.title.split())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Raw:
+    """What the files say, before anything is judged but their form."""
+
+    sections: tuple[Section, ...] = ()
+    files: tuple[str, ...] = ()
+    """Those that were read, in order."""
+    sources: tuple[str, ...] = ()
+    """Files and folders of the list of paths that were there."""
+    problems: tuple[Problem, ...] = ()
+    """Files that cannot be read; if there is any, the sections are not all there."""
+
+    def section(self, title: str) -> Section:
+        """Return the section of this title, an empty one if there is none."""
+        for section in self.sections:
+            if section.title == title:
+                return section
+        return Section(title=title)
+
+
+def read(
+    paths: Sequence[Path] | None,
+    *,
+    expected: Iterable[str] = (),
+    instead: Mapping[Path, bytes] = _NONE,
+) -> Raw:
+    """Read files, and every *.conf of folders in the order of their names.
+
+    Args:
+        paths: later values win; None is DEFAULT_PATHS, of which any may be absent.
+        expected: sources that were there before: it is a problem if one is gone now.
+        instead: contents to take for files, rather than what is on disk.
+    """
+    places = DEFAULT_PATHS if paths is None else tuple(paths)
+    there = [place for place in places if _is_there(place)]
+    problems = [*_absent(places, there, expected, is_default=paths is None)]
+    files: list[Path] = []
+    for place in there:
+        try:
+            files += _files(place)
+        except OSError as error:
+            problems.append(_unreadable(place, error))
+    merge = _Merge()
+    for file in files:
+        try:
+            content = instead[file] if file in instead else file.read_bytes()
+            merge.take(file, content.decode().removeprefix("\ufeff"))
+        except OSError as error:
+            problems.append(_unreadable(file, error))
+        except UnicodeDecodeError as error:
+            problems.append(_not_text(file, error))
+    if not files and not problems:
+        problems.append(_nothing(places))
+    return Raw(
+        sections=merge.sections(),
+        files=tuple(map(str, files)),
+        sources=tuple(map(str, there)),
+        problems=(*problems, *merge.problems),
+    )
+
+
+def signature(paths: Sequence[Path] | None, also: Iterable[Path] = ()) -> Signature:
+    """Return what changes when a file of `paths`, or one of `also`, changes, comes or goes."""
+    places = DEFAULT_PATHS if paths is None else paths
+    return tuple(_stat(path) for path in (*_entries(places), *also))
+
+
+def _entries(places: Iterable[Path]) -> Iterator[Path]:
+    for place in places:
+        try:
+            yield from _files(place)
+        except OSError:
+            yield place  # reading it will say why
+
+
+def _stat(path: Path) -> tuple[str, int, int, int, int]:
+    try:
+        stat = path.stat()
+    except OSError:
+        return (str(path), 0, 0, 0, 0)
+    return (str(path), stat.st_ino, stat.st_mtime_ns, stat.st_size, stat.st_mode)
+
+
+def _files(place: Path) -> list[Path]:
+    """Return `place` itself or, of a folder, the *.conf in it that are not hidden, in order."""
+    if not place.is_dir():
+        return [place]
+    names = sorted(path.name for path in place.iterdir())
+    return [place / name for name in names if name.endswith(".conf") and name[0] != "."]
+
+
+def _is_there(place: Path) -> bool:
+    """Return False only if there is surely nothing; what cannot be reached fails when read."""
+    try:
+        place.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError:
+        return True
+    return True
+
+
+def _absent(
+    places: Iterable[Path], there: Iterable[Path], expected: Iterable[str], *, is_default: bool
+) -> Iterator[Problem]:
+    known = set(expected)
+    for place in places:
+        if place in there:
+            continue
+        if str(place) in known:
+            yield _file_problem(
+                place,
+                "was read before and is gone; put it back, or leave an empty one if that is meant",
+            )
+        elif not is_default:
+            yield _file_problem(place, "there is no such file or folder")
+
+
+def _unreadable(path: Path, error: OSError) -> Problem:
+    return _file_problem(path, f"cannot be read: {error.strerror}")
+
+
+def _not_text(path: Path, error: UnicodeDecodeError) -> Problem:
+    line = error.object.count(b"\n", 0, error.start) + 1
+    return _file_problem(
+        path, f"must be UTF-8 text, not byte 0x{error.object[error.start]:02x}", line
+    )
+
+
+def _nothing(places: Iterable[Path]) -> Problem:
+    tried = ", ".join(map(str, places))
+    return Problem(
+        file="", line=0, section="", option="", message=f"no configuration file in {tried}"
+    )
+
+
+def _file_problem(path: Path, message: str, line: int = 0) -> Problem:
+    return Problem(file=str(path), line=line, section="", option="", message=message)
+
+
+class _Merge:
+    """Sections of one title become one; of options of one name the last counts."""
+
+    def __init__(self) -> None:
+        self.problems: list[Problem] = []
+        self._sections: dict[str, Section] = {}
+        self._settings: dict[str, dict[str, Setting]] = {DEFAULTS: {}}
+
+    def take(self, file: Path, text: str) -> None:
+        """Add what the file says to what those before it said."""
+        ini: Ini = scan(text)
+        self.problems += [_file_problem(file, message, line) for line, message in ini.errors]
+        for header in ini.headers:
+            title = title_of(header.name)
+            if title not in self._sections:
+                self._sections[title] = Section(title=title, file=str(file), line=header.line)
+        for entry in ini.entries:
+            self._set(str(file), entry)
+
+    def _set(self, file: str, entry: Entry) -> None:
+        title = title_of(entry.section)
+        self._settings.setdefault(title, {})[entry.option] = Setting(
+            option=entry.option, value=entry.value, file=file, line=entry.line, section=title
+        )
+
+    def sections(self) -> tuple[Section, ...]:
+        """Return the sections, DEFAULT too, in the order of their first headers."""
+        return tuple(self._whole(section) for section in self._sections.values())
+
+    def _whole(self, section: Section) -> Section:
+        settings = {**self._settings[DEFAULTS], **self._settings.get(section.title, {})}
+        return Section(
+            title=section.title,
+            file=section.file,
+            line=section.line,
+            settings=tuple(settings.values()),
+        )
+
+
+def title_of(header: str) -> str:
+    """Return the title of sections with this header; Vcycle 3 took them in any case too."""
+    return header if header == DEFAULTS else " ".join(header.lower().split())

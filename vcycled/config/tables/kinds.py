@@ -1,0 +1,61 @@
+"""Kinds of values that only the sections of the manager use."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from vcycled.options import SECRET, TEXT, Kind, Secret, matching
+
+
+def _folder(text: str) -> Path:
+    path = Path(text)
+    if not path.is_absolute():
+        raise ValueError
+    return path
+
+
+def _above_zero(text: str) -> float:
+    value = float(text)
+    if not 0 < value < float("inf"):
+        raise ValueError
+    return value
+
+
+def _file_name(text: str) -> str:
+    if not re.fullmatch(r"[^/\s]+", text) or text in {".", ".."}:
+        raise ValueError
+    return text
+
+
+_DATABASE = re.compile(r"sqlite:////\S+|postgresql(\+psycopg)?://\S+")
+
+
+def _database(text: str) -> Secret:
+    if not _DATABASE.fullmatch(text):
+        raise ValueError
+    return SECRET.read(text)
+
+
+def _image(text: str) -> str:
+    if not text or text == "image:":
+        raise ValueError
+    return text
+
+
+ABSOLUTE = Kind("an absolute path", _folder)
+ABOVE_ZERO = Kind("a number above 0", _above_zero)
+FILE_NAME = Kind("the name of a file, without / and blanks", _file_name)
+DATABASE = Kind(
+    "sqlite:////PATH or postgresql://USER:PASSWORD@HOST/NAME (never shown)",
+    _database,
+    is_secret=True,
+)
+API = matching(r"[a-z0-9_]+", "the name of an API (a-z 0-9 _), such as openstack")
+DN = matching(r"/.+=.+", "a distinguished name such as /DC=org/DC=example/CN=vm")
+IMAGE = Kind("image:NAME-OR-ID, a path, or a URL", _image)
+FILE_OR_URL = Kind("a path or a URL", TEXT.read)
+PROXIES = matching(
+    r"[a-z0-9-]+(:[0-9]{1,5})?", "the name of a machinetype, or NAME:PORT, such as squid:280"
+)
+ASCII = matching(r"[\x20-\x7e]+", "some ASCII text")

@@ -1,0 +1,86 @@
+"""[vcycle]: settings of the manager itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from vcycled.config.tables.kinds import ABSOLUTE, DATABASE
+from vcycled.options import HOST, Secret, choice, matching, option, optional, whole
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ManagerOptions:
+    """The [vcycle] section. It may be left out: every option has a default."""
+
+    root: Path = option(
+        ABSOLUTE,
+        default=Path("/var/lib/vcycle"),
+        help="""Folder of everything that the manager keeps and publishes, called ROOT on this
+        page. Read when vcycled starts; a change waits for a restart.""",
+    )
+    database: Secret | None = optional(
+        DATABASE,
+        default_text="sqlite:///ROOT/vcycle.db",
+        help="""Where the manager remembers machines, aborts and accounting rows. SQLite needs
+        nothing and is right for one manager; PostgreSQL is for sites that have it. The URL may
+        hold a password, so keep the file from other users. Read when vcycled starts.""",
+    )
+    log_file: Path | None = optional(
+        ABSOLUTE,
+        default_text="standard error",
+        help="""File that log lines are appended to. Without it they go to standard error, where
+        systemd puts them into the journal; a vcycled that runs detached needs it. SIGHUP opens
+        it anew, for logrotate.""",
+    )
+    log_level: str = option(
+        choice("debug", "info", "warning", "error"),
+        default="info",
+        help="""The least important lines that are logged. info: what was done; warning: what
+        failed and will be tried again; error: what a person must act on.""",
+    )
+    pid_file: Path | None = optional(
+        ABSOLUTE,
+        default_text="ROOT/vcycled.pid",
+        help="""File with the process number of vcycled; locked while it runs, so that no second
+        copy starts. A file left over from a crash does no harm. Read when vcycled starts.""",
+    )
+    installation_id: str | None = optional(
+        matching(r"[A-Za-z0-9._-]{1,64}", "1 to 64 of A-Z a-z 0-9 . _ -"),
+        default_text="made at the first start and kept in the database",
+        help="""Name of this installation, tagged on every machine: only machines with it are
+        ours to delete. Set it only to take over the machines of an installation whose database
+        is lost. Read when vcycled starts.""",
+    )
+    manager_hostname: str | None = optional(
+        HOST,
+        default_text="the full name of this host",
+        help="""Name of this host in accounting records, tags and user_data. Set it if the host
+        does not know its own full name, or to keep a site's accounting history under the old
+        name after a move.""",
+    )
+    parallel_calls: int = option(
+        whole(1, 1000),
+        default=10,
+        help="""How many creations and deletions may be under way at once in each space. More is
+        faster; too many at once upset small clouds.""",
+    )
+    call_timeout_seconds: int = option(
+        whole(1, unit="seconds"),
+        default=90,
+        help="""A single call to a cloud that takes longer is given up. What became of a creation
+        is then looked for by name.""",
+    )
+    cycle_timeout_seconds: int = option(
+        whole(1, unit="seconds"),
+        default=600,
+        help="""A cycle of a space that takes longer is given up and reported; the next one
+        starts afresh. Must be more than call_timeout_seconds.""",
+    )
+    heartbeat_receiver: str = option(
+        choice("vcycle-web", "external"),
+        default="vcycle-web",
+        help="""Who takes the heartbeats that machines send. vcycle-web: machines are deleted for
+        missing heartbeats only if it has been up all that time. external: another web server
+        does (such as Apache with Vcycle's old CGI) and is trusted to be up.""",
+    )
