@@ -1,0 +1,93 @@
+"""user_data: the template of a machinetype with the facts of one machine put in.
+
+`make` is all that the manager needs: it reads the template (again for every machine, so that a VO
+can change it at any time), fills it in, and returns bytes. Nothing is remembered.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from vcycled.errors import UserDataError
+from vcycled.userdata.fetch import PATIENCE, Patience
+from vcycled.userdata.jinja import render
+from vcycled.userdata.source import read_file, read_template
+from vcycled.userdata.substitute import substitute
+from vcycled.userdata.values import DEFAULTS, Subject, default_values, with_options
+
+__all__ = [
+    "DEFAULTS",
+    "PATIENCE",
+    "Patience",
+    "Recipe",
+    "Subject",
+    "UserData",
+    "check_size",
+    "make",
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipe:
+    """What a machinetype says about its user_data."""
+
+    space: str
+    machinetype: str
+    template: str
+    """`user_data`: a path, or a URL that is fetched for every machine."""
+    folder: Path
+    """Where relative paths start: the machinetype's `files/`."""
+    options: Mapping[str, str] = field(default_factory=dict)
+    """XXX -> text, of `user_data_option_XXX`."""
+    files: Mapping[str, str] = field(default_factory=dict)
+    """XXX -> path, of `user_data_file_XXX`."""
+    overrides: Mapping[str, str] = field(default_factory=dict)
+    """Name of a default substitution without `user_data_` -> text to use instead."""
+
+
+@dataclass(frozen=True, slots=True)
+class UserData:
+    """What a machine is given."""
+
+    content: bytes
+    unknown: tuple[str, ...]
+    """Names of patterns that nothing fills, sorted; they were removed from the text."""
+
+
+def make(recipe: Recipe, subject: Subject, *, patience: Patience = PATIENCE) -> UserData:
+    """Return the user_data of one machine.
+
+    Raises:
+        UserDataError: it cannot be made now; the text names the template or file and the reason.
+    """
+    template = read_template(recipe.template, recipe.folder, patience)
+    contents = {
+        name: read_file(f"user_data_file_{name}", path, recipe.folder)
+        for name, path in recipe.files.items()
+    }
+    defaults = default_values(recipe.space, recipe.machinetype, subject, recipe.overrides)
+    url = {"url": recipe.overrides.get("url", template.url)}
+    values = with_options({**defaults, **url}, recipe.options, contents, subject.cvmfs_proxies)
+    if template.is_jinja:
+        return UserData(render(template.label, template.content, values), ())
+    return UserData(*substitute(template.content, values))
+
+
+def check_size(user_data: bytes, *, most: int, machinetype: str) -> None:
+    """Check that a cloud will take `user_data`.
+
+    Args:
+        user_data: as `make` returned it.
+        most: bytes that the cloud takes, before it is encoded for the call.
+        machinetype: named in the message.
+
+    Raises:
+        UserDataError: it is too long.
+    """
+    if len(user_data) > most:
+        raise UserDataError(
+            f"user_data of {machinetype} has {len(user_data)} bytes and this cloud takes {most}: "
+            "let the template fetch the rest once the machine runs"
+        )
