@@ -61,7 +61,11 @@ def test_a_record_of_a_site_without_name_is_only_kept(queue: Queue) -> None:
 
 def test_the_two_copies_are_files_of_their_own(queue: Queue) -> None:
     """Readable for everybody; ssmsend's locking and touching leaves the archive alone."""
-    path = queue.put(RUN)
+    umask = os.umask(0o077)
+    try:
+        path = queue.put(RUN)
+    finally:
+        os.umask(umask)
     sent = queue.outgoing / first_place(RUN)
     assert path.stat().st_ino != sent.stat().st_ino
     assert {path.stat().st_nlink, sent.stat().st_nlink} == {1}
@@ -293,6 +297,44 @@ def test_a_kill_at_any_step_loses_and_doubles_nothing(
         assert sorted(set(received)) == sorted(SENT)
         if not is_sent_between:
             assert len(received) == len(SENT)
+
+
+def test_each_step_is_on_the_disk_before_the_next(
+    queue: Queue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A power cut cannot leave a name without content, nor an archive ahead of the queue."""
+    story: list[str] = []
+    fsync, link, rename = os.fsync, os.link, os.rename
+
+    def note_fsync(handle: int) -> None:
+        story.append(f"sync {Path(f'/proc/self/fd/{handle}').readlink().name.split('.')[0]}")
+        fsync(handle)
+
+    def note_link(source: Path, target: Path) -> None:
+        story.append("hand over")
+        link(source, target)
+
+    def note_rename(source: Path, target: Path) -> None:
+        story.append("archive")
+        rename(source, target)
+
+    monkeypatch.setattr(os, "fsync", note_fsync)
+    monkeypatch.setattr(os, "link", note_link)
+    monkeypatch.setattr(os, "rename", note_rename)
+    queue.put(RUN)
+    day = ELEMENT.partition("/")[0]
+    assert story == [
+        "sync ",
+        "sync ",
+        "hand over",
+        "sync vcycle",
+        "sync apel-outgoing",
+        f"sync {day}",
+        "archive",
+        "sync vcycle",
+        "sync apel-archive",
+        f"sync {day}",
+    ]
 
 
 @contextmanager
