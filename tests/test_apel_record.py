@@ -1,6 +1,8 @@
 """Records: what each field says, and that no run can make one which APEL refuses."""
 
+import re
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -254,3 +256,13 @@ def test_what_is_no_record_is_not_read(old: str, new: str, message: str) -> None
     """Damage is reported, never taken for a record."""
     with pytest.raises(ValueError, match=message):
         records_in(VCYCLE_3.replace(old, new))
+
+
+def test_each_field_is_in_the_reference() -> None:
+    """The page says what each line of a record holds, and nothing else."""
+    page = Path(__file__).parents[1] / "docs" / "reference" / "accounting.md"
+    table = page.read_text().partition("## What a record says")[2].partition("\n\nThe format")[0]
+    cells = [line.split("|")[1] for line in table.splitlines() if line.startswith("| `")]
+    told = [name for cell in cells for name in re.findall("`(.*?)`", cell)]
+    written = [line.partition(":")[0] for line in PLAIN.splitlines()[1:-1]]
+    assert sorted(told) == sorted(written)
