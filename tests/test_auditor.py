@@ -122,6 +122,14 @@ def account_for_another_time(case: Case) -> None:
     case.queue.put(early)
 
 
+def account_for_another_time_only(case: Case) -> None:
+    """Account for an hour when the machine did not run, and not for that when it did."""
+    account_for_another_time(case)
+    case.stored.remove(A)
+    case.path(A).unlink()
+    case.sent.clear()
+
+
 def account_for_a_fizzle(case: Case) -> None:
     """Account for a machine that ran too briefly."""
     case.stored.append(BRIEF)
@@ -212,6 +220,7 @@ def send_another_end(case: Case) -> None:
         (overlap, ("overlap",)),
         (account_for_a_stranger, ("it never ran",)),
         (account_for_another_time, ("more often than it ran",)),
+        (account_for_another_time_only, ("lost, it ran", "more often than it ran")),
         (account_for_a_fizzle, ("less than 600 s",)),
         (change(started_at=B.started_at - 1), (f"started at {B.started_at - 1}",)),
         (change(started_at=B.started_at + 1), (f"started at {B.started_at + 1}",)),
