@@ -59,12 +59,10 @@ def configure(
     return _go_on(raw, keep, registry, signature)
 
 
-def problems_of(
-    paths: Sequence[Path] | None, *, registry: Registry | None = None
-) -> tuple[Problem, ...]:
-    """Return all that is wrong with the files, whatever they were before."""
+def problems_of(raw: Raw, *, registry: Registry | None = None) -> tuple[Problem, ...]:
+    """Return all that is wrong with what the files say, whatever they said before."""
     try:
-        return load(paths, registry=registry).problems
+        return configure(raw, signature=(), registry=registry).problems
     except ConfigError as error:
         return error.problems
 

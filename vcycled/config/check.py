@@ -82,14 +82,15 @@ class _Work:
 
     def join_blanks(self) -> None:
         """Read names printed with blanks as if they had underscores."""
-        for name in [name for name in self._left if re.search(r"\s", name)]:
-            setting = self._left.pop(name)
-            joined = "_".join(name.split())
+        for spelling in [name for name in self._left if re.search(r"\s", name)]:
+            setting = self._left.pop(spelling)
+            joined = "_".join(spelling.split())
             if joined in self._left:
                 self._drop(setting, f"blanks in a name; {_counts(joined, self._left[joined])}")
             else:
                 self._left[joined] = setting
-                self._warn(setting, f"blanks in the name are read as underscores; write {joined}")
+                name = self._grammar.present_name(joined)
+                self._warn(setting, f"blanks in the name are read as underscores; write {name}")
 
     def take(self, row: Row) -> Setting | None:
         """Return the setting that counts for `row`, taking all its spellings."""
@@ -101,7 +102,7 @@ class _Work:
         if not found:
             return None
         spelling, counting = found[0]
-        if spelling != row.name:
+        if spelling != row.name and spelling == counting.option:
             self._warn(counting, f"old name; write {row.name}")
         for _, other in found[1:]:
             self._drop(other, f"old name of {row.name}; {_counts(spelling, counting)}")

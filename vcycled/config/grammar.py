@@ -26,6 +26,7 @@ SUBSTITUTIONS = (
     "space",
     "machinetype",
     "machine_hostname",
+    "machine_token",
     "manager_version",
     "manager_hostname",
     "site",
@@ -89,11 +90,16 @@ class Grammar:
         """Return True if `option` is a substitution of the user_data template."""
         return self.has_user_data and _fills_user_data(option)
 
+    def present_name(self, option: str) -> str:
+        """Return the present name of an option in any spelling that is read."""
+        name = "_".join(option.lower().split())
+        return next((row.name for row in self.rows if name in _names(row)), name)
+
     def is_secret(self, option: str) -> bool:
         """Return True if the value of `option` must not be shown."""
-        name = "_".join(option.split())
+        name = self.present_name(option)
         for row in self.rows:
-            if name in _names(row):
+            if name == row.name:
                 return row.is_secret
         return not name.startswith(FILE_PREFIX) and sounds_secret(name)
 

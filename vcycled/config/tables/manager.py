@@ -75,7 +75,7 @@ class ManagerOptions:
         whole(1, unit="seconds"),
         default=600,
         help="""A cycle of a space that takes longer is given up and reported; the next one
-        starts afresh. Must be more than call_timeout_seconds.""",
+        starts afresh. Must not be less than call_timeout_seconds.""",
     )
     heartbeat_receiver: str = option(
         choice("vcycle-web", "external"),

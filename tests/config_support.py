@@ -1,0 +1,62 @@
+"""A kind of space that only configurations know, and a small configuration that is right."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from vcycled.options import SECRET, Secret, option, optional, whole
+from vcycled.spaces.base import Space
+
+DECK = """\
+[vcycle]
+root = ROOT
+[space cloud.example.com]
+api = demo
+processors_limit = 100
+[machinetype cloud.example.com prod]
+target_share = 1
+processors_limit = 50
+min_processors = 2
+backoff_seconds = 600
+fizzle_seconds = 60
+user_data = https://repo.example.com/user_data
+"""
+"""Right in every way; ROOT is the folder it is written to."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DemoOptions:
+    """Options of a space that no cloud has."""
+
+    speed: int = option(whole(0), default=1, help="How fast it would be.")
+    demo_secret: Secret | None = optional(SECRET, help="What nobody may see.")
+
+
+class DemoSpace(Space):
+    """Never made: configurations look only at the class."""
+
+    Options = DemoOptions
+    needs_image = False
+
+
+class ImageSpace(DemoSpace):
+    """One that boots images."""
+
+    needs_image = True
+
+
+REGISTRY: Mapping[str, type[Space]] = {"demo": DemoSpace, "image": ImageSpace}
+
+
+def deck(folder: Path, *changes: tuple[str, str], more: str = "") -> Path:
+    """Write DECK with some lines changed and some added at the end; return the file."""
+    text = DECK
+    for old, new in changes:
+        assert old in text
+        text = text.replace(old, new)
+    path = folder / "vcycle.conf"
+    path.write_text(text.replace("ROOT", str(folder)) + more, encoding="utf-8")
+    path.chmod(0o600)
+    return path
