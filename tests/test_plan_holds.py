@@ -67,7 +67,7 @@ def held_by(*causes: Cause) -> SpaceFacts:
         (Cause.SHUTDOWN_TIME, f"shutdown_time {NOW - 5} was 5 s ago", None),
         (
             Cause.LISTING_SUSPECT,
-            f"listings have shown far too few machines since {NOW - 30}; the last showed 7",
+            f"listings have shown far too few machines since {NOW - 30}; before, they showed 7",
             None,
         ),
         (Cause.QUOTA, "the quota was exceeded 2 times in a row: cores", NOW + 120),

@@ -11,7 +11,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.builders import LARGE, NOW, SMALL, facts, intent, kind
-from vcycled.model import Create, Flavor, Limits, Machine, MachineState, Machinetype, Plan, Stage
+from vcycled.model import (
+    Create,
+    Flavor,
+    Limits,
+    Machine,
+    MachineState,
+    Machinetype,
+    MachinetypeMemory,
+    Plan,
+    Stage,
+)
 from vcycled.plan import plan_space
 
 CYCLE_S = 60

@@ -23,8 +23,8 @@ def space_hold(facts: SpaceFacts, *, now: int) -> Hold | None:
     if ends_at is not None and now >= ends_at:
         return _hold("", Cause.SHUTDOWN_TIME, f"shutdown_time {ends_at} was {now - ends_at} s ago")
     if memory.suspect_since is not None:
-        shown = f"the last showed {memory.listed_machines}"
-        detail = f"listings have shown far too few machines since {memory.suspect_since}; {shown}"
+        before = f"before, they showed {memory.listed_machines}"
+        detail = f"listings have shown far too few machines since {memory.suspect_since}; {before}"
         return _hold("", Cause.LISTING_SUSPECT, detail)
     until = retry_at(
         memory.quota_failures, memory.quota_failed_at, most_seconds=MOST_QUOTA_SECONDS
