@@ -1,0 +1,267 @@
+"""Runs of machines, and which sink of accounting records has taken which.
+
+# Note [Exactly once]
+
+A run is one row, `(uuid, interval)`. Once it is final it is *due* at every sink that ever asked;
+a sink that has written its record *marks* it, and the mark is never removed. Sending a record
+again makes it due again; the mark stays, so counts do not change and the run stays what it was.
+A run that any sink has taken cannot be changed any more: the writer must number a new one.
+"""
+
+from __future__ import annotations
+
+import calendar
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple, TypeAlias
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from vcycled.errors import StoreError
+from vcycled.model import RunInterval, Terms
+from vcycled.store import rows
+from vcycled.store.database import chunks, insert_new, upsert
+from vcycled.store.room import Room
+from vcycled.store.schema import due, exports, intervals, sinks, terms
+
+Key: TypeAlias = tuple[str, int]
+"""uuid and interval: what names a run."""
+
+APEL = "apel-outgoing"
+"""The sink whose marks are counted in sync records."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Accounted:
+    """A run, and what became of its records."""
+
+    interval: RunInterval
+    exports: tuple[tuple[str, int], ...]
+    """Each sink that has taken it, and when first."""
+
+
+class SyncCount(NamedTuple):
+    """How many records of a month a site has published for a submit host."""
+
+    site: str
+    submit_host: str
+    jobs: int
+
+
+class Accounting(Room):
+    """The part of the store that accounting works with."""
+
+    def unexported(
+        self, sink: str, *, space: str | None = None, limit: int = 1000
+    ) -> tuple[RunInterval, ...]:
+        """Return final runs (of one space, or of all) due at `sink`, those that ended first first.
+
+        A sink that asks for the first time is given every final run there ever was. What it does
+        not want it must mark all the same, or it will be given it for ever.
+
+        Raises:
+            StoreError: as every method here, if the database does not answer.
+        """
+        with self._database.read() as connection:
+            is_known = _is_introduced(connection, sink)
+        if not is_known:
+            with self._database.write() as connection:
+                _introduce(connection, sink)
+        query = (
+            sa.select(*rows.INTERVAL_COLUMNS)
+            .join(due, _same_run(due))
+            .where(due.c.sink == sink)
+            .order_by(intervals.c.ended_at, intervals.c.uuid, intervals.c.interval)
+            .limit(limit)
+        )
+        if space is not None:
+            query = query.where(intervals.c.space == space)
+        with self._database.read() as connection:
+            known = self._terms.load(connection)
+            found = connection.execute(query).mappings()
+            return tuple(rows.to_interval(each, known) for each in found)
+
+    def mark_exported(self, sink: str, keys: Iterable[Key], at: int) -> None:
+        """Record that `sink` has taken these runs at `at`; a second mark changes nothing.
+
+        Raises:
+            StoreError: one of them is not known or not final; none was marked.
+        """
+        with self._database.write() as connection:
+            _introduce(connection, sink)
+            for chunk in chunks(keys):
+                _demand_final(connection, chunk)
+                marks = [{"sink": sink, "uuid": u, "interval": i, "at": at} for u, i in chunk]
+                insert_new(connection, exports, marks)
+                connection.execute(due.delete().where(due.c.sink == sink, _among(due, chunk)))
+
+    def unmark(self, sink: str, keys: Iterable[Key]) -> None:
+        """Make these runs due at `sink` again, for their records to be sent once more.
+
+        Raises:
+            StoreError: one of them is not known or not final; none is due.
+        """
+        with self._database.write() as connection:
+            _introduce(connection, sink)
+            for chunk in chunks(keys):
+                _demand_final(connection, chunk)
+                insert_new(connection, due, [_due(sink, key) for key in chunk])
+
+    def is_exported(self, uuid: str, interval: int) -> bool:
+        """Return True if any sink has ever taken this run."""
+        query = sa.select(exports.c.sink).where(_among(exports, [(uuid, interval)])).limit(1)
+        with self._database.read() as connection:
+            return connection.scalar(query) is not None
+
+    def exported(self, sink: str) -> int:
+        """Return how many runs `sink` has ever taken."""
+        query = sa.select(sa.func.count()).where(exports.c.sink == sink)
+        with self._database.read() as connection:
+            return connection.scalar(query) or 0
+
+    def intervals(
+        self,
+        *,
+        month: tuple[int, int] | None = None,
+        space: str | None = None,
+        uuid: str | None = None,
+        limit: int | None = None,
+    ) -> tuple[Accounted, ...]:
+        """Return runs, final or not, those that ended last before others.
+
+        Args:
+            month: only those that ended in this year and month (1 to 12), in UTC.
+            space: only those in this space.
+            uuid: only those of this machine.
+            limit: at most so many.
+        """
+        order = (intervals.c.ended_at.desc(), intervals.c.uuid, intervals.c.interval)
+        query = sa.select(*rows.INTERVAL_COLUMNS).order_by(*order).limit(limit)
+        if month is not None:
+            query = query.where(_in_month(*month))
+        if space is not None:
+            query = query.where(intervals.c.space == space)
+        if uuid is not None:
+            query = query.where(intervals.c.uuid == uuid)
+        with self._database.read() as connection:
+            known = self._terms.load(connection)
+            found = connection.execute(query).mappings()
+            runs = [rows.to_interval(each, known) for each in found]
+            marks = _marks(connection, [(each.uuid, each.interval) for each in runs])
+        return tuple(
+            Accounted(interval=each, exports=marks.get((each.uuid, each.interval), ()))
+            for each in runs
+        )
+
+    def sync_counts(self, year: int, month: int, *, sink: str = APEL) -> tuple[SyncCount, ...]:
+        """Return how many published runs that ended in this month (in UTC) `sink` has taken.
+
+        The server counts in the same way, by EndTime (formats.md 1.3).
+        """
+        key = (terms.c.site, terms.c.submit_host)
+        query = (
+            sa.select(*key, sa.func.count())
+            .select_from(intervals.join(exports, _same_run(exports)).join(terms))
+            .where(_in_month(year, month), exports.c.sink == sink)
+            .where(terms.c.is_published == sa.true())
+            .group_by(*key)
+            .order_by(*key)
+        )
+        with self._database.read() as connection:
+            found = connection.execute(query)
+            return tuple(SyncCount(site, host, jobs) for site, host, jobs in found)
+
+
+def _is_introduced(connection: Connection, sink: str) -> bool:
+    return connection.scalar(sa.select(sinks.c.sink).where(sinks.c.sink == sink)) is not None
+
+
+def _introduce(connection: Connection, sink: str) -> None:
+    """Make every final run due at `sink` if it has never asked before."""
+    if _is_introduced(connection, sink):
+        return
+    connection.execute(sinks.insert().values(sink=sink))
+    final = sa.select(sa.literal(sink), intervals.c.uuid, intervals.c.interval)
+    final = final.where(intervals.c.is_final == sa.true())
+    connection.execute(due.insert().from_select(["sink", "uuid", "interval"], final))
+
+
+def save_intervals(
+    connection: Connection, changed: Sequence[RunInterval], numbers: Mapping[Terms, int]
+) -> None:
+    """Write these runs; final ones become due at every sink that has not taken them.
+
+    Raises:
+        StoreError: one that a sink has taken would be changed (see note [Exactly once]).
+    """
+    _refuse_rewriting(connection, changed, numbers)
+    upsert(connection, intervals, [rows.of_interval(each, numbers) for each in changed])
+    known = connection.scalars(sa.select(sinks.c.sink)).all()
+    for chunk in chunks((each.uuid, each.interval) for each in changed if not each.is_final):
+        connection.execute(due.delete().where(_among(due, chunk)))
+    for chunk in chunks((each.uuid, each.interval) for each in changed if each.is_final):
+        taken = {
+            (sink, *key) for key, marks in _marks(connection, chunk).items() for sink, _ in marks
+        }
+        new = [_due(sink, key) for key in chunk for sink in known if (sink, *key) not in taken]
+        insert_new(connection, due, new)
+
+
+def _refuse_rewriting(
+    connection: Connection, changed: Sequence[RunInterval], numbers: Mapping[Terms, int]
+) -> None:
+    wanted = {(each.uuid, each.interval): rows.of_interval(each, numbers) for each in changed}
+    for chunk in chunks(wanted):
+        taken = sa.select(exports.c.sink).where(_same_run(exports)).exists()
+        query = sa.select(*rows.INTERVAL_COLUMNS).where(_among(intervals, chunk), taken)
+        for found in connection.execute(query).mappings():
+            new = wanted[found["uuid"], found["interval"]]
+            differing = [name for name in found if found[name] != new[name]]
+            if differing:
+                message = (
+                    f"run {found['interval']} of {found['name']} has been exported and cannot "
+                    f"be changed ({', '.join(differing)})"
+                )
+                raise StoreError(message)
+
+
+def _demand_final(connection: Connection, keys: Sequence[Key]) -> None:
+    query = sa.select(intervals.c.uuid, intervals.c.interval)
+    query = query.where(_among(intervals, keys), intervals.c.is_final == sa.true())
+    found = {(uuid, interval) for uuid, interval in connection.execute(query)}
+    for uuid, interval in keys:
+        if (uuid, interval) not in found:
+            message = f"run {interval} of machine {uuid} is not known, or not final yet"
+            raise StoreError(message)
+
+
+def _marks(connection: Connection, keys: Sequence[Key]) -> dict[Key, tuple[tuple[str, int], ...]]:
+    marks: dict[Key, tuple[tuple[str, int], ...]] = {}
+    for chunk in chunks(keys):
+        columns = (exports.c.uuid, exports.c.interval, exports.c.sink, exports.c.at)
+        query = sa.select(*columns).where(_among(exports, chunk)).order_by(exports.c.sink)
+        for uuid, interval, sink, at in connection.execute(query):
+            marks[uuid, interval] = (*marks.get((uuid, interval), ()), (sink, at))
+    return marks
+
+
+def _due(sink: str, key: Key) -> dict[str, object]:
+    return {"sink": sink, "uuid": key[0], "interval": key[1]}
+
+
+def _same_run(table: sa.Table) -> sa.ColumnElement[bool]:
+    is_same = (table.c.uuid == intervals.c.uuid, table.c.interval == intervals.c.interval)
+    return sa.and_(*is_same)
+
+
+def _among(table: sa.Table, keys: Sequence[Key]) -> sa.ColumnElement[bool]:
+    is_one = sa.tuple_(table.c.uuid, table.c.interval).in_(keys)
+    # SQLite uses the index only for a list of single values.
+    return sa.and_(table.c.uuid.in_([uuid for uuid, _ in keys]), is_one)
+
+
+def _in_month(year: int, month: int) -> sa.ColumnElement[bool]:
+    start = calendar.timegm((year, month, 1, 0, 0, 0))
+    end = calendar.timegm((year + month // 12, month % 12 + 1, 1, 0, 0, 0))
+    return sa.and_(intervals.c.ended_at >= start, intervals.c.ended_at < end)

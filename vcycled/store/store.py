@@ -1,0 +1,275 @@
+"""The manager's memory: what a cycle needs of a space, and what it learned, in one transaction."""
+
+from __future__ import annotations
+
+import uuid as uuids
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from vcycled.clock import Clock
+from vcycled.errors import StoreError
+from vcycled.model import (
+    Changes,
+    Drain,
+    Machine,
+    MachinetypeMemory,
+    Order,
+    Records,
+    SpaceMemory,
+    Terms,
+)
+from vcycled.store import backup, rows
+from vcycled.store.accounting import Accounting, save_intervals
+from vcycled.store.claim import Claim, FileClaim, ServerClaim
+from vcycled.store.database import Database, chunks, connect, insert_new, upsert
+from vcycled.store.history import History
+from vcycled.store.opening import opened
+from vcycled.store.schema import drains, events, machines, machinetypes, orders, properties, spaces
+from vcycled.store.upkeep import Upkeep
+
+_ID = "installation_id"
+_LIVE_OF_SPACE = sa.select(*rows.MACHINE_COLUMNS).where(
+    machines.c.stage.in_(rows.LIVE), machines.c.space == sa.bindparam("space")
+)
+
+
+class Store(Accounting, History, Upkeep):
+    """All that is remembered, in one database; to be used from any number of threads.
+
+    Every method may raise StoreError: the database did not answer or refused, and nothing was
+    changed.
+    """
+
+    def __init__(self, database: Database, *, clock: Clock) -> None:
+        super().__init__(database, rows.TermsBook())
+        self._clock = clock
+        self._shelf = rows.MachineShelf()
+        self._claim: Claim
+        if database.path is not None:
+            self._claim = FileClaim(database.path)
+        else:
+            self._claim = ServerClaim(database.engine, database.name)
+
+    @classmethod
+    def open(
+        cls, url: str, *, clock: Clock, read_only: bool = False, upgrade: bool = True
+    ) -> Self:
+        """Open the store at `url`, making or upgrading its tables.
+
+        Before an upgrade a SQLite file is copied to `FILE.version-OLD`. To be called after a fork,
+        never before one.
+
+        Args:
+            url: `sqlite:////var/lib/vcycle/vcycle.db` or `postgresql://USER@HOST/NAME`.
+            clock: says when orders were carried out.
+            read_only: nothing is made, upgraded or written.
+            upgrade: False for commands, which must not change tables under a running manager.
+
+        Raises:
+            StoreError: it does not answer, is not ours, was made by a newer Vcycle, or is of an
+                older version and must not be upgraded here.
+        """
+        return cls(opened(url, read_only=read_only, upgrade=upgrade), clock=clock)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close all connections and give up the claim."""
+        self._claim.close()
+        self._database.close()
+
+    def claim(self) -> None:
+        """Become the only manager of this database, or make sure that we still are.
+
+        Raises:
+            StoreError: another manager is.
+        """
+        with self._database.errors():
+            self._claim.take()
+
+    def installation_id(self) -> str:
+        """Return what marks machines as ours on the clouds; minted when first asked for."""
+        with self._database.read() as connection:
+            found = _installation_id(connection)
+        if found is not None:
+            return found
+        with self._database.write() as connection:
+            minted: dict[str, object] = {"name": _ID, "value": str(uuids.uuid4())}
+            insert_new(connection, properties, [minted])
+            return str(_installation_id(connection))
+
+    def adopt_installation_id(self, installation_id: str) -> None:
+        """Go on under the id of a database that was lost.
+
+        Raises:
+            StoreError: machines were made under another id here; they would become strangers.
+        """
+        with self._database.write() as connection:
+            found = _installation_id(connection)
+            if found == installation_id:
+                return
+            has_machines = connection.scalar(sa.select(machines.c.uuid).limit(1)) is not None
+            if found is not None and has_machines:
+                message = (
+                    f"{self._database.name}: its machines are marked as those of {found}, "
+                    f"not of {installation_id}"
+                )
+                raise StoreError(message)
+            upsert(connection, properties, [{"name": _ID, "value": installation_id}])
+
+    def spaces_with_machines(self) -> frozenset[str]:
+        """Return the names of the spaces that still have machines that are not gone."""
+        query = sa.select(machines.c.space).where(machines.c.stage.in_(rows.LIVE)).distinct()
+        with self._database.read() as connection:
+            return frozenset(connection.scalars(query))
+
+    def records(self, space: str) -> Records:
+        """Return what a cycle of `space` needs, as of one instant; machines in any order."""
+        key = {"space": space}
+        with self._database.read() as connection:
+            terms = self._terms.load(connection)
+            found = rows.fetch(connection, _LIVE_OF_SPACE, key)
+            return Records(
+                memory=_memory(connection, space),
+                machines=self._shelf.refresh(space, found, terms),
+                machinetypes=tuple(
+                    MachinetypeMemory(**each)
+                    for each in _of_space(connection, machinetypes, rows.MACHINETYPE, space)
+                ),
+                drains=tuple(
+                    Drain(**each) for each in _of_space(connection, drains, rows.DRAIN, space)
+                ),
+                orders=_open_orders(connection, space),
+            )
+
+    def known(self, wanted: Iterable[str]) -> Mapping[str, Machine]:
+        """Return the machines remembered under these uuids, gone or not, by uuid."""
+        query = sa.select(*rows.MACHINE_COLUMNS)
+        with self._database.read() as connection:
+            terms = self._terms.load(connection)
+            return {
+                each[0]: rows.to_machine(each, terms)
+                for chunk in chunks(wanted)
+                for each in rows.fetch(connection, query.where(machines.c.uuid.in_(chunk)))
+            }
+
+    def save(self, changes: Changes) -> None:
+        """Write `changes`, all or nothing; without any, nothing is done.
+
+        Raises:
+            StoreError: nothing was written: the database refused, or a run that was exported
+                would be changed.
+        """
+        if changes == Changes(space=changes.space):
+            return
+        with self._database.write() as connection:
+            _save_machines(connection, changes, self._terms)
+            _save_memory(connection, changes)
+            if changes.done_orders:
+                done = orders.update().where(orders.c.id.in_(changes.done_orders))
+                connection.execute(done.values(done_at=self._clock.now()))
+            if changes.events:
+                connection.execute(
+                    events.insert(), [rows.row(e, rows.EVENT) for e in changes.events]
+                )
+
+    def order(self, order: Order) -> int:
+        """Leave `order` for the next cycle of its space; return the number it was given."""
+        with self._database.write() as connection:
+            insert = orders.insert().returning(orders.c.id)
+            number: int = connection.scalars(insert, rows.row(order, rows.ORDER)).one()
+        return number
+
+    def spaces_with_orders(self, *, since: int) -> tuple[int, frozenset[str]]:
+        """Return the number of the newest order, and the spaces of open ones above `since`."""
+        newer = sa.select(orders.c.id, orders.c.space).where(
+            orders.c.id > since, orders.c.done_at.is_(None)
+        )
+        with self._database.read() as connection:
+            found = connection.execute(newer).all()
+        newest = max((number for number, _ in found), default=since)
+        return newest, frozenset(space for _, space in found)
+
+    def backup(self, path: Path) -> None:
+        """Put a checked copy of the database into `path` while it is in use.
+
+        Raises:
+            StoreError: no copy was made, or this is PostgreSQL, which has its own means.
+        """
+        if self._database.path is None:
+            message = f"{self._database.name}: PostgreSQL databases are saved by pg_dump"
+            raise StoreError(message)
+        backup.copy(self._database.path, path)
+
+
+def restore(url: str, path: Path) -> Path | None:
+    """Make the backup `path` the database at `url`; return where the one it replaces now is.
+
+    Raises:
+        StoreError: the backup is damaged, vcycled is running, or `url` is a PostgreSQL database;
+            nothing was changed.
+    """
+    database = connect(url, read_only=True)
+    database.close()
+    if database.path is None:
+        message = f"{database.name}: PostgreSQL databases are restored by pg_restore"
+        raise StoreError(message)
+    return backup.put_back(path, database.path)
+
+
+def _installation_id(connection: Connection) -> str | None:
+    query = sa.select(properties.c.value).where(properties.c.name == _ID)
+    found: str | None = connection.scalar(query)
+    return found
+
+
+def _of_space(
+    connection: Connection, table: sa.Table, names: Iterable[str], space: str
+) -> Iterable[sa.RowMapping]:
+    query = sa.select(*(table.c[name] for name in names)).where(table.c.space == space)
+    return connection.execute(query).mappings()
+
+
+def _memory(connection: Connection, space: str) -> SpaceMemory:
+    for found in _of_space(connection, spaces, (*rows.SPACE, "unfit"), space):
+        return rows.to_space(found)
+    return SpaceMemory(space=space)
+
+
+def _open_orders(connection: Connection, space: str) -> tuple[Order, ...]:
+    columns = (orders.c.id, *(orders.c[name] for name in rows.ORDER))
+    query = sa.select(*columns).where(orders.c.space == space, orders.c.done_at.is_(None))
+    found = connection.execute(query.order_by(orders.c.id)).mappings()
+    return tuple(rows.to_order(each) for each in found)
+
+
+def _save_machines(connection: Connection, changes: Changes, terms: rows.TermsBook) -> None:
+    promised: set[Terms] = {each.terms for each in changes.machines}
+    promised |= {each.terms for each in changes.intervals}
+    numbers = terms.numbers(connection, promised)
+    upsert(connection, machines, [rows.of_machine(each, numbers) for each in changes.machines])
+    save_intervals(connection, changes.intervals, numbers)
+
+
+def _save_memory(connection: Connection, changes: Changes) -> None:
+    kinds = [rows.row(each, rows.MACHINETYPE) for each in changes.machinetypes]
+    upsert(connection, machinetypes, kinds)
+    if changes.memory is not None:
+        upsert(connection, spaces, [rows.of_space(changes.memory)])
+    if changes.drains is not None:
+        connection.execute(drains.delete().where(drains.c.space == changes.space))
+        upsert(connection, drains, [rows.row(each, rows.DRAIN) for each in changes.drains])

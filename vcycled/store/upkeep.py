@@ -1,0 +1,67 @@
+"""Forgetting what is old, a little at a time so that no cycle waits for it."""
+
+from __future__ import annotations
+
+import sqlite3
+
+import sqlalchemy as sa
+
+from vcycled.model import Stage
+from vcycled.store.database import Mode
+from vcycled.store.room import Room
+from vcycled.store.schema import due, events, intervals, machines, orders, reports
+
+_BATCH = 2000
+"""Rows removed in one transaction: a few milliseconds."""
+_PAGES = 5000
+"""Pages of 4 KiB given back to the file system each time; the other free ones are used again."""
+
+
+class Upkeep(Room):
+    """The part of the store that keeps it small."""
+
+    def forget_before(self, instant: int) -> int:
+        """Remove what ended before `instant`, and return how many rows that were.
+
+        Forgotten are events, orders that were carried out, reports of spaces that have had no
+        cycle since, and machines that are gone, unless a record of theirs is still due at a sink.
+        Runs of machines and their marks are kept for ever: they are what keeps a record from
+        being sent twice, and what sync records count.
+
+        Raises:
+            StoreError: the database refused; what was removed until then stays removed.
+        """
+        unsent = sa.select(due.c.uuid).where(due.c.uuid == machines.c.uuid).exists()
+        open_run = sa.select(intervals.c.uuid).where(
+            intervals.c.uuid == machines.c.uuid, intervals.c.is_final == sa.false()
+        )
+        is_gone = sa.and_(machines.c.stage == Stage.GONE.value, machines.c.gone_at < instant)
+        removed = self._remove(events, events.c.at < instant)
+        removed += self._remove(orders, orders.c.done_at < instant)
+        removed += self._remove(reports, reports.c.at < instant)
+        removed += self._remove(machines, sa.and_(is_gone, ~unsent, ~open_run.exists()))
+        self._shrink()
+        return removed
+
+    def _remove(self, table: sa.Table, which: sa.ColumnElement[bool]) -> int:
+        (key,) = table.primary_key
+        some = sa.select(key).where(which).limit(_BATCH)
+        removed = 0
+        while True:
+            with self._database.write() as connection:
+                count = connection.execute(table.delete().where(key.in_(some))).rowcount
+            removed += count
+            if count < _BATCH:
+                return removed
+
+    def _shrink(self) -> None:
+        """Give freed pages of a SQLite file back, and empty its log; PostgreSQL does so itself."""
+        if self._database.path is None:
+            return
+        with self._database.write(Mode.BARE) as connection:
+            driver = connection.connection.driver_connection
+            assert isinstance(driver, sqlite3.Connection)
+            # Only executescript runs such a statement to its end on every Python.
+            driver.executescript(
+                f"PRAGMA incremental_vacuum({_PAGES}); PRAGMA wal_checkpoint(TRUNCATE);"
+            )
