@@ -429,7 +429,8 @@ WARNINGS = [
     pytest.param(
         ("api = demo", "api = demo\nfizzle_seconds = 1"),
         [
-            f"F:5: {SPACE} fizzle_seconds: does nothing in this section; it belongs in [machinetype]"
+            f"F:5: {SPACE} fizzle_seconds: does nothing in this section;"
+            " it belongs in [machinetype]"
         ],
         id="an option of another kind of section",
     ),
@@ -562,6 +563,27 @@ def test_a_warning_is_said_with_its_place(
     assert said(path, warnings=False) == []
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        ("[vcycle]", "[vcycle]\ncall_timeout_seconds = 600"),
+        ("min_processors = 2", "min_processors = 2\nmax_processors = 2"),
+        ("min_processors = 2", "min_processors = 50"),
+        ("processors_limit = 50\nmin_processors = 2", "min_processors = 100"),
+        ("min_processors = 2", "min_processors = 2\nmax_starting_processors = 2"),
+        ("min_processors = 2", "min_processors = 2\nmax_starting_processors = 0"),
+        ("processors_limit = 50", "processors_limit = 0"),
+        ("fizzle_seconds = 60", "fizzle_seconds = 86400"),
+        ("fizzle_seconds = 60", "fizzle_seconds = 60\nmin_wallclock_seconds = 86400"),
+        ("fizzle_seconds = 60", "fizzle_seconds = 0\nmax_wallclock_seconds = 0"),
+    ],
+    ids=lambda change: change[1].splitlines()[-1],
+)
+def test_values_that_just_fit_are_right(tmp_path: Path, change: tuple[str, str]) -> None:
+    """At the very limit there is nothing to say, and a limit of 0 is meant so."""
+    assert problems_of(read([deck(tmp_path, change)]), registry=REGISTRY) == ()
+
+
 def test_powers_of_only_some_machinetypes_are_pointed_out(tmp_path: Path) -> None:
     """A space whose machinetypes do not all state a power is warned that it does not count."""
     more = (
@@ -574,7 +596,7 @@ def test_powers_of_only_some_machinetypes_are_pointed_out(tmp_path: Path) -> Non
 
 
 def test_pipes_are_checked_but_not_fetched(tmp_path: Path) -> None:
-    """A pipe takes defaults for its machinetypes and stands for them; a warning says what lacks."""
+    """A pipe takes defaults for its machinetypes and stands for them; a warning says it waits."""
     change = ("[machinetype cloud.example.com prod]", "[vacuum_pipe cloud.example.com vo]")
     path = deck(tmp_path, change, more="vacuum_pipe_url = https://vo.example.com/pipe.json\n")
     assert said(path, warnings=False) == []

@@ -148,7 +148,8 @@ def _lines(problems: Iterable[Problem]) -> str:
 
 
 def _section_text(section: ShownSection) -> str:
-    width = min(_WIDTH, max((len(_assignment(each)) for each in section.options), default=0))
+    lengths = (len(_assignment(each)) for each in section.options)
+    width = max((length for length in lengths if length <= _WIDTH), default=0)
     lines = (f"{_assignment(each):{width}}  ; {_place(each)}" for each in section.options)
     return "\n".join([f"[{section.title}]", *lines])
 

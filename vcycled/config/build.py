@@ -176,8 +176,7 @@ def _build(raw: Raw, keep: LastGood, registry: Registry) -> _Built:
 def _attempt_manager(section: Section) -> Attempt[ManagerOptions]:
     checked = check(section, MANAGER)
     problems = (*checked.problems, *in_manager(checked))
-    is_wrong = any(not problem.is_warning for problem in problems)
-    value = None if is_wrong else checked.fill(ManagerOptions)
+    value = None if checked.errors else checked.fill(ManagerOptions)
     return Attempt(checked=checked, value=value, problems=problems)
 
 

@@ -41,7 +41,7 @@ def attempt_machinetype(section: Section, frame: Frame) -> Attempt[MachinetypeCo
         *in_machinetype(checked, frame.space, needs_image=frame.needs_image),
         *idle_in_machinetype(checked, frame.names, has_pipes=frame.has_pipes),
     ]
-    if any(not problem.is_warning for problem in problems):
+    if checked.errors:
         return Attempt(checked=checked, value=None, problems=tuple(problems))
     config = _config(checked, frame)
     for option, path in missing_files(config).items():

@@ -73,12 +73,10 @@ def _appended(text: str, lines: Sequence[str], new: Sequence[str]) -> str:
 
 
 def _joined(before: Sequence[str], new: Sequence[str], after: Sequence[str]) -> list[str]:
-    """Put lines without ends between lines with ends, with the same ends."""
-    end = _end_of(before[0]) if before else "\n"
-    before = (
-        [*before[:-1], before[-1].rstrip("\r\n") + (_end_of(before[-1]) or end)] if before else []
-    )
-    return [*before, *(line + end for line in new), *after]
+    """Put lines without ends between lines with ends, with the ends of the first."""
+    end = (_end_of(before[0]) if before else "") or "\n"
+    ended = [line if _end_of(line) else line + end for line in before]
+    return [*ended, *(line + end for line in new), *after]
 
 
 def _end_of(line: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
 from vcycled.config.check import Checked
@@ -19,9 +19,14 @@ class Attempt(Generic[T]):
 
     checked: Checked
     value: T | None
-    """None if the section cannot be used."""
+    """None if it means nothing; there may be errors with a value, but not the other way round."""
     problems: tuple[Problem, ...]
-    """All that is wrong with it; errors among them if and only if it cannot be used."""
+    """All that is wrong with it, by itself and with what is around it."""
+
+    @property
+    def is_right(self) -> bool:
+        """True if there is no error."""
+        return all(problem.is_warning for problem in self.problems)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,24 +49,18 @@ def settle(
     section: Section, before: Section | None, attempt: Callable[[Section], Attempt[T]]
 ) -> Settled[T]:
     """Return `section` as it is used; `before` is what it said when it was last right."""
-    used = today = attempt(section)
-    held = ""
-    if today.value is None:
-        held = why(today.problems)
-        used = _usable(before, attempt) or today
-    return Settled(
-        checked=used.checked,
-        value=used.value,
-        good=before if held else section,
-        held=held,
-        problems=today.problems,
-    )
-
-
-def _usable(before: Section | None, attempt: Callable[[Section], Attempt[T]]) -> Attempt[T] | None:
-    """Return what the section came to before; it may be wrong now for want of a library."""
+    today = attempt(section)
+    if today.is_right:
+        return _settled(today, good=section, held="", problems=today.problems)
     then = attempt(before) if before else None
-    return then if then and then.value is not None else None
+    used = then if then and then.value is not None else replace(today, value=None)
+    return _settled(used, good=before, held=why(today.problems), problems=today.problems)
+
+
+def _settled(
+    used: Attempt[T], *, good: Section | None, held: str, problems: tuple[Problem, ...]
+) -> Settled[T]:
+    return Settled(checked=used.checked, value=used.value, good=good, held=held, problems=problems)
 
 
 def why(problems: Iterable[Problem]) -> str:

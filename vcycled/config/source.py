@@ -39,6 +39,7 @@ class ConfigSource:
         """
         self._paths = paths
         self._registry = registry
+        self._keep_in = keep_in
         self._memory = _Memory(paths, keep_in)
         self._config: Config | None = None
         self._watched: tuple[Path, ...] = ()
@@ -70,6 +71,7 @@ class ConfigSource:
             config = configure(raw, signature=files, registry=self._registry, keep=keep)
         except ConfigError as error:
             if self._config is None:
+                self._memory = _Memory(self._paths, self._keep_in)  # ROOT may be another then
                 raise ConfigError((*error.problems, *problems)) from error
             return replace(self._config, problems=error.problems, signature=signature)
         self._watched = missing(config.spaces)
