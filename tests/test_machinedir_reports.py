@@ -61,7 +61,7 @@ def test_a_folder_that_is_no_folder_proves_nothing(tree: MachineDir, outputs: Pa
     assert tree.heartbeat(SPACE, NAME, "heartbeat") == Heartbeat(None, is_known=False)
 
 
-@pytest.mark.parametrize("name", ["../zone", ".hidden", "", "a/b"])
+@pytest.mark.parametrize("name", ["../zone", "..", ".", "", "a/b", "a\0b"])
 def test_a_heartbeat_file_outside_is_not_looked_at(
     tree: MachineDir, outputs: Path, name: str
 ) -> None:

@@ -32,7 +32,6 @@ from vcycled.machinedir.layout import (
     USER_DATA,
     X509DN,
     Layout,
-    is_output_name,
 )
 from vcycled.mjf import Features
 from vcycled.model import ShutdownMessage
@@ -174,7 +173,7 @@ class MachineDir:
 
     def heartbeat(self, space: str, machine: str, file: str) -> reports.Heartbeat:
         """Return when the machine last wrote `file`; costs one stat."""
-        if not is_output_name(file):
+        if file in {"", ".", ".."} or "/" in file or "\0" in file:
             return reports.Heartbeat(None, is_known=False)
         return reports.heartbeat(self.layout.outputs(space, machine), file, self._clock)
 
@@ -216,6 +215,12 @@ class MachineDir:
         except FileNotFoundError:
             return False
         return True
+
+    def current(self, space: str) -> frozenset[str]:
+        """Return the names of the machines that have a folder in current/."""
+        with suppress(FileNotFoundError):
+            return frozenset(folder.name for folder in self.layout.current(space).iterdir())
+        return frozenset()
 
     def remove_retired(self, space: str, *, before: int) -> int:
         """Remove machines that were retired, and drafts that were begun, before an instant.

@@ -1,0 +1,89 @@
+"""The command `vcycle-web`."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import resource
+import signal
+import sys
+from pathlib import Path
+
+import click
+
+from vcycled import __version__
+from vcycled.clock import Clock, SystemClock
+from vcycled.config import WEB_PATH, WebOptions, load_web
+from vcycled.errors import ConfigError
+from vcycled.web.server import WebServer
+from vcycled.web.tls import Certificate
+
+_FAILED = 1
+_BAD_CONFIG = 2
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.option(
+    "--config",
+    "path",
+    type=click.Path(path_type=Path),
+    default=WEB_PATH,
+    show_default=True,
+    help="The file with the section [web].",
+)
+@click.version_option(__version__, prog_name="vcycle-web")
+def main(path: Path) -> None:
+    """Serve the machines of Vcycle: features, heartbeat lists, files, and their outputs.
+
+    Ends with 0 when told to (SIGTERM, SIGINT), 1 if it cannot listen, 2 if the configuration is
+    wrong.
+    """
+    sys.exit(run(path, clock=SystemClock()))
+
+
+def run(path: Path, *, clock: Clock) -> int:
+    """Serve as the file at `path` says until a signal; return the exit status."""
+    try:
+        options, warnings = load_web(path)
+        certificate = Certificate(options.certificate, options.key)
+    except ConfigError as error:
+        for problem in error.problems:
+            click.echo(f"vcycle-web: {problem}", err=True)
+        return _BAD_CONFIG
+    _log_to_stderr(options.log_level)
+    for warning in warnings:
+        logging.getLogger(__name__).warning("%s", warning)
+    _allow_many_files()
+    try:
+        asyncio.run(_serve(options, certificate, clock))
+    except OSError as error:
+        click.echo(f"vcycle-web: cannot serve on port {options.port}: {error}", err=True)
+        return _FAILED
+    return 0
+
+
+async def _serve(options: WebOptions, certificate: Certificate, clock: Clock) -> None:
+    server = WebServer(options, certificate, clock=clock)
+    await server.start()
+    told = asyncio.Event()
+    for each in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(each, told.set)
+    try:
+        await server.run(told)
+    finally:
+        await server.close()
+
+
+def _log_to_stderr(level: str) -> None:
+    logging.basicConfig(
+        level=level.upper(),
+        format="%(asctime)s %(levelname)s %(message)s",
+        stream=sys.stderr,
+        force=True,
+    )
+
+
+def _allow_many_files() -> None:
+    """Let this process have as many connections as the system allows it."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

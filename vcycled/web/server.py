@@ -1,0 +1,147 @@
+"""The web process as a whole: sockets, sign of life, and a quiet end."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+import threading
+from contextlib import suppress
+
+from aiohttp import web
+
+from vcycled import kvlog
+from vcycled.clock import Clock
+from vcycled.config import WebOptions
+from vcycled.machinedir.layout import Layout
+from vcycled.web.access import AccessLog, NoHeaders
+from vcycled.web.app import Site
+from vcycled.web.marker import BEAT_S, Marker
+from vcycled.web.outputs import OutputLimits, OutputStore
+from vcycled.web.tls import Certificate
+
+_LOG = kvlog.get(__name__)
+_MB = 2**20
+_IDLE_S = 30.0
+"""A connection without request, or with half a request, is closed after so long."""
+_HANDSHAKE_S = 10.0
+_LINGER_S = 2.0
+"""A body that was refused is read on for so long, for clients that first send, then listen."""
+_GRACE_S = 10.0
+"""What is on its way when we are told to end has so long to arrive,"""
+_LAST_S = 1.0
+"""and so long for its answer to leave."""
+
+
+def limits_of(options: WebOptions) -> OutputLimits:
+    """Return what one machine may send."""
+    return OutputLimits(
+        file_bytes=options.joboutputs_max_file_mb * _MB,
+        total_bytes=options.joboutputs_max_total_mb * _MB,
+        files=options.joboutputs_max_files,
+    )
+
+
+class WebServer:
+    """Listens between `start` and `close`."""
+
+    def __init__(
+        self,
+        options: WebOptions,
+        certificate: Certificate,
+        *,
+        clock: Clock,
+        limits: OutputLimits | None = None,
+    ) -> None:
+        self._options = options
+        self._certificate = certificate
+        self._clock = clock
+        layout = Layout(options.root)
+        self._marker = Marker(layout.web_up / (options.hostname or socket.getfqdn()), clock=clock)
+        store = OutputStore(limits or limits_of(options), clock=clock)
+        self._site = Site(layout, store, self._marker)
+        self._is_ending = threading.Event()
+        self._busy = 0
+        self._is_idle = asyncio.Event()
+
+    async def start(self) -> None:
+        """Listen.
+
+        Raises:
+            OSError: an address or the port cannot be had.
+        """
+        self._requests = web.Server(
+            self._handle,
+            access_log=logging.getLogger("vcycled.web.access"),
+            access_log_class=AccessLog,
+            logger=_http_logger(),
+            keepalive_timeout=_IDLE_S,
+            lingering_time=_LINGER_S,
+            auto_decompress=False,
+        )
+        self._listener = await asyncio.get_running_loop().create_server(
+            self._requests,
+            list(self._options.listen) or None,
+            self._options.port,
+            ssl=self._certificate.context,
+            ssl_handshake_timeout=_HANDSHAKE_S,
+            ssl_shutdown_timeout=_GRACE_S,
+            backlog=1024,
+        )
+        self._pulse = asyncio.create_task(self._live())
+        _LOG.info("web-started", port=self.port, root=str(self._options.root))
+
+    @property
+    def port(self) -> int:
+        """The port that is listened on."""
+        port: int = self._listener.sockets[0].getsockname()[1]
+        return port
+
+    async def run(self, until: asyncio.Event) -> None:
+        """Serve until `until` is set, or until our own pulse stops, which is a bug."""
+        end = asyncio.create_task(until.wait())
+        await asyncio.wait({end, self._pulse}, return_when=asyncio.FIRST_COMPLETED)
+        end.cancel()
+        if self._pulse.done():
+            await self._pulse
+
+    async def close(self) -> None:
+        """Take no more connections, let requests on their way end, remove the sign of life."""
+        self._listener.close()
+        self._is_ending.set()
+        if self._busy:
+            # aiohttp's own shutdown stops reading, which would break uploads off.
+            self._is_idle.clear()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._is_idle.wait(), _GRACE_S)
+        await self._requests.shutdown(_LAST_S)
+        with suppress(OSError):
+            await self._pulse
+        self._marker.remove()
+        _LOG.info("web-stopped")
+
+    async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        self._busy += 1
+        try:
+            return await self._site.handle(request)
+        finally:
+            self._busy -= 1
+            if not self._busy:
+                self._is_idle.set()
+
+    async def _live(self) -> None:
+        """Beat every 15 s. The event loop does it, so that one that hangs does not look alive."""
+        while not self._is_ending.is_set():
+            await asyncio.to_thread(self._beat)
+            await asyncio.to_thread(self._clock.wait, self._is_ending, BEAT_S)
+
+    def _beat(self) -> None:
+        self._marker.beat()
+        self._certificate.follow()
+
+
+def _http_logger() -> logging.Logger:
+    logger = logging.getLogger("vcycled.web.http")
+    if not any(isinstance(each, NoHeaders) for each in logger.filters):
+        logger.addFilter(NoHeaders())
+    return logger
