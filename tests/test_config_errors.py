@@ -529,6 +529,19 @@ WARNINGS = [
         id="a template that is not there yet",
     ),
     pytest.param(
+        ("https://repo.example.com/user_data", "/vcycle.conf/template"),
+        [
+            f"F:12: {PROD} user_data: there is no file /vcycle.conf/template;"
+            " nothing is created until it is there"
+        ],
+        id="a template in a folder that is not there",
+    ),
+    pytest.param(
+        ("https://repo.example.com/user_data", "/" + "x" * 300),
+        [],
+        id="a template of which nobody can say whether it is there",
+    ),
+    pytest.param(
         ("[vcycle]", "[DEFAULT]\ncolour = red\nlog_joboutputs = True\n[vcycle]"),
         [
             "F:2: [DEFAULT] colour: unknown option; it does nothing",

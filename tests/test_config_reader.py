@@ -64,12 +64,14 @@ def test_what_cannot_be_read_is_named(tmp_path: Path) -> None:
     (tmp_path / "conf.d" / "folder.conf").mkdir(parents=True)
     (tmp_path / "conf.d" / "gone.conf").symlink_to(tmp_path / "nowhere")
     (tmp_path / "latin.conf").write_bytes(b"[vcycle]\n# caf\xe9\n")
-    raw = read([tmp_path / "none.conf", tmp_path / "conf.d", tmp_path / "latin.conf"])
+    (tmp_path / "zero.conf").write_bytes(b"[vcycle]\n\nroot = /\0\n")
+    raw = read([tmp_path / name for name in ("none.conf", "conf.d", "latin.conf", "zero.conf")])
     assert texts(raw, tmp_path) == [
         "D/none.conf: there is no such file or folder",
         "D/conf.d/folder.conf: cannot be read: Is a directory",
         "D/conf.d/gone.conf: cannot be read: No such file or directory",
         "D/latin.conf:2: must be UTF-8 text, not byte 0xe9",
+        "D/zero.conf:3: must be UTF-8 text, not byte 0x00",
     ]
 
 

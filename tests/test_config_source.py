@@ -37,6 +37,15 @@ def test_a_change_is_taken_at_the_next_call(tmp_path: Path) -> None:
     assert own.current() is after
 
 
+def test_a_daemon_may_change_its_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Paths are those of the moment it started."""
+    deck(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    own = source(Path("vcycle.conf"))
+    monkeypatch.chdir("/")
+    assert own.current().errors == ()
+
+
 def test_a_broken_edit_goes_on_with_what_was_good_and_says_so(tmp_path: Path) -> None:
     """Until the file is right again."""
     own = source(deck(tmp_path))
@@ -80,7 +89,7 @@ def test_what_was_good_outlives_a_restart_with_a_file_that_cannot_be_read(tmp_pa
 
 
 def test_nothing_was_ever_good(tmp_path: Path) -> None:
-    """The first reading may fail, and the daemon does not start; a later one asks for ROOT anew."""
+    """The first reading may fail, and the daemon does not start; ROOT is then asked for anew."""
     own = source(deck(tmp_path, ("root = ROOT", "root = ROOT/1\nlog_level = loud")))
     with pytest.raises(ConfigError, match="log_level"):
         own.current()

@@ -59,7 +59,18 @@ def missing_files(config: MachinetypeConfig) -> Mapping[str, Path]:
         **{FILE_PREFIX + name: path for name, path in config.user_data_files.items()},
     }
     paths = {option: Path(text) for option, text in named.items() if text and text[0] == "/"}
-    return {option: path for option, path in paths.items() if not path.exists()}
+    return {option: path for option, path in paths.items() if _is_missing(path)}
+
+
+def _is_missing(path: Path) -> bool:
+    """Return True only if there is surely nothing; what cannot be reached fails when read."""
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except OSError:
+        return False
+    return False
 
 
 def _config(checked: Checked, frame: Frame) -> MachinetypeConfig:

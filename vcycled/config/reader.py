@@ -108,7 +108,7 @@ def read(
     for file in files:
         try:
             content = instead[file] if file in instead else file.read_bytes()
-            merge.take(file, content.decode().removeprefix("\ufeff"))
+            merge.take(file, _text(content))
         except OSError as error:
             problems.append(_unreadable(file, error))
         except UnicodeDecodeError as error:
@@ -178,6 +178,17 @@ def _absent(
             )
         elif not is_default:
             yield _file_problem(place, "there is no such file or folder")
+
+
+def _text(content: bytes) -> str:
+    """Return the text of a file without a byte order mark.
+
+    Raises:
+        UnicodeDecodeError: it is not UTF-8, or has a zero byte, which no path or value may have.
+    """
+    if (zero := content.find(b"\0")) >= 0:
+        raise UnicodeDecodeError("utf-8", content, zero, zero + 1, "zero byte")
+    return content.decode().removeprefix("\ufeff")
 
 
 def _unreadable(path: Path, error: OSError) -> Problem:

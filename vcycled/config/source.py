@@ -37,10 +37,10 @@ class ConfigSource:
             registry: kinds of spaces by API; None is what is installed.
             keep_in: file for the last good configuration; None is lastgood.json in ROOT.
         """
-        self._paths = paths
+        self._paths = paths and [path.absolute() for path in paths]  # a daemon changes folder
         self._registry = registry
         self._keep_in = keep_in
-        self._memory = _Memory(paths, keep_in)
+        self._memory = _Memory(self._paths, keep_in)
         self._config: Config | None = None
         self._watched: tuple[Path, ...] = ()
         self._lock = threading.Lock()
