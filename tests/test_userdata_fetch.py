@@ -11,10 +11,10 @@ from tests.test_userdata import SUBJECT
 from vcycled import __version__
 from vcycled.clock import SystemClock
 from vcycled.errors import UserDataError
-from vcycled.userdata import Patience, Recipe, make
+from vcycled.userdata import PATIENCE, Patience, Recipe, make
 from vcycled.userdata.fetch import fetch, shown
 
-SHORT = Patience(connect_s=0.4, read_s=0.4, total_s=0.5)
+SHORT = Patience(connect_s=2.0, read_s=0.25, total_s=0.3)
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +45,7 @@ def test_a_template_is_fetched_for_every_machine(secure: ssl.SSLContext, tmp_pat
     with serving(script, secure) as port:
         url = f"https://localhost:{port}/HNSciCloud/user_data?version=2"
         wanted = Recipe(space="s", machinetype="m", template=url, folder=tmp_path)
-        made = [make(wanted, SUBJECT, patience=SHORT).content for _ in range(2)]
+        made = [make(wanted, SUBJECT, patience=PATIENCE).content for _ in range(2)]
     assert made == [f"<{url}>s".encode()] * 2
     assert len(script.heard) == 2
     assert f"User-Agent: Vcycle {__version__}\r\n" in script.heard[0]
@@ -94,7 +94,7 @@ def test_an_answer_that_is_no_template_is_refused(script: Script, why: str) -> N
     with serving(script) as port:
         url = f"http://user:secret@127.0.0.1:{port}/user_data?token=secret"
         with pytest.raises(UserDataError, match=why) as caught:
-            fetch(url, Patience(connect_s=2, read_s=2, total_s=5))
+            fetch(url, PATIENCE)
     assert str(caught.value).startswith(f"user_data: http://127.0.0.1:{port}/user_data: ")
     assert "secret" not in str(caught.value)
 
@@ -102,20 +102,20 @@ def test_an_answer_that_is_no_template_is_refused(script: Script, why: str) -> N
 @pytest.mark.parametrize(
     "script",
     [
-        pytest.param(Script((b"",), is_endless=True, pause_s=0.1), id="says nothing"),
+        pytest.param(Script((b"",), is_endless=True, pause_s=0.05), id="says nothing"),
         pytest.param(
-            Script((b"HTTP/1.1 200 OK\r\n", b"X-A: b\r\n"), is_endless=True, pause_s=0.1),
+            Script((b"HTTP/1.1 200 OK\r\n", b"X-A: b\r\n"), is_endless=True, pause_s=0.05),
             id="endless slow headers",
         ),
         pytest.param(
-            Script((b"HTTP/1.1 200 OK\r\n\r\n", b"x"), is_endless=True, pause_s=0.1),
+            Script((b"HTTP/1.1 200 OK\r\n\r\n", b"x"), is_endless=True, pause_s=0.05),
             id="endless slow body",
         ),
         pytest.param(
             Script(
                 (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"1\r\nx\r\n"),
                 is_endless=True,
-                pause_s=0.1,
+                pause_s=0.05,
             ),
             id="endless slow chunks",
         ),
@@ -131,7 +131,7 @@ def test_a_slow_server_is_given_up(
     began = clock.monotonic()
     with serving(script, secure if is_secure else None) as port:
         url = f"http{'s' if is_secure else ''}://localhost:{port}/"
-        with pytest.raises(UserDataError, match=r"took longer than 0.5 s|no answer within 0.4 s"):
+        with pytest.raises(UserDataError, match=r"took longer than 0.3 s|no answer within 0.25 s"):
             fetch(url, SHORT)
         assert clock.monotonic() - began < 2.5
 
@@ -141,7 +141,7 @@ def test_an_unknown_certificate_is_not_accepted(secure: ssl.SSLContext) -> None:
     why = "its certificate is not accepted: "
     script = Script((answer("200 OK"),))
     with serving(script, secure) as port, pytest.raises(UserDataError, match=why):
-        fetch(f"https://localhost:{port}/", SHORT)
+        fetch(f"https://localhost:{port}/", PATIENCE)
 
 
 @pytest.mark.usefixtures("trusted")
@@ -151,7 +151,7 @@ def test_a_way_from_https_to_http_is_not_taken(secure: ssl.SSLContext) -> None:
         redirect = answer("302 Found", Location=f"http://127.0.0.1:{plain}/")
         why = "redirects from https to http"
         with serving(Script((redirect,)), secure) as port, pytest.raises(UserDataError, match=why):
-            fetch(f"https://localhost:{port}/", SHORT)
+            fetch(f"https://localhost:{port}/", PATIENCE)
 
 
 def test_a_redirect_is_followed() -> None:
@@ -160,7 +160,7 @@ def test_a_redirect_is_followed() -> None:
         serving(Script((answer("200 OK", b"here"),))) as there,
         serving(Script((answer("302 Found", Location=f"http://127.0.0.1:{there}/"),))) as port,
     ):
-        assert fetch(f"http://127.0.0.1:{port}/", SHORT) == b"here"
+        assert fetch(f"http://127.0.0.1:{port}/", PATIENCE) == b"here"
 
 
 def test_a_server_that_is_not_there_is_named() -> None:
@@ -168,24 +168,24 @@ def test_a_server_that_is_not_there_is_named() -> None:
     with serving(Script(())) as port:
         pass
     with pytest.raises(UserDataError, match=f"http://127.0.0.1:{port}/: Connection refused"):
-        fetch(f"http://127.0.0.1:{port}/", SHORT)
+        fetch(f"http://127.0.0.1:{port}/", PATIENCE)
 
 
 @pytest.mark.parametrize("url", ["http://[::1", "http://" + "a" * 300 + ".example/", "http://%/"])
 def test_a_url_that_is_none_is_no_crash(url: str) -> None:
     """Whatever the libraries raise for it, it is this machinetype's trouble alone."""
     with pytest.raises(UserDataError, match=r"^user_data: "):
-        fetch(url, SHORT)
+        fetch(url, PATIENCE)
 
 
 def test_a_proxy_of_the_site_is_used_and_watched(monkeypatch: pytest.MonkeyPatch) -> None:
     """Sites behind a proxy say so in the environment."""
-    dawdling = Script((b"HTTP/1.1 200 OK\r\n\r\n", b"x"), is_endless=True, pause_s=0.1)
+    dawdling = Script((b"HTTP/1.1 200 OK\r\n\r\n", b"x"), is_endless=True, pause_s=0.05)
     monkeypatch.delenv("no_proxy", raising=False)
     monkeypatch.delenv("NO_PROXY", raising=False)
     with serving(dawdling) as port:
         monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{port}")
-        with pytest.raises(UserDataError, match=r"took longer than 0.5 s"):
+        with pytest.raises(UserDataError, match=r"took longer than 0.3 s"):
             fetch("http://repo.example.com/user_data", SHORT)
     assert dawdling.heard[0].startswith("GET http://repo.example.com/user_data ")
 

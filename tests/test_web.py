@@ -13,6 +13,7 @@ import pytest
 from tests.scarcity import few_files, small_files
 from tests.test_web_target import put_paths
 from tests.web_site import (
+    HASTY,
     LIMITS,
     ONE,
     OUTPUTS,
@@ -34,6 +35,13 @@ MACHINE = f"/machines/{SPACE}/{ONE}"
 async def site(tmp_path: Path) -> AsyncIterator[Site]:
     """A site with two machines."""
     async with running(tmp_path) as site:
+        yield site
+
+
+@pytest.fixture
+async def hasty(tmp_path: Path) -> AsyncIterator[Site]:
+    """A site that soon gives up what stalls."""
+    async with running(tmp_path, HASTY) as site:
         yield site
 
 
@@ -372,18 +380,18 @@ async def test_a_refused_client_that_waits_never_sends_its_body(site: Site) -> N
     assert (site.outputs() / "log").read_bytes() == b"abc"
 
 
-async def test_an_upload_that_stalls_is_given_up(site: Site) -> None:
+async def test_an_upload_that_stalls_is_given_up(hasty: Site) -> None:
     """After idle_s without a byte, and nothing of it is left."""
-    answer = await talk(site, put_head("log", "Content-Length: 10"), b"abc")
+    answer = await talk(hasty, put_head("log", "Content-Length: 10"), b"abc")
     assert answer.status == 408
-    assert site.names() == []
+    assert hasty.names() == []
 
 
-async def test_an_upload_that_trickles_is_given_up(site: Site) -> None:
+async def test_an_upload_that_trickles_is_given_up(hasty: Site) -> None:
     """A byte now and then does not keep it alive beyond upload_s."""
     clock = SystemClock()
     began = clock.monotonic()
-    reader, writer = await site.connect()
+    reader, writer = await hasty.connect()
     writer.write(put_head("log", "Content-Length: 1000"))
     answer = asyncio.create_task(reader.readline())
     while not answer.done():
@@ -392,7 +400,7 @@ async def test_an_upload_that_trickles_is_given_up(site: Site) -> None:
     writer.transport.abort()
     assert answer.result().split()[1] == b"408"
     assert 0.9 < clock.monotonic() - began < 5
-    assert site.names() == []
+    assert hasty.names() == []
 
 
 async def test_an_upload_that_breaks_off_leaves_nothing(site: Site) -> None:
@@ -432,7 +440,7 @@ async def test_one_machine_cannot_take_all_places(site: Site) -> None:
 
 async def test_what_a_dead_process_left_is_swept(site: Site) -> None:
     """Old hidden files of uploads go, young ones may be another's."""
-    for name, age in (("old", 60), ("young", 0)):
+    for name, age in (("old", 3600), ("young", 0)):
         path = site.outputs() / f".put-{name}"
         path.write_bytes(b"x")
         stamp = SystemClock().now() - age
@@ -463,22 +471,22 @@ async def test_a_full_disk_takes_nothing_and_breaks_the_sign_of_life(site: Site)
     assert (await site.put("log", b"x" * 1000)).status == 201
 
 
-async def test_what_is_the_machines_own_fault_breaks_no_sign_of_life(site: Site) -> None:
+async def test_what_is_the_machines_own_fault_breaks_no_sign_of_life(hasty: Site) -> None:
     """Else one machine could protect all silent ones from deletion."""
-    marker = site.tree.layout.web_up / "web01.example.com"
+    marker = hasty.tree.layout.web_up / "web01.example.com"
     await until(marker.exists)
     up_since = marker.read_text()
-    (site.outputs() / "folder").mkdir()
+    (hasty.outputs() / "folder").mkdir()
     statuses = [
-        (await site.put("big", b"x" * 100_001)).status,
-        (await site.put("folder", b"x")).status,
-        (await site.put("a%00b", b"x")).status,
-        (await site.put("x" * 256, b"x")).status,
-        (await talk(site, put_head("log", "Content-Length: 10"), b"abc")).status,
+        (await hasty.put("big", b"x" * 100_001)).status,
+        (await hasty.put("folder", b"x")).status,
+        (await hasty.put("a%00b", b"x")).status,
+        (await hasty.put("x" * 256, b"x")).status,
+        (await talk(hasty, put_head("log", "Content-Length: 10"), b"abc")).status,
     ]
     assert statuses == [413, 409, 403, 403, 408]
-    site.clock.ahead_s = 30
-    site.server._beat()
+    hasty.clock.ahead_s = 30
+    hasty.server._beat()
     assert marker.read_text() == up_since
 
 

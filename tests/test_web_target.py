@@ -58,7 +58,7 @@ def put_paths() -> list[str]:
         (f"/heartbeatlists/{SPACE}/..", Nothing()),
         (f"/heartbeatlists/{SPACE}", Nothing()),
         ("/HNSciCloud/pilotkek2/user_data", Page(("HNSciCloud", "pilotkek2", "user_data"))),
-        ("/caf%C3%A9", Page(("café",))),
+        ("/%C3%A9t%C3%A9", Page(("été",))),
         ("/a/", Nothing()),
         ("/a//b", Nothing()),
         ("/a/../b", Nothing()),

@@ -6,7 +6,7 @@ import asyncio
 import ssl
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import trustme
@@ -24,7 +24,9 @@ ONE = "vcycle-prod-0000000001"
 TWO = "vcycle-prod-0000000002"
 TOKENS = {ONE: "token-of-machine-one", TWO: "token-of-machine-two"}
 OUTPUTS = f"/machines/{SPACE}/{ONE}/joboutputs"
-LIMITS = OutputLimits(file_bytes=100_000, total_bytes=250_000, files=5, idle_s=0.3, upload_s=1.0)
+LIMITS = OutputLimits(file_bytes=100_000, total_bytes=250_000, files=5, idle_s=20.0, upload_s=40.0)
+HASTY = replace(LIMITS, idle_s=0.3, upload_s=1.0)
+"""For uploads that are to be given up."""
 
 
 @dataclass(frozen=True, slots=True)
