@@ -71,6 +71,10 @@ class Space(ABC):
     """False if machinetypes need no root_image here."""
 
     @abstractmethod
+    def __init__(self, name: str, options: object, *, clock: Clock) -> None:
+        """Store the name of the space and its `Options`; call nothing yet."""
+
+    @abstractmethod
     def connect(self) -> None:
         """Make ready for the calls below; called once a cycle, cheap when nothing has expired.
 

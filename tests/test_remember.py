@@ -295,6 +295,7 @@ def test_last_abort_times_never_move_backwards() -> None:
     [
         ({}, {"stopped_at": T0 + 970}, said(200), T0 + 970, EndSource.CLOUD),
         ({}, {}, said(200, at=T0 + 960), T0 + 960, EndSource.MESSAGE),
+        ({}, {}, said(200, at=T0 + 300), T0 + 940, EndSource.SIGHTING),
         ({}, {}, LastWords(heartbeat_at=T0 + 985), T0 + 985, EndSource.HEARTBEAT),
         ({}, {}, LastWords(heartbeat_at=T0 + 200), T0 + 940, EndSource.SIGHTING),
         (
@@ -315,7 +316,7 @@ def test_the_end_is_the_best_evidence(
     at: int,
     source: EndSource,
 ) -> None:
-    """Cloud, message, then the latest of heartbeat, own delete and sighting; within reason."""
+    """The cloud's word, else the last sign of life; within reason."""
     changes = cycle(records(machine(**ours)), [with_times("shutdown", shown)], words=words)
     assert (only(changes).stopped_at, only(changes).end_source) == (at, source)
 

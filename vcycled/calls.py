@@ -116,7 +116,9 @@ class CallPool:
     def _next(self, batch: _Batch[T], operation: str) -> Outcome[T]:
         """Return the next outcome: a result, a call over its time, or one that finds no slot."""
         while True:
-            if not batch.running and batch.done.empty():
+            with self._lock:  # a worker moves its job from running to done under it
+                is_idle = not batch.running and batch.done.empty()
+            if is_idle:
                 detail = f"all {self._size} slots are held by calls that do not return"
                 return Outcome(batch.waiting.pop().number, None, Unavailable(operation, detail))
             try:

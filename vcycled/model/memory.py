@@ -66,7 +66,7 @@ class Terms:
 
 
 class EndSource(StrEnum):
-    """What told us when a machine ended, best first."""
+    """What told us when a machine ended: the cloud, else whatever was the last sign of life."""
 
     CLOUD = "cloud"
     MESSAGE = "shutdown-message"

@@ -99,11 +99,16 @@ def _end(
     sighted_at: int | None,
     now: int,
 ) -> tuple[int, EndSource]:
+    """Return the end by the cloud's word or, without it, the last sign of life.
+
+    A message is one of these signs, not more: some machines say why they stop and then go on for
+    long, or are listed as running until we delete them.
+    """
     if listed is not None and listed.stopped_at is not None:
         return listed.stopped_at, EndSource.CLOUD
-    if words.message is not None and not _is_ours(words.message):
-        return words.message.written_at, EndSource.MESSAGE
     found: list[tuple[int, EndSource]] = []
+    if words.message is not None and not _is_ours(words.message):
+        found.append((words.message.written_at, EndSource.MESSAGE))
     if machine.is_delete_acknowledged and machine.delete_attempt_at is not None:
         found.append((machine.delete_attempt_at, EndSource.DELETED))
     if words.heartbeat_at is not None:

@@ -76,16 +76,22 @@ def _see(
     """Record what the listing says of one machine; nothing if nothing changed."""
     machine = _identified(ledger, before, listed)
     fate = FATE[listed.state]
+    was_told = False
     if fate in {Fate.REMOVE, Fate.GOING}:
         if machine.stopped_at is None:
             machine = _stop(ledger, machine, listed, words)
+            was_told = True
         machine = _closed(ledger, machine)
     else:
         if machine.stopped_at is not None:
             machine = renewed(machine)
             ledger.note(machine, "machine-back", f"it is {listed.state} again")
+            was_told = True
         if fate is Fate.KEEP and machine.started_at is None:
             machine = _start(ledger, machine, listed)
+            was_told = True
+    if before.state is not listed.state and before.stage is Stage.LISTED and not was_told:
+        ledger.note(machine, "machine-state", f"{before.state} -> {listed.state}")
     if is_new or machine is not before:
         ledger.put(machine)
 
@@ -106,8 +112,6 @@ def _identified(ledger: Ledger, machine: Machine, listed: ListedMachine) -> Mach
         ledger.note(machine, "machine-seen", f"listed as {listed.state}")
     elif machine.missing_since is not None:
         ledger.note(machine, "machine-found", f"absent from {machine.missing_listings} listings")
-    if machine.state is not listed.state and machine.stage is Stage.LISTED:
-        ledger.note(machine, "machine-state", f"{machine.state} -> {listed.state}")
     return replace(
         machine,
         stage=Stage.LISTED,
@@ -206,9 +210,10 @@ def _closed(ledger: Ledger, machine: Machine) -> Machine:
 def _miss(ledger: Ledger, machine: Machine, answers: Answers) -> None:
     """Record that a machine was not listed, and whether it is gone."""
     if machine.uuid not in answers.found:
-        event = "machine-missing" if machine.missing_listings == 1 else ""
-        expected = machine.is_delete_acknowledged or machine.stage is Stage.ASKED
-        ledger.put(machine, "" if expected else event, "absent from a complete listing")
+        is_expected = machine.is_delete_acknowledged or machine.stage is Stage.ASKED
+        if machine.missing_listings == 1 and not is_expected:
+            ledger.note(machine, "machine-missing", "absent from a complete listing")
+        ledger.put(machine)
         return
     found = answers.found[machine.uuid]
     words = answers.words.get(machine.uuid, _NOTHING)

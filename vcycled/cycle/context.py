@@ -1,0 +1,68 @@
+"""What the cycles of one space work with."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+
+from vcycled.apel.queue import Queue
+from vcycled.calls import CallPool
+from vcycled.clock import Clock
+from vcycled.config import ManagerOptions
+from vcycled.kvlog import KVLogger
+from vcycled.machinedir import MachineDir
+from vcycled.model import Changes, Event, Records
+from vcycled.remember import updated
+from vcycled.spaces.base import Space
+from vcycled.store import Store
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Context:
+    """Everything outside that a cycle touches; built by the daemon, one for each space."""
+
+    name: str
+    space: Space
+    store: Store
+    tree: MachineDir
+    queue: Queue
+    calls: CallPool
+    clock: Clock
+    rng: random.Random
+    manager: ManagerOptions
+    host: str
+    """Name of the manager's host in records, tags and user_data."""
+    installation: str
+    log: KVLogger
+    is_stopping: Callable[[], bool]
+    """True once the manager was told to end: finish what was begun, begin nothing."""
+    warned: set[tuple[str, str]] = field(default_factory=set)
+    """Machinetypes and patterns that were warned about."""
+
+    def save(self, records: Records, changes: Changes) -> Records:
+        """Save `changes` in one transaction, log their events, return the records after them."""
+        self.store.save(changes)
+        self.tell(changes.events)
+        return updated(records, changes)
+
+    def tell(self, events: Iterable[Event]) -> None:
+        """Log each event as one line."""
+        for event in events:
+            say = self.log.warning if event.event in _WARNINGS else self.log.info
+            say(
+                event.event,
+                machinetype=event.machinetype or None,
+                machine=event.machine or None,
+                detail=event.detail or None,
+            )
+
+
+_WARNINGS: Sequence[str] = (
+    "creation-failed",
+    "creation-unknown",
+    "delete-failed",
+    "machine-missing",
+    "no-capacity",
+    "quota-exceeded",
+)

@@ -1,0 +1,222 @@
+"""Act: ask the cloud for machines.
+
+# Note [Dying between two lines]
+
+    intents saved      died here: nothing was asked for, the next cycle drops them
+    trees written      the same; the folder is moved to deleted/
+    ASKED saved        died here: the cloud may have them; they count until found or proven absent
+    cloud called       the same
+    outcomes saved     known
+
+So whatever dies when, every machine in the cloud has a row, a folder and its tags.
+"""
+
+from __future__ import annotations
+
+import string
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from vcycled.config import MachinetypeConfig, SpaceConfig
+from vcycled.cycle.context import Context
+from vcycled.cycle.contextualize import Rendered, render
+from vcycled.cycle.facts import terms_of
+from vcycled.cycle.tend import new_machine, settle
+from vcycled.errors import NoCapacity, QuotaExceeded, SpaceError, UserDataError
+from vcycled.machinedir import hash_of, new_token
+from vcycled.model import (
+    Changes,
+    Create,
+    Machine,
+    MachineState,
+    Records,
+    Stage,
+    Terms,
+)
+from vcycled.remember import Attempt, concluded
+from vcycled.spaces.base import CreateRequest
+
+BATCH = 50
+"""So many at a time are made ready and asked for: bounds memory and what a crash costs."""
+_ALPHABET = string.ascii_lowercase + string.digits
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Wanted:
+    """A machine to be, with what its creation needs."""
+
+    machine: Machine
+    kind: MachinetypeConfig
+    token: str
+
+
+class _Batch:
+    """Calls of one batch; one error can make further calls of its kind pointless."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._is_over_quota = False
+        self._unfit: set[tuple[str, str]] = set()
+
+    def call(self, machine: Machine, request: CreateRequest) -> Callable[[], str]:
+        """Return the call; it returns an empty id if the cloud was not asked any more."""
+
+        def create() -> str:
+            if self._is_over_quota or (machine.flavor, machine.zone) in self._unfit:
+                return ""
+            return self._context.space.create(request)
+
+        return create
+
+    def heed(self, machine: Machine, error: SpaceError | None) -> None:
+        """Stop asking for what was just refused."""
+        if isinstance(error, QuotaExceeded):
+            self._is_over_quota = True
+        elif isinstance(error, NoCapacity):
+            self._unfit.add((machine.flavor, machine.zone))
+
+    @property
+    def is_over_quota(self) -> bool:
+        """True once the cloud said that the quota is used up."""
+        return self._is_over_quota
+
+
+def create_all(
+    context: Context,
+    config: SpaceConfig,
+    records: Records,
+    creates: Sequence[Create],
+    *,
+    is_late: Callable[[], bool],
+) -> Records:
+    """Ask for the planned machines, in batches, until all are asked for or `is_late()`."""
+    wanted = list(_wanted(context, config, creates))
+    if not wanted:
+        return records
+    intents = Changes(space=context.name, machines=tuple(each.machine for each in wanted))
+    records = context.save(records, intents)
+    calls = _Batch(context)
+    for start in range(0, len(wanted), BATCH):
+        batch = wanted[start : start + BATCH]
+        if is_late() or calls.is_over_quota:
+            attempts = [Attempt(machine=each.machine) for each in wanted[start:]]
+            return _conclude(context, config, records, attempts)
+        records = _create_batch(context, config, records, batch, calls)
+    return records
+
+
+def _create_batch(
+    context: Context,
+    config: SpaceConfig,
+    records: Records,
+    batch: Sequence[_Wanted],
+    calls: _Batch,
+) -> Records:
+    ready, failed = _make_ready(context, config, records, batch)
+    asked = [replace(each.machine, stage=Stage.ASKED) for each, _ in ready]
+    records = context.save(records, Changes(space=context.name, machines=tuple(asked)))
+    requests = [_request(context, config, each, rendered) for each, rendered in ready]
+    jobs = [calls.call(*pair) for pair in zip(asked, requests, strict=True)]
+    attempts = list(failed)
+    for outcome in context.calls.run_all("create", jobs):
+        machine = asked[outcome.number]
+        calls.heed(machine, outcome.error)
+        attempts.append(
+            Attempt(machine=machine, cloud_id=outcome.value or "", error=outcome.error)
+        )
+    return _conclude(context, config, records, attempts)
+
+
+def _conclude(
+    context: Context, config: SpaceConfig, records: Records, attempts: Sequence[Attempt]
+) -> Records:
+    changes = concluded(records, attempts, now=context.clock.now())
+    return settle(context, config, records, changes)
+
+
+def _wanted(context: Context, config: SpaceConfig, creates: Sequence[Create]) -> Iterator[_Wanted]:
+    kinds = {kind.name: kind for kind in config.machinetypes}
+    terms = {name: terms_of(config, kind, host=context.host) for name, kind in kinds.items()}
+    for create in creates:
+        token = new_token()
+        kind = kinds[create.machinetype]
+        machine = _intent(context, create, kind, terms[kind.name], token)
+        yield _Wanted(machine=machine, kind=kind, token=token)
+
+
+def _intent(
+    context: Context, create: Create, kind: MachinetypeConfig, terms: Terms, token: str
+) -> Machine:
+    processors = create.flavor.processors
+    suffix = "".join(context.rng.choices(_ALPHABET, k=10))
+    return Machine(
+        uuid=str(uuid.UUID(int=context.rng.getrandbits(128), version=4)),
+        name=f"vcycle-{create.machinetype}-{suffix}",
+        space=context.name,
+        machinetype=create.machinetype,
+        stage=Stage.INTENDED,
+        state=MachineState.STARTING,
+        processors=processors,
+        memory_mb=create.flavor.memory_mb or kind.options.mb_per_processor * processors,
+        flavor=create.flavor.name,
+        terms=terms,
+        created_at=context.clock.now(),
+        zone=create.zone,
+        token_hash=hash_of(token),
+    )
+
+
+def _make_ready(
+    context: Context, config: SpaceConfig, records: Records, batch: Sequence[_Wanted]
+) -> tuple[list[tuple[_Wanted, Rendered]], list[Attempt]]:
+    """Render user_data and write the trees; return what is ready, and what failed."""
+    ready: list[tuple[_Wanted, Rendered]] = []
+    failed: list[Attempt] = []
+    for each in batch:
+        try:
+            rendered = render(context, config, each.kind, each.machine, each.token)
+            tree = new_machine(
+                context,
+                config,
+                each.machine,
+                records.drains,
+                user_data=rendered.user_data,
+                x509dn=each.kind.options.https_x509dn or "",
+            )
+            context.tree.prepare(tree)
+        except UserDataError as error:
+            failed.append(Attempt(machine=each.machine, error=error))
+        except OSError as error:
+            problem = UserDataError(f"the machine's folder cannot be written: {error}")
+            failed.append(Attempt(machine=each.machine, error=problem))
+        else:
+            ready.append((each, rendered))
+    return ready, failed
+
+
+def _request(
+    context: Context, config: SpaceConfig, wanted: _Wanted, rendered: Rendered
+) -> CreateRequest:
+    machine = wanted.machine
+    return CreateRequest(
+        name=machine.name,
+        uuid=machine.uuid,
+        machinetype=machine.machinetype,
+        flavor=machine.flavor,
+        zone=machine.zone,
+        user_data=rendered.user_data,
+        tags={
+            "name": machine.name,
+            "machinetype": machine.machinetype,
+            "machinefeatures": rendered.urls.machinefeatures,
+            "jobfeatures": rendered.urls.jobfeatures,
+            "joboutputs": rendered.urls.joboutputs,
+            "vcycle_installation": context.installation,
+            "vcycle_uuid": machine.uuid,
+            "vcycle_space": machine.space,
+        },
+        image=wanted.kind.options.root_image or "",
+        public_key=rendered.public_key,
+        volume_gb=config.options.volume_gb_per_processor * machine.processors,
+    )

@@ -1,0 +1,115 @@
+"""Remember: ask what the listing leaves open, and save what it teaches."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from vcycled.config import SpaceConfig
+from vcycled.cycle.context import Context
+from vcycled.cycle.facts import terms_of_lost
+from vcycled.model import Changes, ListedMachine, Machine, Records
+from vcycled.remember import (
+    Answers,
+    LastWords,
+    adopted,
+    learn,
+    match,
+    questions,
+)
+
+JUMP_SECONDS = 60
+"""A wall clock that differs so much from the monotonic one was set."""
+
+
+def lessons(
+    context: Context,
+    config: SpaceConfig,
+    records: Records,
+    listing: Sequence[ListedMachine],
+    *,
+    now: int,
+) -> Changes:
+    """Return what the listing changes. Only reads: `find` in the cloud, files in the tree."""
+    matched = match(records, listing, installation=context.installation, now=now)
+    adoptions = _adoptions(context, config, matched.strangers, now)
+    asked = questions(matched, now=now)
+    ended = (*asked.ended, *(machine for machine, _ in adoptions))
+    answers = Answers(
+        words={machine.uuid: _words(context, machine) for machine in ended},
+        found=_found(context, asked.doubtful),
+        adopted=adoptions,
+    )
+    return learn(records, matched, answers, now=now)
+
+
+def _found(context: Context, doubtful: Sequence[Machine]) -> Mapping[str, ListedMachine | None]:
+    """Ask the cloud for each machine; those it gives no answer for are left out."""
+    calls = [
+        lambda machine=machine: context.space.find(machine.name, machine.cloud_id)
+        for machine in doubtful
+    ]
+    found = {}
+    for outcome in context.calls.run_all("find", calls):
+        machine = doubtful[outcome.number]
+        if outcome.error is None:
+            found[machine.uuid] = outcome.value
+        else:
+            context.log.warning("find-failed", machine=machine.name, error=str(outcome.error))
+    return found
+
+
+def _words(context: Context, machine: Machine) -> LastWords:
+    """Return what the machine left; what cannot be read is passed over, not taken for silence."""
+    try:
+        message = context.tree.shutdown_message(machine.space, machine.name)
+    except OSError as error:
+        context.log.warning("message-unreadable", machine=machine.name, error=str(error))
+        message = None
+    file = machine.terms.heartbeat_file
+    beat = context.tree.heartbeat(machine.space, machine.name, file) if file else None
+    return LastWords(message=message, heartbeat_at=beat.at if beat else None)
+
+
+def _adoptions(
+    context: Context, config: SpaceConfig, strangers: Sequence[ListedMachine], now: int
+) -> tuple[tuple[Machine, ListedMachine], ...]:
+    """Return what to remember of machines that are tagged as ours but not on record."""
+    if not strangers:
+        return ()
+    uuids = [each.tags.get("vcycle_uuid", "") for each in strangers]
+    known = context.store.known(uuid for uuid in uuids if uuid)
+    return tuple(
+        (
+            adopted(
+                each,
+                space=context.name,
+                known=known.get(uuid),
+                terms=terms_of_lost(config, each.tags.get("machinetype", ""), host=context.host),
+                now=now,
+            ),
+            each,
+        )
+        for each, uuid in zip(strangers, uuids, strict=True)
+    )
+
+
+class JumpWatch:
+    """Notices when the wall clock was set, by comparing it with the monotonic one."""
+
+    def __init__(self, context: Context) -> None:
+        self._clock = context.clock
+        self._log = context.log
+        self._before: tuple[int, float] | None = None
+
+    def mark(self, changes: Changes, *, now: int) -> Changes:
+        """Return `changes` with the jump noted, if there was one since the last call."""
+        elapsed = self._clock.monotonic()
+        before, self._before = self._before, (now, elapsed)
+        if before is None or changes.memory is None:
+            return changes
+        jump = (now - before[0]) - (elapsed - before[1])
+        if abs(jump) < JUMP_SECONDS:
+            return changes
+        self._log.error("clock-jumped", seconds=int(jump))
+        return replace(changes, memory=replace(changes.memory, clock_jumped_at=now))

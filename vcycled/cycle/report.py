@@ -1,0 +1,82 @@
+"""What a cycle did and decided, kept for `vcycle status`, `vcycle why` and the admin site."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+
+from vcycled.model import Cause, Deferred, Hold, Limits, MachineState, Plan, Records, Share
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpaceReport:
+    """One space after its last cycle; times are Unix seconds."""
+
+    space: str
+    at: int
+    wake_at: int
+    mode: str = "manage"
+    error: str = ""
+    """Why the cloud could not be looked at; the rest is then as of the look before."""
+    holds: tuple[Hold, ...] = ()
+    shares: tuple[Share, ...] = ()
+    deferred: tuple[str, ...] = ()
+    """Deletes that are due but held back, one sentence each."""
+    limits: Limits = field(default_factory=Limits)
+    processors: int = 0
+    """Ours, intents included."""
+    foreign_processors: int = 0
+    states: Mapping[str, int] = field(default_factory=dict)
+    """Our machines by state."""
+    deletes: int = 0
+    creates: int = 0
+    records: int = 0
+    """Accounting records written in this cycle."""
+    api_calls: int = 0
+    stuck_calls: int = 0
+    seconds: Mapping[str, float] = field(default_factory=dict)
+    """Duration of each phase."""
+
+    def to_json(self) -> str:
+        """Return the report as JSON; keys are the fields' names."""
+        return json.dumps(asdict(self), separators=(",", ":"))
+
+
+def report_from(text: str) -> SpaceReport:
+    """Return the report that `to_json` wrote; unknown keys of later versions are passed over."""
+    known = {name: value for name, value in json.loads(text).items() if name in _FIELDS}
+    known["holds"] = tuple(_hold(each) for each in known.get("holds", ()))
+    known["shares"] = tuple(Share(**each) for each in known.get("shares", ()))
+    known["deferred"] = tuple(known.get("deferred", ()))
+    known["limits"] = Limits(**known.get("limits", {}))
+    return SpaceReport(**known)
+
+
+def _hold(each: Mapping[str, object]) -> Hold:
+    until = each["until"]
+    return Hold(
+        machinetype=str(each["machinetype"]),
+        cause=Cause(str(each["cause"])),
+        detail=str(each["detail"]),
+        until=until if isinstance(until, int) else None,
+    )
+
+
+_FIELDS = frozenset(SpaceReport.__dataclass_fields__)
+
+
+def states_of(records: Records) -> dict[str, int]:
+    """Return how many machines are in each state."""
+    counts = dict.fromkeys(map(str, MachineState), 0)
+    for machine in records.machines:
+        counts[machine.state] += 1
+    return counts
+
+
+def deferred_text(plan: Plan) -> tuple[str, ...]:
+    """Return a sentence for each kind of delete that is held back, the same ones counted."""
+    reasons: dict[tuple[str, str], list[Deferred]] = {}
+    for each in plan.deferred:
+        reasons.setdefault((each.reason, each.why), []).append(each)
+    return tuple(f"{len(same)} {reason}: {why}" for (reason, why), same in sorted(reasons.items()))

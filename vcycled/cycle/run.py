@@ -1,0 +1,277 @@
+"""One cycle of one space: look, remember, plan, act, publish."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from vcycled.config import SpaceConfig
+from vcycled.cycle.context import Context
+from vcycled.cycle.contextualize import template_holds
+from vcycled.cycle.create import create_all
+from vcycled.cycle.delete import delete_all
+from vcycled.cycle.facts import Holds, facts_of, with_heartbeats
+from vcycled.cycle.look import Look, Looker
+from vcycled.cycle.publish import publish_records
+from vcycled.cycle.remembering import JumpWatch, lessons
+from vcycled.cycle.report import SpaceReport, deferred_text, states_of
+from vcycled.cycle.tend import (
+    deadlines,
+    publish_heartbeats,
+    retire_forgotten,
+    settle,
+    tell_deadlines,
+)
+from vcycled.errors import SpaceError, Unavailable
+from vcycled.model import Cause, Plan, Records
+from vcycled.plan import plan_space
+from vcycled.remember import obey, updated
+
+CLEANUP_SECONDS = 3600
+"""How often folders in deleted/ are looked through."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """How a cycle went: its report, and the plan unless the cloud could not be looked at."""
+
+    report: SpaceReport
+    plan: Plan | None = None
+
+
+@dataclass(slots=True)
+class _Timer:
+    context: Context
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def phase(self, name: str) -> Iterator[None]:
+        began = self.context.clock.monotonic()
+        try:
+            yield
+        finally:
+            self.seconds[name] = self.context.clock.monotonic() - began
+
+
+class SpaceCycle:
+    """The cycles of one space, one after the other."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._looker = Looker(context)
+        self._jumps = JumpWatch(context)
+        self._deadlines: object = None
+        self._cleaned_at: int | None = None
+        self._causes: dict[str, Cause] = {}
+        self._deferred: set[str] = set()
+
+    def run(self, config: SpaceConfig, *, held: str = "") -> Outcome:
+        """Run one cycle and save its report.
+
+        Args:
+            config: the space as it is configured now.
+            held: why nothing may be created, beyond what the space itself says.
+
+        Raises:
+            StoreError: the database failed; nothing was done that it does not know of.
+        """
+        timer = _Timer(self._context)
+        try:
+            with timer.phase("look"):
+                look = self._looker.look()
+        except SpaceError as error:
+            outcome = self._blind(config, error, timer)
+        else:
+            manage = self._observe if config.options.mode == "observe" else self._manage
+            outcome = manage(config, look, timer, held)
+        self._context.store.save_report(
+            self._context.name, outcome.report.to_json(), at=outcome.report.at
+        )
+        return outcome
+
+    def preview(self, config: SpaceConfig, *, held: str = "") -> Outcome:
+        """Return what a cycle would do now; nothing is done or saved.
+
+        Raises:
+            SpaceError: the cloud cannot be looked at.
+        """
+        timer = _Timer(self._context)
+        return self._observe(config, self._looker.look(), timer, held)
+
+    def _manage(self, config: SpaceConfig, look: Look, timer: _Timer, held: str) -> Outcome:
+        context, began = self._context, self._context.clock.monotonic()
+        now = context.clock.now()
+        with timer.phase("remember"):
+            records = self._remember(config, look, now)
+        with timer.phase("plan"):
+            plan, records = self._plan(config, look, records, held)
+        self._tell_holds(plan)
+        with timer.phase("act"):
+            records = delete_all(context, config, records, plan.deletes)
+            failures = _failures(records)
+            records = create_all(
+                context,
+                config,
+                records,
+                plan.creates,
+                is_late=lambda: self._is_late(began),
+            )
+            if _failures(records) > failures:
+                self._looker.forget_flavors()
+        with timer.phase("publish"):
+            written = self._publish(config, records, now)
+        report = self._report(config, look, plan, records, timer, written=written)
+        return Outcome(report=report, plan=plan)
+
+    def _tell_holds(self, plan: Plan) -> None:
+        """Log each decision not to create or delete when it is made, not at every cycle."""
+        holds = {hold.machinetype: hold for hold in plan.holds}
+        for machinetype, hold in holds.items():
+            if self._causes.get(machinetype) is not hold.cause:
+                self._context.log.info(
+                    "create-held",
+                    machinetype=machinetype or None,
+                    cause=hold.cause,
+                    detail=hold.detail,
+                    until=hold.until,
+                )
+        self._causes = {machinetype: hold.cause for machinetype, hold in holds.items()}
+        for sentence in sorted(set(deferred_text(plan)) - self._deferred):
+            self._context.log.warning("delete-deferred", detail=sentence)
+        self._deferred = set(deferred_text(plan))
+
+    def _is_late(self, began: float) -> bool:
+        """Return whether a cycle that began then must ask for nothing more."""
+        context = self._context
+        elapsed = context.clock.monotonic() - began
+        return context.is_stopping() or elapsed > context.manager.cycle_timeout_seconds
+
+    def _remember(self, config: SpaceConfig, look: Look, now: int) -> Records:
+        context = self._context
+        records = context.store.records(context.name)
+        orders = obey(records, now=now)
+        if orders is not None:
+            records = context.save(records, orders)
+        changes = lessons(context, config, records, look.machines, now=now)
+        return settle(context, config, records, self._jumps.mark(changes, now=now))
+
+    def _plan(
+        self, config: SpaceConfig, look: Look, records: Records, held: str
+    ) -> tuple[Plan, Records]:
+        """Return the plan, and the records with the heartbeats it was made from."""
+        context, now = self._context, self._context.clock.now()
+        machines = with_heartbeats(records.machines, config, context.tree)
+        records = Records(
+            memory=records.memory,
+            machines=machines,
+            machinetypes=records.machinetypes,
+            drains=records.drains,
+        )
+        facts = facts_of(
+            config,
+            records,
+            look,
+            holds=Holds(space=held, machinetypes=template_holds(context, config)),
+            receiver_up_since=self._receiver_up_since(now),
+        )
+        return plan_space(facts, now=now, rng=context.rng), records
+
+    def _receiver_up_since(self, now: int) -> int | None:
+        """Return since when heartbeats could arrive; an external web site is trusted to be up."""
+        if self._context.manager.heartbeat_receiver == "external":
+            return 0
+        return self._context.tree.receiver_up_since(now)
+
+    def _publish(self, config: SpaceConfig, records: Records, now: int) -> int:
+        context = self._context
+        written = publish_records(context)
+        try:
+            publish_heartbeats(context, config, records.machines)
+            told = deadlines(config, records)
+            if told != self._deadlines:
+                tell_deadlines(context, config, records)
+                self._deadlines = told
+            self._clean(config, records, now)
+        except OSError as error:
+            context.log.warning("tree-failed", error=str(error))
+        return written
+
+    def _clean(self, config: SpaceConfig, records: Records, now: int) -> None:
+        if self._cleaned_at is not None and now - self._cleaned_at < CLEANUP_SECONDS:
+            return
+        self._cleaned_at = now
+        retire_forgotten(self._context, records)
+        before = now - config.options.cleanup_hours * 3600
+        removed = self._context.tree.remove_retired(config.name, before=before)
+        if removed:
+            self._context.log.info("folders-removed", machines=removed)
+
+    def _blind(self, config: SpaceConfig, error: SpaceError, timer: _Timer) -> Outcome:
+        """Return the outcome where the cloud could not be looked at: nothing is concluded."""
+        context, now = self._context, self._context.clock.now()
+        say = context.log.warning if isinstance(error, Unavailable) else context.log.error
+        say("look-failed", error=str(error))
+        written = publish_records(context) if config.options.mode == "manage" else 0
+        wait = config.options.cycle_seconds
+        if isinstance(error, Unavailable) and error.retry_after_s is not None:
+            wait = max(wait, error.retry_after_s)
+        report = SpaceReport(
+            space=config.name,
+            at=now,
+            wake_at=now + wait,
+            mode=config.options.mode,
+            error=str(error),
+            records=written,
+            api_calls=context.space.calls,
+            stuck_calls=context.calls.stuck,
+            seconds=timer.seconds,
+        )
+        return Outcome(report=report)
+
+    def _observe(self, config: SpaceConfig, look: Look, timer: _Timer, held: str) -> Outcome:
+        """Think as in a cycle, touch nothing (`mode = observe`, `vcycle plan`)."""
+        context, now = self._context, self._context.clock.now()
+        records = context.store.records(context.name)
+        orders = obey(records, now=now)
+        if orders is not None:
+            records = updated(records, orders)
+        changes = lessons(context, config, records, look.machines, now=now)
+        plan, records = self._plan(config, look, updated(records, changes), held)
+        report = self._report(config, look, plan, records, timer, written=0)
+        return Outcome(report=report, plan=plan)
+
+    def _report(
+        self,
+        config: SpaceConfig,
+        look: Look,
+        plan: Plan,
+        records: Records,
+        timer: _Timer,
+        *,
+        written: int,
+    ) -> SpaceReport:
+        context = self._context
+        return SpaceReport(
+            space=config.name,
+            at=context.clock.now(),
+            wake_at=plan.wake_at,
+            mode=config.options.mode,
+            holds=plan.holds,
+            shares=plan.shares,
+            deferred=deferred_text(plan),
+            limits=look.limits,
+            processors=sum(machine.processors for machine in records.machines),
+            foreign_processors=records.memory.foreign_processors,
+            states=states_of(records),
+            deletes=len(plan.deletes),
+            creates=len(plan.creates),
+            records=written,
+            api_calls=context.space.calls,
+            stuck_calls=context.calls.stuck,
+            seconds=timer.seconds,
+        )
+
+
+def _failures(records: Records) -> int:
+    return sum(memory.creation_failures for memory in records.machinetypes)

@@ -1,0 +1,161 @@
+"""The published tree follows what is remembered."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from vcycled.config import SpaceConfig
+from vcycled.cycle.context import Context
+from vcycled.machinedir import HeartbeatRow, NewMachine, Noted
+from vcycled.mjf import Features, MachineFacts, features, moving
+from vcycled.model import GRACE_SECONDS, Changes, Drain, Machine, Records, Stage
+
+
+def settle(context: Context, config: SpaceConfig, records: Records, changes: Changes) -> Records:
+    """Save `changes`, let the tree follow them, and return the records after them."""
+    after = context.save(records, changes)
+    _follow(context, config, records, changes)
+    return after
+
+
+def _follow(context: Context, config: SpaceConfig, before: Records, changes: Changes) -> None:
+    """Bring the folders of changed machines up to date; trouble with one harms no other."""
+    known = {machine.uuid: machine for machine in before.machines}
+    for machine in changes.machines:
+        try:
+            _follow_one(context, config, known.get(machine.uuid), machine, before.drains)
+        except OSError as error:
+            context.log.warning("tree-failed", machine=machine.name, error=str(error))
+    for memory in changes.machinetypes:
+        if memory.last_abort_at is not None:
+            context.tree.write_last_abort(memory.space, memory.machinetype, memory.last_abort_at)
+
+
+def _follow_one(
+    context: Context,
+    config: SpaceConfig,
+    before: Machine | None,
+    machine: Machine,
+    drains: tuple[Drain, ...],
+) -> None:
+    tree = context.tree
+    if before is None and machine.stage is Stage.LISTED:
+        tree.repair(new_machine(context, config, machine, drains, user_data=b"", x509dn=""))
+    if machine.stage is Stage.GONE:
+        _note(context, before, machine)
+        tree.retire(machine.space, machine.name)
+        return
+    _note(context, before, machine)
+    if machine.started_at is not None and (before is None or before.started_at is None):
+        tree.publish(machine.space, machine.name, moving(_facts(config, machine, drains)))
+        tree.wipe_user_data(machine.space, machine.name)
+
+
+def _note(context: Context, before: Machine | None, machine: Machine) -> None:
+    noted = _noted(machine)
+    if noted != Noted() and (before is None or noted != _noted(before)):
+        context.tree.note(machine.space, machine.name, noted)
+
+
+def _noted(machine: Machine) -> Noted:
+    return Noted(
+        started_at=machine.started_at,
+        stopped_at=machine.stopped_at,
+        deleted_at=machine.delete_attempt_at,
+        zone=machine.zone,
+        address=machine.address,
+    )
+
+
+def retire_forgotten(context: Context, records: Records) -> None:
+    """Retire folders whose machine is gone, left by a manager that died before it came to that.
+
+    A folder that the store knows nothing of is another's, such as Vcycle 3's, and stays.
+    """
+    live = {machine.name for machine in records.machines}
+    for name in sorted(context.tree.current(context.name) - live):
+        if context.store.machine(name):
+            context.tree.retire(context.name, name)
+
+
+def new_machine(
+    context: Context,
+    config: SpaceConfig,
+    machine: Machine,
+    drains: tuple[Drain, ...],
+    *,
+    user_data: bytes,
+    x509dn: str,
+) -> NewMachine:
+    """Return all that the folder of `machine` holds from the start."""
+    return NewMachine(
+        space=machine.space,
+        name=machine.name,
+        machinetype=machine.machinetype,
+        uuid=machine.uuid,
+        created_at=machine.created_at,
+        manager=context.host,
+        features=_features(config, machine, drains),
+        zone=machine.zone,
+        https_x509dn=x509dn,
+        token_hash=machine.token_hash,
+        user_data=user_data,
+    )
+
+
+def tell_deadlines(context: Context, config: SpaceConfig, records: Records) -> None:
+    """Write the shutdown times of all machines anew, after a drain or shutdown_time changed."""
+    for machine in records.machines:
+        facts = _facts(config, machine, records.drains)
+        context.tree.publish(machine.space, machine.name, moving(facts))
+
+
+def publish_heartbeats(context: Context, config: SpaceConfig, machines: Iterable[Machine]) -> None:
+    """Write the heartbeat list of every machinetype that has one."""
+    rows: dict[str, list[HeartbeatRow]] = {
+        kind.name: [] for kind in config.machinetypes if kind.options.heartbeat_file
+    }
+    for machine in machines:
+        if machine.heartbeat_at is not None and machine.machinetype in rows:
+            row = HeartbeatRow(machine.heartbeat_at, machine.name, machine.address)
+            rows[machine.machinetype].append(row)
+    for machinetype, each in rows.items():
+        context.tree.write_heartbeat_list(config.name, machinetype, each)
+
+
+def _features(config: SpaceConfig, machine: Machine, drains: tuple[Drain, ...]) -> Features:
+    return features(_facts(config, machine, drains))
+
+
+def _facts(config: SpaceConfig, machine: Machine, drains: tuple[Drain, ...]) -> MachineFacts:
+    ends = [
+        drain.by
+        for drain in drains
+        if drain.machinetype in {"", machine.machinetype} and drain.by is not None
+    ]
+    if config.options.shutdown_time is not None:
+        ends.append(config.options.shutdown_time)
+    return MachineFacts(
+        uuid=machine.uuid,
+        processors=machine.processors,
+        memory_mb=machine.memory_mb,
+        max_wallclock_seconds=_wallclock(config, machine),
+        jobstart_at=machine.created_at if machine.started_at is None else machine.started_at,
+        grace_seconds=GRACE_SECONDS,
+        shutdown_time=min(ends, default=None),
+        power_per_processor=machine.terms.power_per_processor,
+    )
+
+
+def _wallclock(config: SpaceConfig, machine: Machine) -> int:
+    """Return the limit in force: today's of its machinetype, else the one it was promised."""
+    for kind in config.machinetypes:
+        if kind.name == machine.machinetype:
+            return kind.options.max_wallclock_seconds
+    return machine.terms.max_wallclock_seconds
+
+
+def deadlines(config: SpaceConfig, records: Records) -> object:
+    """Return a value that changes when the shutdown times of machines may have changed."""
+    limits = {kind.name: kind.options.max_wallclock_seconds for kind in config.machinetypes}
+    return config.options.shutdown_time, records.drains, tuple(sorted(limits.items()))

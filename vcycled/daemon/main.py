@@ -1,0 +1,123 @@
+"""`vcycled`: the command that starts the manager."""
+
+from __future__ import annotations
+
+import logging
+import os
+import random
+import signal
+import socket
+import sys
+from contextlib import ExitStack
+from pathlib import Path
+from types import FrameType
+
+import click
+
+from vcycled import kvlog
+from vcycled.apel.queue import Queue
+from vcycled.clock import Clock, SystemClock
+from vcycled.config import ConfigSource, InstalledSpaces, ManagerOptions
+from vcycled.config.places import database_url, pid_path
+from vcycled.daemon import process
+from vcycled.daemon.supervisor import Outfit, Supervisor, installation_of
+from vcycled.errors import ConfigError, OperatorError, StoreError
+from vcycled.machinedir import MachineDir
+from vcycled.store import Store
+
+EXIT_CONFIG = 2
+EXIT_START = 1
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="vcycle", prog_name="vcycled")
+@click.option(
+    "--config",
+    "paths",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help="File or folder of *.conf files; repeatable. Without it, the usual places are read.",
+)
+@click.option("--detach", is_flag=True, help="Go on in the background (systemd wants it not to).")
+@click.pass_obj
+def main(clock: Clock | None, paths: tuple[Path, ...], *, detach: bool) -> None:
+    """Keep the machines of every configured space as they should be, until told to end.
+
+    SIGTERM or SIGINT ends it after the calls under way, SIGHUP opens the log file anew.
+
+    Exit status: 0 after an ordinary end, 1 if it cannot start, 2 if the configuration is wrong.
+    """
+    configs = ConfigSource([path.absolute() for path in paths] or None)
+    try:
+        manager = configs.current().manager
+    except ConfigError as error:
+        click.echo(str(error), err=True)
+        click.echo(f"vcycled: {len(error.problems)} problems, nothing started", err=True)
+        sys.exit(EXIT_CONFIG)
+    try:
+        run(configs, manager, detach=detach, clock=clock or SystemClock())
+    except (OperatorError, StoreError) as error:
+        click.echo(f"vcycled: {error}", err=True)
+        sys.exit(EXIT_START)
+
+
+def run(configs: ConfigSource, manager: ManagerOptions, *, detach: bool, clock: Clock) -> None:
+    """Run the manager until it is told to end.
+
+    Raises:
+        OperatorError: another copy runs, or a file cannot be written.
+        StoreError: the database cannot be opened.
+    """
+    with ExitStack() as stack:
+        _make_root(manager)
+        lock = stack.enter_context(process.only_one(manager.root))
+        handler = process.log_to(manager.log_file, manager.log_level)
+        if detach:
+            process.detach([lock, *_descriptors(handler)])
+        stack.enter_context(process.pid_file(pid_path(manager)))
+        store = Store.open(database_url(manager), clock=clock)
+        stack.callback(store.close)
+        store.claim()
+        log = kvlog.get("vcycled")
+        outfit = Outfit(
+            configs=configs,
+            store=store,
+            queue=Queue(manager.root),
+            clock=clock,
+            rng=random.SystemRandom(),
+            host=manager.manager_hostname or socket.getfqdn(),
+            installation=installation_of(manager, store),
+            registry=InstalledSpaces(),
+            log=log,
+        )
+        MachineDir(manager.root, clock=clock).make_ready()
+        supervisor = Supervisor(outfit)
+        _heed_signals(supervisor, handler)
+        log.info("started", pid=os.getpid(), host=outfit.host, root=str(manager.root))
+        supervisor.run()
+
+
+def _make_root(manager: ManagerOptions) -> None:
+    try:
+        manager.root.mkdir(mode=0o755, parents=True, exist_ok=True)
+    except OSError as error:
+        raise OperatorError(f"{manager.root} cannot be made: {error.strerror}") from error
+
+
+def _descriptors(handler: logging.Handler) -> list[int]:
+    stream = getattr(handler, "stream", None)
+    return [] if stream is None else [stream.fileno()]
+
+
+def _heed_signals(supervisor: Supervisor, handler: logging.Handler) -> None:
+    """Let signals set flags only: whatever lock the main thread holds, they cannot wait for it."""
+
+    def end(_number: int, _frame: FrameType | None) -> None:
+        supervisor.stop()
+
+    def hang_up(_number: int, _frame: FrameType | None) -> None:
+        supervisor.reopen_logs(lambda: process.reopen(handler))
+
+    signal.signal(signal.SIGTERM, end)
+    signal.signal(signal.SIGINT, end)
+    signal.signal(signal.SIGHUP, hang_up)

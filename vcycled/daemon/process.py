@@ -1,0 +1,114 @@
+"""What makes a process a daemon: one copy at a time, a pid file, detaching, logs that reopen."""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+import logging.handlers
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from daemon import DaemonContext
+
+from vcycled import files
+from vcycled.errors import OperatorError
+
+_FORMAT = "%(asctime)s %(levelname)s %(message)s"
+_TIME = "%Y-%m-%dT%H:%M:%S%z"
+_LOG_MODE = 0o640
+
+
+@contextmanager
+def only_one(root: Path) -> Iterator[int]:
+    """Hold the lock that keeps a second manager off the same folder; yield its descriptor.
+
+    The kernel drops the lock when the process dies, however it dies, so a stale pid file never
+    hinders a start. A child that was forked keeps it.
+
+    Raises:
+        OperatorError: another manager runs there, or the folder cannot be written.
+    """
+    path = root / "vcycled.lock"
+    try:
+        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    except OSError as error:
+        raise OperatorError(f"{path} cannot be opened: {error.strerror}") from error
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        os.close(handle)
+        raise OperatorError(f"another vcycled runs on {root} (it holds {path})") from error
+    try:
+        yield handle
+    finally:
+        os.close(handle)
+
+
+@contextmanager
+def pid_file(path: Path) -> Iterator[None]:
+    """Keep this process's id in `path`, in place of whatever a dead one left there.
+
+    Raises:
+        OperatorError: it cannot be written.
+    """
+    try:
+        files.write(path, f"{os.getpid()}\n")
+    except OSError as error:
+        raise OperatorError(f"{path} cannot be written: {error.strerror}") from error
+    try:
+        yield
+    finally:
+        path.unlink(missing_ok=True)
+
+
+def detach(keep: list[int]) -> None:
+    """Leave the terminal and go on in the background, keeping the descriptors in `keep` open.
+
+    To be called before there are threads.
+    """
+    DaemonContext(
+        detach_process=True,
+        umask=0o022,
+        working_directory="/",
+        files_preserve=keep,
+        signal_map={},
+    ).open()
+
+
+class _LogFile(logging.handlers.WatchedFileHandler):
+    """A log file that is not for everybody, and is opened anew when it was moved away."""
+
+    def _open(self) -> object:  # type: ignore[override] # the stream is not used here
+        stream = super()._open()
+        os.fchmod(stream.fileno(), _LOG_MODE)
+        return stream
+
+
+def log_to(path: Path | None, level: str) -> logging.Handler:
+    """Send all log lines to `path`, or to standard error; return the handler.
+
+    Raises:
+        OperatorError: the file cannot be opened.
+    """
+    handler: logging.Handler
+    try:
+        handler = logging.StreamHandler() if path is None else _LogFile(path, encoding="utf-8")
+    except OSError as error:
+        raise OperatorError(f"{path} cannot be opened: {error.strerror}") from error
+    handler.setFormatter(logging.Formatter(_FORMAT, _TIME))
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(level.upper())
+    return handler
+
+
+def reopen(handler: logging.Handler) -> None:
+    """Write to the file of that name from now on, if it was moved away (SIGHUP, logrotate)."""
+    if isinstance(handler, logging.handlers.WatchedFileHandler):
+        handler.acquire()
+        try:
+            handler.reopenIfNeeded()
+        finally:
+            handler.release()

@@ -1,0 +1,85 @@
+"""One thread for each space: cycle after cycle, whatever the others do."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+from vcycled.clock import Clock
+from vcycled.config import SpaceConfig
+from vcycled.cycle import SpaceCycle
+from vcycled.errors import StoreError
+from vcycled.kvlog import KVLogger
+
+
+class SpaceWorker:
+    """Runs the cycles of one space until it is stopped or the space is no longer wanted."""
+
+    def __init__(
+        self,
+        cycle: SpaceCycle,
+        wanted: Callable[[], tuple[SpaceConfig, str] | None],
+        *,
+        clock: Clock,
+        log: KVLogger,
+    ) -> None:
+        """Store what it works with.
+
+        Args:
+            cycle: of this space.
+            wanted: gives the space's configuration now and why it is held, or None to end.
+            clock: to wait on.
+            log: with the space bound.
+        """
+        self._cycle = cycle
+        self._wanted = wanted
+        self._clock = clock
+        self._log = log
+        self._is_stopping = False
+        self._wake = threading.Event()
+        self._thread = threading.Thread(target=self._work, daemon=True)
+
+    def start(self) -> None:
+        """Begin with the first cycle."""
+        self._thread.start()
+
+    def kick(self) -> None:
+        """Let the next cycle begin now, if none is under way."""
+        self._wake.set()
+
+    def stop(self) -> None:
+        """Begin no further cycle."""
+        self._is_stopping = True
+        self._wake.set()
+
+    def join(self, timeout_s: float) -> bool:
+        """Wait for the cycle under way; True if it has ended within real `timeout_s` seconds."""
+        self._thread.join(timeout_s)
+        return not self._thread.is_alive()
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether the thread runs."""
+        return self._thread.is_alive()
+
+    def _work(self) -> None:
+        while not self._is_stopping and (wanted := self._wanted()) is not None:
+            config, held = wanted
+            self._wake.clear()
+            began = self._clock.now()
+            wake_at = self._cycle_once(config, held) or began + config.options.cycle_seconds
+            late = self._clock.now() - began - config.options.cycle_seconds
+            if late > 0:
+                skipped = 1 + late // config.options.cycle_seconds
+                self._log.warning("cycle-overran", late=late, skipped=skipped)
+            self._clock.wait(self._wake, max(0, wake_at - self._clock.now()))
+
+    def _cycle_once(self, config: SpaceConfig, held: str) -> int | None:
+        """Run one cycle and return when the next is due; None if it could not say."""
+        try:
+            return self._cycle.run(config, held=held).report.wake_at
+        except StoreError as error:
+            self._log.error("store-failed", error=str(error))
+        except Exception:  # noqa: BLE001 - the top of a cycle: one space's bug is not the others'
+            self._log.bug("cycle-broken")
+        return None
