@@ -1,0 +1,1 @@
+"""user_data templates that are ready for use, and the pages of the web sites."""

@@ -1,0 +1,19 @@
+"""Where the manager keeps things unless it is told otherwise."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from vcycled.config.tables import ManagerOptions
+
+
+def database_url(manager: ManagerOptions) -> str:
+    """Return the URL of the manager's database; it may hold a password."""
+    if manager.database is not None:
+        return manager.database.reveal()
+    return f"sqlite:///{manager.root}/vcycle.db"
+
+
+def pid_path(manager: ManagerOptions) -> Path:
+    """Return where the process number of vcycled stands."""
+    return manager.pid_file or manager.root / "vcycled.pid"
