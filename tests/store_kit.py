@@ -191,3 +191,12 @@ class OnSqlite(OnBothDatabases):
     def file_of(url: str) -> Path:
         """Return the file that `url` names."""
         return Path(url.removeprefix("sqlite:///"))
+
+
+class OnPostgresql(OnBothDatabases):
+    """A class of live tests that are about PostgreSQL."""
+
+    @pytest.fixture
+    def kind(self) -> Kind:
+        """Return PostgreSQL."""
+        return "postgresql"

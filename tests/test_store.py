@@ -146,6 +146,18 @@ class TestRecords(OnBothDatabases):
         ]
         assert [each.id for each in store.records(SPACE).orders] == [numbers[0], numbers[2]]
 
+    def test_spaces_with_new_orders_are_told_once(self, store: Store) -> None:
+        """Whoever asks with the number of the last one sees what came since."""
+        assert store.spaces_with_orders(since=0) == (0, frozenset())
+        drain = Order(kind=OrderKind.DRAIN, space="a", at=START, who="admin")
+        first = store.order(drain)
+        second = store.order(dataclasses.replace(drain, space="b"))
+        assert store.spaces_with_orders(since=0) == (second, frozenset({"a", "b"}))
+        assert store.spaces_with_orders(since=first) == (second, frozenset({"b"}))
+        assert store.spaces_with_orders(since=second) == (second, frozenset())
+        store.save(Changes(space="b", done_orders=(second,)))
+        assert store.spaces_with_orders(since=0) == (first, frozenset({"a"}))
+
     def test_a_machine_that_is_gone_is_left_out_but_known(self, store: Store) -> None:
         """A cycle sees what may still count; the rest is found by uuid."""
         gone = machine(2, stage=Stage.GONE, gone_at=START)

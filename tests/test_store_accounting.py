@@ -16,7 +16,7 @@ from vcycled.model import Changes, EndSource, Event, RunInterval, Stage
 from vcycled.store import APEL, Key, Store
 from vcycled.testing.clock import START, FakeClock
 
-ARCHIVE = "apel-archive"
+ARCHIVE = "auditor"
 NUMBERS = count()
 
 
@@ -51,6 +51,19 @@ class TestExport(OnBothDatabases):
         save(store, run(3), run(1), run(2))
         assert store.unexported(ARCHIVE) == (run(1), run(2), run(3))
         assert store.unexported(ARCHIVE, limit=2) == (run(1), run(2))
+
+    def test_a_space_asks_for_its_own_runs(self, store: Store) -> None:
+        """Those of the others stay due."""
+        save(store, run(1), run(2, space="other"))
+        assert store.unexported(ARCHIVE, space="other") == (run(2, space="other"),)
+        assert len(store.unexported(ARCHIVE)) == 2
+
+    def test_a_sink_has_taken_so_many(self, store: Store) -> None:
+        """Each run once, however often it was sent."""
+        save(store, run(1), run(2), run(3))
+        store.mark_exported(ARCHIVE, [key(run(1)), key(run(2))], START)
+        store.unmark(ARCHIVE, [key(run(1))])
+        assert (store.exported(ARCHIVE), store.exported(APEL)) == (2, 0)
 
     def test_a_run_is_due_only_once_it_is_final(self, store: Store) -> None:
         """Until then a better end may turn up."""

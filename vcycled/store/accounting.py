@@ -28,7 +28,7 @@ from vcycled.store.schema import due, exports, intervals, sinks, terms
 Key: TypeAlias = tuple[str, int]
 """uuid and interval: what names a run."""
 
-APEL = "apel-outgoing"
+APEL = "apel"
 """The sink whose marks are counted in sync records."""
 
 

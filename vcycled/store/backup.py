@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from urllib.parse import quote
 
@@ -74,27 +74,26 @@ def put_back(source: Path, target: Path) -> Path | None:
 
 
 def _set_aside(path: Path) -> Path:
-    """Keep the database at `path` under a second name, with all that its log still holds.
+    """Keep the database at `path` under a second name, with its log, and return that name.
 
-    A log left in place would be played into the database that comes instead. One too damaged to
-    be emptied moves along, so that nothing is lost that could be mended.
+    A log left in place would be played into the database that comes instead, so it is emptied
+    first: should we die before that comes, the old one is still whole. A damaged one keeps its
+    log under the second name, for whoever wants to mend it.
     """
     aside = path.with_name(f"{path.name}.replaced")
-    for each in (aside, _log(aside), _log(aside, "-shm")):
+    for each in (aside, _beside(aside, "-wal"), _beside(aside, "-shm")):
         each.unlink(missing_ok=True)
-    try:
-        with closing(_connect(path, "rw")) as connection:
-            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    except sqlite3.Error:
-        pass  # damaged: that may be why it is replaced
     os.link(path, aside)
-    if _log(path).exists():
-        _log(path).rename(_log(aside))
-    _log(path, "-shm").unlink(missing_ok=True)
+    if _beside(path, "-wal").exists():
+        os.link(_beside(path, "-wal"), _beside(aside, "-wal"))
+    with suppress(sqlite3.Error), closing(_connect(path, "rw")) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    for ending in ("-wal", "-shm"):
+        _beside(path, ending).unlink(missing_ok=True)
     return aside
 
 
-def _log(path: Path, ending: str = "-wal") -> Path:
+def _beside(path: Path, ending: str) -> Path:
     return path.with_name(path.name + ending)
 
 

@@ -53,6 +53,7 @@ class Mode(Enum):
     """No transaction: for statements that refuse one."""
 
 
+_DRIVER = "postgresql+psycopg"
 _OPTION = "vcycle_mode"
 _SQLITE: Mapping[Mode, tuple[str, ...]] = MappingProxyType(
     {
@@ -193,8 +194,10 @@ def _timeout_s(url: URL) -> float:
 
 
 def _postgresql(url: URL, *, read_only: bool) -> Database:
-    if url.drivername == "postgresql":
-        url = url.set(drivername="postgresql+psycopg")
+    if url.drivername not in {"postgresql", _DRIVER}:
+        message = f"{url.drivername} is not supported for PostgreSQL, only psycopg"
+        raise StoreError(message)
+    url = url.set(drivername=_DRIVER)
     access = "on" if read_only else "off"
     settings = (
         f"-c statement_timeout=120s -c lock_timeout=30s -c default_transaction_read_only={access} "
@@ -209,7 +212,7 @@ def _postgresql(url: URL, *, read_only: bool) -> Database:
             max_overflow=0,
         )
     except ImportError as error:
-        message = f"the driver {url.drivername} is missing: pip install 'vcycle[postgresql]'"
+        message = "the driver psycopg is missing: pip install 'vcycle[postgresql]'"
         raise StoreError(message) from error
     sa.event.listen(engine, "begin", _begin_postgresql)
     name = url.set(query={}).render_as_string(hide_password=True)

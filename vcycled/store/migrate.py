@@ -11,11 +11,12 @@ from sqlalchemy.engine import Connection
 
 from vcycled.store import migrations
 
+FOLDER = Path(migrations.__file__).parent
+
 
 def _config() -> Config:
     config = Config()
-    folder = str(Path(migrations.__file__).parent)
-    config.set_main_option("script_location", folder.replace("%", "%%"))
+    config.set_main_option("script_location", str(FOLDER).replace("%", "%%"))
     return config
 
 

@@ -17,48 +17,47 @@ def opened(url: str, *, read_only: bool, upgrade: bool) -> Database:
     """Return the database at `url` with the tables of schema.py.
 
     Raises:
-        StoreError: see Store.open.
+        StoreError: see Store.open; what is refused is not touched.
     """
     database = connect(url, read_only=read_only)
     try:
         if database.path is not None:
-            _find_file(database, database.path)
-        _check(database, upgrade=upgrade and not read_only)
+            _find_file(database.path, read_only=read_only)
+        found = _accepted(database, upgrade=upgrade and not read_only)
+        if database.path is not None and not read_only:
+            _prepare_file(database, is_new=found is None)
+        if found != schema.REVISION:
+            _upgrade(database)
     except StoreError:
         database.close()
         raise
     return database
 
 
-def _find_file(database: Database, path: Path) -> None:
+def _find_file(path: Path, *, read_only: bool) -> None:
     """Make sure that there is a SQLite file; one made here is for its owner only."""
-    if database.is_read_only:
+    if read_only:
         if not path.exists():
             message = f"{path}: no such file; vcycled makes it when it first runs"
             raise StoreError(message)
         return
     try:
-        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+        os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
     except OSError as error:
-        message = f"{database.name}: {error.strerror}"
+        message = f"{path}: {error.strerror}"
         raise StoreError(message) from error
-    with database.write(Mode.BARE) as connection:
-        connection.exec_driver_sql("PRAGMA auto_vacuum = INCREMENTAL")  # before the first table
-        mode = connection.exec_driver_sql("PRAGMA journal_mode = WAL").scalar()
-    if mode != "wal":
-        message = f"{database.name}: this file system cannot hold a SQLite database in WAL mode"
-        raise StoreError(message)
 
 
-def _check(database: Database, *, upgrade: bool) -> None:
+def _accepted(database: Database, *, upgrade: bool) -> str | None:
+    """Return the revision of the tables, None if there are none yet, or refuse the database."""
     with database.read() as connection:
         found = _revision(connection)
         is_foreign = found is None and bool(sa.inspect(connection).get_table_names())
-    if found == schema.REVISION:
-        return
     if is_foreign:
         message = f"{database.name}: this is not a database of Vcycle"
         raise StoreError(message)
+    if found == schema.REVISION:
+        return found
     _refuse_newer(database, found)
     if not upgrade:
         state = f"of version {found}" if found else "empty"
@@ -67,7 +66,17 @@ def _check(database: Database, *, upgrade: bool) -> None:
             "the next start of vcycled makes it so"
         )
         raise StoreError(message)
-    _upgrade(database)
+    return found
+
+
+def _prepare_file(database: Database, *, is_new: bool) -> None:
+    with database.write(Mode.BARE) as connection:
+        if is_new:  # before there is a table
+            connection.exec_driver_sql("PRAGMA auto_vacuum = INCREMENTAL")
+        mode = connection.exec_driver_sql("PRAGMA journal_mode = WAL").scalar()
+    if mode != "wal":
+        message = f"{database.name}: this file system cannot hold a SQLite database in WAL mode"
+        raise StoreError(message)
 
 
 def _revision(connection: Connection) -> str | None:

@@ -251,7 +251,7 @@ def _of_interval(*more: sa.Column[int]) -> tuple[sa.schema.SchemaItem, ...]:
 exports = sa.Table("exports", metadata, *_of_interval(_whole("at")), sqlite_with_rowid=False)
 """Which sink has taken which interval, and when first. Never changed, never removed."""
 
-due = sa.Table("due", metadata, *_of_interval(), sqlite_with_rowid=False)
+due = sa.Table("due", metadata, *_of_interval(), sa.Index(None, "sink"), sqlite_with_rowid=False)
 """What each sink is still to take, so that a long history costs nothing to look through."""
 
 sinks = sa.Table("sinks", metadata, _text_key("sink"))

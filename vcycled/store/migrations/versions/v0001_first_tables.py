@@ -195,6 +195,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("uuid", "interval", "sink", name=op.f("pk_due")),
         sqlite_with_rowid=False,
     )
+    op.create_index(op.f("ix_due_sink"), "due", ["sink"])
     op.create_table(
         "exports",
         sa.Column("uuid", sa.Text(), nullable=False),
