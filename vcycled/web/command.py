@@ -32,13 +32,14 @@ _BAD_CONFIG = 2
     help="The file with the section [web].",
 )
 @click.version_option(__version__, prog_name="vcycle-web")
-def main(path: Path) -> None:
+@click.pass_obj
+def main(clock: Clock | None, path: Path) -> None:
     """Serve the machines of Vcycle: features, heartbeat lists, files, and their outputs.
 
     Ends with 0 when told to (SIGTERM, SIGINT), 1 if it cannot listen, 2 if the configuration is
     wrong.
     """
-    sys.exit(run(path, clock=SystemClock()))
+    sys.exit(run(path, clock=clock or SystemClock()))
 
 
 def run(path: Path, *, clock: Clock) -> int:
