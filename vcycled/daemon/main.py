@@ -49,16 +49,26 @@ def main(clock: Clock | None, paths: tuple[Path, ...], *, detach: bool) -> None:
     """
     configs = ConfigSource([path.absolute() for path in paths] or None)
     try:
-        manager = configs.current().manager
-    except ConfigError as error:
-        click.echo(str(error), err=True)
-        click.echo(f"vcycled: {len(error.problems)} problems, nothing started", err=True)
-        sys.exit(EXIT_CONFIG)
-    try:
-        run(configs, manager, detach=detach, clock=clock or SystemClock())
+        run(configs, _usable(configs), detach=detach, clock=clock or SystemClock())
     except (OperatorError, StoreError) as error:
         click.echo(f"vcycled: {error}", err=True)
         sys.exit(EXIT_START)
+
+
+def _usable(configs: ConfigSource) -> ManagerOptions:
+    """Return what the manager runs under; end the command if there is no space it could run."""
+    try:
+        config = configs.current()
+    except ConfigError as error:
+        problems = error.problems
+    else:
+        if config.spaces or not config.errors:
+            return config.manager
+        problems = config.problems
+    for problem in problems:
+        click.echo(str(problem), err=True)
+    click.echo(f"vcycled: {len(problems)} problems, nothing started", err=True)
+    sys.exit(EXIT_CONFIG)
 
 
 def run(configs: ConfigSource, manager: ManagerOptions, *, detach: bool, clock: Clock) -> None:

@@ -101,6 +101,7 @@ def log_to(path: Path | None, level: str) -> logging.Handler:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
+    logging.getLogger("alembic").setLevel(logging.WARNING)  # it tells its plugins at each start
     return handler
 
 
