@@ -63,8 +63,9 @@ class _Team:
 class Supervisor:
     """The manager's main thread."""
 
-    def __init__(self, outfit: Outfit) -> None:
+    def __init__(self, outfit: Outfit, *, exit_s: float = EXIT_S) -> None:
         self._outfit = outfit
+        self._exit_s = exit_s
         self._config = outfit.configs.current()
         self._lost: dict[str, tuple[str, int]] = {}
         """By space: which limits vanished from the configuration, and when."""
@@ -84,7 +85,7 @@ class Supervisor:
         self._reopen = reopen
 
     def run(self) -> None:
-        """Work until `stop` was called and the cycles have ended, or EXIT_S is over."""
+        """Work until `stop` was called and the cycles have ended, or `exit_s` is over."""
         outfit = self._outfit
         self._tell(self._config)
         while not self._is_stopping:
@@ -195,7 +196,7 @@ class Supervisor:
         log.info("ending", workers=len(self._teams))
         for team in self._teams.values():
             team.worker.stop()
-        deadline = clock.monotonic() + EXIT_S
+        deadline = clock.monotonic() + self._exit_s
         late = [
             name
             for name, team in self._teams.items()

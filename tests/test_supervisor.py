@@ -1,0 +1,250 @@
+"""Spaces side by side: one that hangs or breaks harms no other; the configuration may change."""
+
+from __future__ import annotations
+
+import random
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from vcycled import kvlog
+from vcycled.apel.queue import Queue
+from vcycled.clock import Clock, SystemClock
+from vcycled.config import ConfigSource
+from vcycled.daemon.supervisor import Outfit, Supervisor, installation_of
+from vcycled.errors import StoreError
+from vcycled.model import Order, OrderKind, Records, SpaceMemory
+from vcycled.spaces.base import Space
+from vcycled.spaces.memory import MemoryCloud, MemoryOptions, MemorySpace
+from vcycled.store import Store
+
+A, B = "a.example.org", "b.example.org"
+NOTHING: dict[str, None] = {}
+SPACE = """
+[space {name}]
+api = memory
+processors_limit = {limit}
+cycle_seconds = {cycle}
+max_creations_per_cycle = 100%
+
+[machinetype {name} prod]
+target_share = 1
+backoff_seconds = 1
+fizzle_seconds = 1
+flavor_names = small
+user_data = {folder}/template
+"""
+
+
+class Site:
+    """A supervisor in a thread, on clouds in memory."""
+
+    def __init__(self, folder: Path) -> None:
+        """Make the clouds; write no configuration yet."""
+        self.folder = folder
+        self.conf = folder / "vcycle.conf"
+        self.clock: Clock = SystemClock()
+        self.clouds = {name: MemoryCloud(self.clock, start_seconds=0) for name in (A, B)}
+        (folder / "template").write_text("#!/bin/sh\n")
+        self.supervisor: Supervisor | None = None
+        self.thread: threading.Thread | None = None
+        self.store: Store | None = None
+
+    def write(self, *spaces: str, extra: str = "") -> None:
+        """Write the configuration."""
+        head = f"[vcycle]\nroot = {self.folder}/root\ncall_timeout_seconds = 600\n"
+        self.conf.write_text(head + "".join(spaces) + extra)
+
+    def space(self, name: str, *, limit: int | str = 2, cycle: int = 1) -> str:
+        """Return the text of a space."""
+        return SPACE.format(name=name, limit=limit, cycle=cycle, folder=self.folder)
+
+    def start(self, *, exit_s: float = 30) -> None:
+        """Start the supervisor."""
+        clouds = self.clouds
+
+        class Memory(MemorySpace):
+            def __init__(self, name: str, options: MemoryOptions, *, clock: Clock) -> None:
+                assert isinstance(options, MemoryOptions)
+                assert clock is not None
+                super().__init__(clouds[name])
+
+        registry: dict[str, type[Space]] = {"memory": Memory}
+        configs = ConfigSource([self.conf], registry=registry)
+        manager = configs.current().manager
+        manager.root.mkdir(exist_ok=True)
+        self.store = Store.open(f"sqlite:///{manager.root}/vcycle.db", clock=self.clock)
+        outfit = Outfit(
+            configs=configs,
+            store=self.store,
+            queue=Queue(manager.root),
+            clock=self.clock,
+            rng=random.Random(1),
+            host="manager.example.org",
+            installation=installation_of(manager, self.store),
+            registry=registry,
+            log=kvlog.get("supervised"),
+        )
+        self.supervisor = Supervisor(outfit, exit_s=exit_s)
+        self.thread = threading.Thread(target=self.supervisor.run)
+        self.thread.start()
+
+    def stop(self) -> None:
+        """End the supervisor, if it runs."""
+        if self.supervisor is not None and self.thread is not None:
+            self.supervisor.stop()
+            self.thread.join(40)
+            assert not self.thread.is_alive()
+        if self.store is not None:
+            self.store.close()
+        self.supervisor = self.thread = self.store = None
+
+    def until(self, is_so: Callable[[], bool], seconds: float = 20) -> None:
+        """Wait until `is_so()`."""
+        deadline = self.clock.monotonic() + seconds
+        while not is_so():
+            assert self.clock.monotonic() < deadline
+            threading.Event().wait(0.02)
+
+    def listings(self, name: str) -> int:
+        """Return how often a space was listed."""
+        return self.clouds[name].calls["machines"]
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Iterator[Site]:
+    """Return a site whose supervisor ends with the test."""
+    made = Site(tmp_path)
+    yield made
+    made.stop()
+
+
+def test_a_space_that_hangs_delays_no_other_and_not_the_end(
+    site: Site, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Its own thread waits; the other cycles on; the end does not wait for ever."""
+    gate = site.clouds[A].hold("machines")
+    site.write(site.space(A), site.space(B))
+    site.start(exit_s=0.5)
+    site.until(lambda: site.listings(B) >= 3)
+    assert len(site.clouds[B].here) == 2
+    assert site.clouds[A].here == ()
+    site.stop()
+    assert f"cycle-abandoned space={A}" in caplog.text
+    gate.set()
+
+
+def test_a_broken_space_harms_no_other(site: Site) -> None:
+    """One section is wrong from the start; the other space is kept."""
+    site.write(site.space(A, limit="many"), site.space(B))
+    site.start()
+    site.until(lambda: len(site.clouds[B].here) == 2)
+    assert site.listings(A) == 0
+
+
+def test_a_limit_that_is_raised_and_a_space_that_is_added_are_noticed(site: Site) -> None:
+    """No restart is needed."""
+    site.write(site.space(A))
+    site.start()
+    site.until(lambda: len(site.clouds[A].here) == 2)
+    site.write(site.space(A, limit=4), site.space(B))
+    site.until(lambda: len(site.clouds[A].here) == 4 and len(site.clouds[B].here) == 2)
+
+
+def test_a_space_that_is_removed_drains_and_is_then_let_go(
+    site: Site, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Removing a section kills nothing; machines end by themselves and are accounted."""
+    caplog.set_level("INFO")
+    site.write(site.space(A), site.space(B))
+    site.start()
+    site.until(lambda: len(site.clouds[A].here) == 2)
+    site.write(site.space(B))
+    before = site.listings(A)
+    site.until(lambda: site.listings(A) > before + 1)
+    assert len(site.clouds[A].here) == 2
+    for truth in site.clouds[A].here:
+        site.clouds[A].finish(truth.listed.name)
+    site.until(lambda: f"space-removed space={A}" in caplog.text)
+    assert site.clouds[A].here == ()
+    assert len(site.clouds[A].truth) == 2
+
+
+def test_limits_that_vanish_hold_creation_for_a_cycle(
+    site: Site, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A file that was cut must not fill a cloud; one that stays so is believed."""
+    site.write(site.space(A, cycle=3))
+    site.start()
+    site.until(lambda: len(site.clouds[A].here) == 2)
+    text = site.conf.read_text().replace("processors_limit = 2\n", "")
+    site.conf.write_text(text)
+    site.until(lambda: f"limits-vanished space={A}" in caplog.text)
+    listed = site.listings(A)
+    site.until(lambda: site.listings(A) > listed)
+    assert len(site.clouds[A].here) == 2
+    site.until(lambda: len(site.clouds[A].here) > 2)
+
+
+def test_an_order_is_carried_out_at_once(site: Site) -> None:
+    """Nobody waits a minute for the machine he ordered to go."""
+    site.write(site.space(A, cycle=600))
+    site.start()
+    site.until(lambda: len(site.clouds[A].here) == 2)
+    assert site.store is not None
+    name = site.clouds[A].here[0].listed.name
+    now = site.clock.now()
+    site.store.order(Order(kind=OrderKind.DELETE, space=A, at=now, who="ops", machine=name))
+    site.until(lambda: site.clouds[A].of(name).deletes == 1)
+
+
+def test_a_database_that_fails_for_a_while_stops_nothing_for_good(
+    site: Site, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Cycles fail, say so, and go on when it answers again."""
+    site.write(site.space(A))
+    site.start()
+    site.until(lambda: len(site.clouds[A].here) == 2)
+    assert site.store is not None
+    real, site.store.records = site.store.records, broken  # type: ignore[method-assign]
+    site.until(lambda: "store-failed" in caplog.text)
+    before = site.listings(A)
+    site.store.records = real  # type: ignore[method-assign] # as it was
+    site.until(lambda: site.listings(A) > before + 1)
+    assert site.store.records(A).memory != SpaceMemory(space=A)
+
+
+def broken(space: str) -> Records:
+    """Fail as a database that is away."""
+    raise StoreError(f"no answer for {space}")
+
+
+def test_a_bug_in_one_cycle_is_logged_with_its_traceback(
+    site: Site, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The space goes on at its next cycle, the other does not notice."""
+    site.write(site.space(A), site.space(B))
+    site.clouds[A].latency = lambda operation: NOTHING[operation]
+    site.start()
+    site.until(lambda: "cycle-broken" in caplog.text and len(site.clouds[B].here) == 2)
+    assert "KeyError" in caplog.text
+    site.clouds[A].latency = lambda _operation: None
+    site.until(lambda: len(site.clouds[A].here) == 2)
+
+
+def test_the_installation_is_known_beside_the_database(site: Site) -> None:
+    """After a lost database the same id marks our machines, from the file."""
+    site.write(site.space(A))
+    site.start()
+    assert site.store is not None
+    installation = site.store.installation_id()
+    site.stop()
+    root = site.folder / "root"
+    assert (root / "installation_id").read_text().strip() == installation
+    for path in root.glob("vcycle.db*"):
+        path.unlink()
+    site.start()
+    assert site.store is not None
+    assert site.store.installation_id() == installation
