@@ -69,6 +69,15 @@ class TestCrowd(OnBothDatabases):
         assert len(store.events()) == len(store.unexported("sink")) == 40
         assert store.records("a").memory.listed_machines == 20
 
+    def test_reads_see_one_instant(self, store: Store) -> None:
+        """What is saved between two statements of a read is not half seen."""
+        store.save(changes("a", 1))
+        with store._database.read() as connection:
+            first = connection.exec_driver_sql("SELECT count(*) FROM events").scalar()
+            store.save(changes("a", 2))
+            second = connection.exec_driver_sql("SELECT count(*) FROM events").scalar()
+        assert (first, second, len(store.events())) == (1, 1, 2)
+
     def test_threads_share_a_store(self, store: Store) -> None:
         """A hundred spaces, each in its thread, more than there are connections."""
         errors: list[BaseException] = []
@@ -107,11 +116,11 @@ def full_disk(store: Store) -> Iterator[None]:
 
     for engine in engines:
         sa.event.listen(engine, "checkout", limit)
-        sa.event.listen(engine, "checkin", unlimit)
+        sa.event.listen(engine, "checkin", unlimit)  # codespell:ignore checkin
     yield
     for engine in engines:
         sa.event.remove(engine, "checkout", limit)
-        sa.event.remove(engine, "checkin", unlimit)
+        sa.event.remove(engine, "checkin", unlimit)  # codespell:ignore checkin
 
 
 class TestFile(OnSqlite):
@@ -260,12 +269,3 @@ class TestServer(OnPostgresql):
                 other.save(Changes(space=SPACE, intervals=(run(1),)))
             assert other.intervals() == ()
             other.save(Changes(space=SPACE, intervals=(run(1),)))
-
-    def test_reads_see_one_instant(self, store: Store) -> None:
-        """What is saved between two statements of a read is not half seen."""
-        store.save(changes("a", 1))
-        with store._database.read() as connection:
-            first = connection.exec_driver_sql("SELECT count(*) FROM events").scalar()
-            store.save(changes("a", 2))
-            second = connection.exec_driver_sql("SELECT count(*) FROM events").scalar()
-        assert (first, second, len(store.events())) == (1, 1, 2)
