@@ -75,6 +75,12 @@ def test_what_cannot_be_read_is_named(tmp_path: Path) -> None:
     ]
 
 
+def test_a_file_of_zeros_is_no_configuration(tmp_path: Path) -> None:
+    """As a power cut may leave one."""
+    (tmp_path / "a.conf").write_bytes(b"\0" * 512)
+    assert texts(read([tmp_path]), tmp_path) == ["D/a.conf:1: must be UTF-8 text, not byte 0x00"]
+
+
 def test_a_name_that_no_file_can_have_is_named(tmp_path: Path) -> None:
     """What the system says of a place is passed on, not taken for an absent file."""
     place = tmp_path / ("x" * 300)

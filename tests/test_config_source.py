@@ -145,8 +145,8 @@ def test_a_damaged_last_good_is_pointed_out_and_not_used(tmp_path: Path, content
     kept.write_bytes(content.encode(errors="surrogateescape"))
     own = source(deck(tmp_path))
     (problem,) = own.current().problems
-    assert (problem.file, problem.is_warning) == (str(kept), True)
-    assert problem.message.startswith("is damaged and not used: ")
+    assert problem.is_warning
+    assert str(problem).startswith(f"{kept}: is damaged and not used: ")
     assert json.loads(kept.read_text())["format"] == 1
     assert own.current().problems == (problem,)
 
@@ -176,6 +176,7 @@ def test_a_template_that_arrives_is_noticed(tmp_path: Path) -> None:
     """The warning that it is missing goes away without a change of the configuration."""
     own = source(deck(tmp_path, ("https://repo.example.com/user_data", f"{tmp_path}/user_data")))
     assert "there is no file" in str(own.current().problems[0])
+    assert own.current() is own.current()
     (tmp_path / "user_data").write_text("#!/bin/sh\n")
     assert own.current().problems == ()
 

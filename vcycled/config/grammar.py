@@ -177,11 +177,11 @@ def space_grammar(api_options: type | None) -> Grammar:
 
 
 def defaults_grammar(api_options: Iterable[type | None]) -> Grammar:
-    """Return what [DEFAULT] may hold: everything that any section may, and nothing it must."""
+    """Return what [DEFAULT] may hold: everything that any section may."""
     apis = set(api_options)
     tables = (_MANAGER[1], _SPACE[1], _PIPE[1], PIPE.rows, *(rows(api) for api in apis if api))
     return Grammar(
-        rows=tuple(replace(row, is_required=False) for table in tables for row in table),
+        rows=tuple(row for table in tables for row in table),
         ignored=_IGNORED_IN_MACHINETYPES,
         has_user_data=True,
         is_complete=None not in apis,
