@@ -35,16 +35,21 @@ def opened(url: str, *, read_only: bool, upgrade: bool) -> Database:
 
 
 def _find_file(path: Path, *, read_only: bool) -> None:
-    """Make sure that there is a SQLite file; one made here is for its owner only."""
-    if read_only:
-        if not path.exists():
-            message = f"{path}: no such file; vcycled makes it when it first runs"
-            raise StoreError(message)
-        return
+    """Make sure that there is a SQLite file; one made here is for its owner only.
+
+    One that is there is not opened: closing it would drop the locks that SQLite holds on it for
+    another store of this process.
+    """
     try:
-        os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
+        if read_only:
+            path.stat()
+        else:
+            os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+    except FileExistsError:
+        return
     except OSError as error:
-        message = f"{path}: {error.strerror}"
+        hint = "; vcycled makes the database when it first runs" if read_only else ""
+        message = f"{path}: {error.strerror}{hint}"
         raise StoreError(message) from error
 
 
