@@ -5,6 +5,7 @@ from __future__ import annotations
 import stat
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -579,6 +580,45 @@ def test_old_folders_go_after_cleanup_hours(world: World) -> None:
     world.clock.advance(3700)
     world.cycle()
     assert not retired.exists()
+
+
+def test_a_torn_folder_is_repaired_by_the_next_manager(world: World) -> None:
+    """A power cut may leave empty files; a manager that starts writes them again."""
+    world.cycles(2)
+    name = world.here[0].listed.name
+    torn = world.folder(name) / "jobfeatures" / "job_id"
+    whole = torn.read_text()
+    torn.write_text("")
+    world.restart()
+    world.cycles(1)
+    assert torn.read_text() == whole
+
+
+@pytest.mark.parametrize(("option", "port"), [("squid", 280), ("squid:3128", 3128)])
+def test_web_caches_that_are_alive_are_told_to_new_machines(
+    tmp_path: Path, option: str, port: int
+) -> None:
+    """cvmfs_proxy_machinetype: addresses with a current heartbeat, then the option's own."""
+    told = replace(kind(cvmfs_proxy_machinetype=option), user_data_options={"cvmfs_proxy": "own"})
+    squid = kind("squid", heartbeat_file="beat", heartbeat_seconds=100, processors_limit=3)
+    world = World(tmp_path, replace(told, options=replace(told.options, target_share=0)), squid)
+    world.cycles(2)
+    for number, truth in enumerate(world.here):
+        here = replace(truth.listed, address=f"192.0.2.{number}")
+        world.cloud.change(truth.listed.name, partial(lambda shown, _was: shown, here))
+    fresh, stale, _silent = (truth.listed.name for truth in world.here)
+    world.beat(stale, "beat")
+    world.clock.advance(101)
+    world.beat(fresh, "beat")
+    template = world.tree.layout.files(SPACE, "prod") / "template"
+    template.write_text("#!/bin/sh\n##user_data_option_cvmfs_proxy##\n")
+    world.cycle()
+    world.set_kind(target_share=1.0)
+    world.cycle()
+    made = next(each for each in world.cloud.truth if each.machinetype == "prod")
+    assert made.request is not None
+    assert made.request.user_data.decode() == f"#!/bin/sh\nhttp://192.0.2.0:{port};own\n"
+    world.close()
 
 
 def test_unknown_patterns_are_warned_about_once(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +15,8 @@ from vcycled.mjf import Urls, urls
 from vcycled.model import Machine
 from vcycled.userdata import Recipe, Subject, make
 
+_CACHE_PORT = 280
+"""Of a machine of cvmfs_proxy_machinetype, unless the option says otherwise."""
 _USUAL_KEY = Path("/root/.ssh/id_rsa.pub")
 """root_public_key where none is configured (compat.md 2)."""
 
@@ -35,20 +38,33 @@ def render(
     kind: MachinetypeConfig,
     machine: Machine,
     token: str,
+    *,
+    others: Iterable[Machine] = (),
 ) -> Rendered:
     """Make what `machine` is given; unknown patterns are logged once for each machinetype.
+
+    Args:
+        context: of the space.
+        config: of the space.
+        kind: of the machine.
+        machine: that is to be.
+        token: by which it will prove who it is.
+        others: machines of the space with their heartbeats; web caches among them are told.
 
     Raises:
         UserDataError: it cannot be made now; the text says why.
     """
     root = context.manager.root
-    rendered = rendered_for(machine, config, kind, token=token, host=context.host, root=root)
+    caches = _web_caches(kind, config, others, now=context.clock.now())
+    rendered = rendered_for(
+        machine, config, kind, token=token, host=context.host, root=root, caches=caches
+    )
     for name in rendered.unknown:
         _warn_once(context, kind.name, name)
     return rendered
 
 
-def rendered_for(
+def rendered_for(  # noqa: PLR0913 - all that a template may show
     machine: Machine,
     config: SpaceConfig,
     kind: MachinetypeConfig,
@@ -56,6 +72,7 @@ def rendered_for(
     token: str,
     host: str,
     root: Path,
+    caches: tuple[str, ...] = (),
 ) -> Rendered:
     """Make what `machine` is given, and nothing else; for `vcycle user-data` too.
 
@@ -76,6 +93,7 @@ def rendered_for(
         urls=where,
         token=token,
         root_image=kind.options.root_image or "",
+        cvmfs_proxies=caches,
     )
     made = make(_recipe(root, config, kind), subject)
     return Rendered(
@@ -84,6 +102,30 @@ def rendered_for(
         public_key=_public_key(kind.options.root_public_key),
         unknown=made.unknown,
     )
+
+
+def _web_caches(
+    kind: MachinetypeConfig, config: SpaceConfig, machines: Iterable[Machine], *, now: int
+) -> tuple[str, ...]:
+    """Return the URLs of the caches that gave a sign of life in time (compat.md 4)."""
+    name, _, port = (kind.options.cvmfs_proxy_machinetype or "").partition(":")
+    limits = {each.name: each.options.heartbeat_seconds for each in config.machinetypes}
+    return tuple(
+        sorted(
+            f"http://{machine.address}:{port or _CACHE_PORT}"
+            for machine in machines
+            if machine.machinetype == name
+            and machine.address
+            and _is_beating(machine, limits.get(name, 0), now)
+        )
+    )
+
+
+def _is_beating(machine: Machine, heartbeat_seconds: int, now: int) -> bool:
+    """Return whether its last heartbeat is as young as it must be; 0 only wants one."""
+    if machine.heartbeat_at is None or machine.stopped_at is not None:
+        return False
+    return not heartbeat_seconds or now - machine.heartbeat_at <= heartbeat_seconds
 
 
 def template_holds(context: Context, config: SpaceConfig) -> dict[str, str]:

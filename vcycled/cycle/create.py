@@ -175,7 +175,9 @@ def _make_ready(
     failed: list[Attempt] = []
     for each in batch:
         try:
-            rendered = render(context, config, each.kind, each.machine, each.token)
+            rendered = render(
+                context, config, each.kind, each.machine, each.token, others=records.machines
+            )
             tree = new_machine(
                 context,
                 config,

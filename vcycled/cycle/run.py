@@ -19,6 +19,7 @@ from vcycled.cycle.report import SpaceReport, deferred_text, states_of
 from vcycled.cycle.tend import (
     deadlines,
     publish_heartbeats,
+    repair_all,
     retire_forgotten,
     settle,
     tell_deadlines,
@@ -63,6 +64,7 @@ class SpaceCycle:
         self._jumps = JumpWatch(context)
         self._deadlines: object = None
         self._cleaned_at: int | None = None
+        self._is_repaired = False
         self._causes: dict[str, Cause] = {}
         self._deferred: set[str] = set()
 
@@ -192,6 +194,9 @@ class SpaceCycle:
             if told != self._deadlines:
                 tell_deadlines(context, config, records)
                 self._deadlines = told
+            if not self._is_repaired:
+                repair_all(context, config, records)
+                self._is_repaired = True
             self._clean(config, records, now)
         except OSError as error:
             context.log.warning("tree-failed", error=str(error))

@@ -67,6 +67,19 @@ def _noted(machine: Machine) -> Noted:
     )
 
 
+def repair_all(context: Context, config: SpaceConfig, records: Records) -> None:
+    """Write again what a power cut tore of the folders of machines that live."""
+    dns = {kind.name: kind.options.https_x509dn or "" for kind in config.machinetypes}
+    for machine in records.machines:
+        if machine.stage is Stage.LISTED:
+            x509dn = dns.get(machine.machinetype, "")
+            whole = new_machine(
+                context, config, machine, records.drains, user_data=b"", x509dn=x509dn
+            )
+            if context.tree.repair(whole):
+                context.log.warning("folder-repaired", machine=machine.name)
+
+
 def retire_forgotten(context: Context, records: Records) -> None:
     """Retire folders whose machine is gone, left by a manager that died before it came to that.
 
