@@ -111,6 +111,7 @@ def test_a_manager_that_started_never_fails_later(tmp_path: Path) -> None:
     assert own.current() is config
     path.write_text("# better")
     assert own.current().errors == ()
+    assert not (tmp_path / "lastgood.json").exists()
 
 
 def test_the_last_good_is_kept_from_others(tmp_path: Path) -> None:

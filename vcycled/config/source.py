@@ -109,7 +109,7 @@ class _Memory:
     def keep(self, good: LastGood) -> Problem | None:
         """Take `good` for the last good; return what is wrong if it cannot be put on disk."""
         self._keep = good
-        if self._file is None or good == self._kept:
+        if self._file is None or good == self._kept or not self._is_worth_keeping(good):
             return None
         try:
             lastgood.write(self._file, good)
@@ -118,6 +118,10 @@ class _Memory:
             return _warning(self._file, text)
         self._kept = good
         return None
+
+    def _is_worth_keeping(self, good: LastGood) -> bool:
+        """Return False if nothing was ever good: then no file is made, wherever ROOT may be."""
+        return bool(good.sections or (self._kept and self._kept.sections))
 
     def forget(self, space: str) -> bool:
         """Drop a space that was removed; return False if it is not one of those."""
