@@ -1,0 +1,278 @@
+"""`vcycle drain`, `undrain`, `delete`: what they leave in the store, and what they promise."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+
+import pytest
+
+from tests.builders import NOW
+from tests.cli_kit import CONF, OTHER, SECOND_SPACE, SPACE, OnASite, Site, ended, machine
+from vcycled.cli import session
+from vcycled.model import GRACE_SECONDS, Drain, MachineState, Order, OrderKind, Stage
+
+ME = "alice"
+WAITS = "vcycled is not running: the order waits until it does.\n"
+
+
+def orders(site: Site, space: str = SPACE) -> tuple[Order, ...]:
+    """Return the orders that wait in the store, without their numbers."""
+    with site.store() as store:
+        waiting = store.records(space).orders
+    return tuple(
+        Order(
+            kind=each.kind,
+            space=each.space,
+            at=each.at,
+            who=each.who,
+            machinetype=each.machinetype,
+            machine=each.machine,
+            by=each.by,
+        )
+        for each in waiting
+    )
+
+
+class WithSudo(OnASite):
+    """Orders are given by alice, with sudo."""
+
+    @pytest.fixture(autouse=True)
+    def alice(self, site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Let sudo say who it is."""
+        monkeypatch.setenv("SUDO_USER", ME)
+
+
+class TestDrain(WithSudo):
+    """Nothing more is created; machines end by themselves, or by a time."""
+
+    @pytest.mark.parametrize(
+        ("words", "space", "machinetype"),
+        [
+            ([SPACE], SPACE, ""),
+            ([SPACE, "prod"], SPACE, "prod"),
+            (["test"], SPACE, "test"),
+            (["extra"], OTHER, "extra"),
+        ],
+    )
+    def test_a_target_is_a_space_or_a_machinetype(
+        self, site: Site, words: list[str], space: str, machinetype: str
+    ) -> None:
+        """A machinetype of one space needs no space."""
+        site.configure(CONF + SECOND_SPACE)
+        site.ok("drain", *words)
+        order = Order(kind=OrderKind.DRAIN, space=space, machinetype=machinetype, at=NOW, who=ME)
+        assert orders(site, space) == (order,)
+
+    @pytest.mark.parametrize(
+        ("words", "message"),
+        [
+            (["prod"], f"prod is a machinetype of several spaces ({SPACE}, {OTHER}): say which"),
+            (["exstra"], "there is no space or machinetype 'exstra'; did you mean extra?"),
+            (
+                ["othar.example.com"],
+                f"there is no space or machinetype 'othar.example.com'; did you mean {OTHER}?",
+            ),
+            ([SPACE, "extra"], "there is no machinetype 'extra'; there are: prod, test"),
+            (["nowhere", "prod"], f"there is no space 'nowhere'; there are: {SPACE}, {OTHER}"),
+        ],
+    )
+    def test_what_is_unclear_is_refused(self, site: Site, words: list[str], message: str) -> None:
+        """And nothing is ordered."""
+        site.configure(CONF + SECOND_SPACE)
+        assert site.refused("drain", *words) == f"vcycle: {message}\n"
+        assert orders(site) == ()
+
+    def test_three_words_are_wrong_usage(self, site: Site) -> None:
+        """So are none."""
+        assert "name a space, a machinetype, or" in site.refused("drain", "a", "b", "c", status=2)
+        assert "Missing argument" in site.refused("drain", status=2)
+
+    def test_what_will_come_of_it_is_told(self, site: Site) -> None:
+        """With the machines that it concerns."""
+        site.save(machine(), machine("vcycle-test-1", machinetype="test"))
+        title = f"prod of {SPACE}"
+        assert site.ok("drain", "prod") == (
+            f"{title}: nothing more is created; 1 machine left to end by themselves.\n"
+        )
+
+    @pytest.mark.parametrize(
+        ("by", "seconds", "promise"),
+        [
+            pytest.param(
+                "+2h", 7200, "Those left are deleted in 2 h (10:00:00 UTC).", id="far away"
+            ),
+            pytest.param(
+                "2027-01-15T09:00",
+                3600,
+                "Those left are deleted in 1 h (09:00:00 UTC).",
+                id="a time of day",
+            ),
+            pytest.param(
+                f"{NOW + GRACE_SECONDS}",
+                GRACE_SECONDS,
+                "Those left are deleted in 10 min (08:10:00 UTC).",
+                id="just as far as promised",
+            ),
+        ],
+    )
+    def test_a_time_can_be_given(self, site: Site, by: str, seconds: int, promise: str) -> None:
+        """As people write times; machines are told in time."""
+        assert site.ok("drain", SPACE, "--by", by).splitlines()[1:] == [promise]
+        assert orders(site)[0].by == NOW + seconds
+
+    @pytest.mark.parametrize("seconds", [0, GRACE_SECONDS - 1])
+    def test_a_time_nearer_than_promised_is_moved(self, site: Site, seconds: int) -> None:
+        """The order says what was asked; the manager keeps its promise, and it is told here."""
+        assert site.ok("drain", SPACE, "--by", str(NOW + seconds)).splitlines()[1:] == [
+            "Machines are promised 10 min between the news of an earlier end and that end, so the"
+            " time becomes 08:10:00 UTC.",
+            "Those left are deleted in 10 min (08:10:00 UTC).",
+        ]
+        assert orders(site)[0].by == NOW + seconds
+
+    @pytest.mark.parametrize("by", [str(NOW - 1), "-1h", "2027-01-14"])
+    def test_a_time_that_is_over_is_refused(self, site: Site, by: str) -> None:
+        """It is a slip, and would delete everything in ten minutes."""
+        said = site.refused("drain", SPACE, "--by", by, status=2)
+        assert "machines can be told only of times to come" in said
+        assert orders(site) == ()
+
+    def test_one_that_drains_already_is_told(self, site: Site) -> None:
+        """Also if the order before has not been carried out yet."""
+        site.ok("drain", SPACE)
+        site.clock.advance(60)
+        assert site.ok("drain", SPACE).startswith(
+            f"{SPACE} drained already, since 08:00:00 UTC; this replaces it.\n"
+        )
+
+    def test_without_a_manager_the_order_waits(self, site: Site) -> None:
+        """One that runs takes it up at once."""
+        lock = site.root / "vcycled.lock"
+        lock.touch()
+        assert site.ok("drain", SPACE).endswith(WAITS)
+        handle = os.open(lock, os.O_RDWR)
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        assert WAITS not in site.ok("drain", SPACE)
+        os.close(handle)
+
+
+class TestUndrain(WithSudo):
+    """Machines are created again."""
+
+    def test_a_drain_is_lifted(self, site: Site) -> None:
+        """By an order, too."""
+        site.save(drains=(Drain(space=SPACE, machinetype="", since=NOW - 60),))
+        assert site.ok("undrain", SPACE) == (
+            f"{SPACE}: machines are created again as its share allows.\n"
+        )
+        assert orders(site) == (Order(kind=OrderKind.UNDRAIN, space=SPACE, at=NOW, who=ME),)
+
+    def test_a_drain_just_ordered_can_be_lifted(self, site: Site) -> None:
+        """Before any cycle has carried it out."""
+        site.ok("drain", "prod")
+        site.ok("undrain", "prod")
+        assert [each.kind for each in orders(site)] == [OrderKind.DRAIN, OrderKind.UNDRAIN]
+
+    def test_the_drain_of_the_whole_space_goes_on(self, site: Site) -> None:
+        """Which is told, or one would wait in vain."""
+        site.save(
+            drains=(
+                Drain(space=SPACE, machinetype="", since=NOW),
+                Drain(space=SPACE, machinetype="prod", since=NOW),
+            )
+        )
+        assert site.ok("undrain", "prod").endswith(
+            f"But {SPACE} drains as a whole, so this changes nothing until then.\n"
+        )
+
+    @pytest.mark.parametrize("words", [[SPACE], ["prod"]])
+    def test_without_a_drain_there_is_nothing_to_lift(self, site: Site, words: list[str]) -> None:
+        """The drain of a machinetype is not that of its space, nor the other way round."""
+        other = "test" if words == [SPACE] else ""
+        site.save(drains=(Drain(space=SPACE, machinetype=other, since=NOW),))
+        assert site.refused("undrain", *words).endswith("is not draining\n")
+        assert orders(site) == ()
+
+
+class TestDelete(WithSudo):
+    """Machines are deleted at the next cycle."""
+
+    NAMES = ("vcycle-prod-0000000001", "vcycle-prod-0000000002")
+
+    @pytest.fixture(autouse=True)
+    def machines(self, site: Site) -> None:
+        """Let there be one that runs and one that is not listed yet."""
+        asked = machine(
+            self.NAMES[1], stage=Stage.ASKED, state=MachineState.STARTING, started_at=None
+        )
+        site.save(machine(), asked, ended())
+
+    def test_they_are_ordered_to_go(self, site: Site) -> None:
+        """One order for each, once, also if it is named twice."""
+        said = site.ok("delete", *self.NAMES, self.NAMES[0], "--yes")
+        assert said.splitlines() == [
+            f"{self.NAMES[0]} ({SPACE}, running, runs for 1 h) is deleted at the next cycle",
+            f"{self.NAMES[1]} ({SPACE}, not listed yet, asked) is deleted at the next cycle",
+        ]
+        assert orders(site) == tuple(
+            Order(
+                kind=OrderKind.DELETE,
+                space=SPACE,
+                machinetype="prod",
+                machine=name,
+                at=NOW,
+                who=ME,
+            )
+            for name in self.NAMES
+        )
+
+    def test_the_operator_is_asked_first(self, site: Site) -> None:
+        """With all that is at stake on the screen."""
+        said = site.ok("delete", *self.NAMES, answer="y\n")
+        assert f"  {self.NAMES[0]} ({SPACE}, running, runs for 1 h)\n" in said
+        assert "Delete 2 machines now? [y/N]: y\n" in said
+        assert len(orders(site)) == 2
+
+    @pytest.mark.parametrize("answer", ["n\n", "\n", ""])
+    def test_without_a_yes_nothing_is_ordered(self, site: Site, answer: str) -> None:
+        """Also where nobody is there to answer."""
+        result = site.vcycle("delete", *self.NAMES, answer=answer)
+        assert result.exit_code == 1
+        assert orders(site) == ()
+
+    @pytest.mark.parametrize(
+        ("name", "message"),
+        [
+            ("vcycle-prod-0000000009", "vcycle-prod-0000000009 is gone already"),
+            (
+                "vcycle-prod-00000001",
+                "there is no machine 'vcycle-prod-00000001'; did you mean vcycle-prod-0000000001?",
+            ),
+        ],
+    )
+    def test_a_name_of_nothing_stops_all(self, site: Site, name: str, message: str) -> None:
+        """Half an order would be worse than none."""
+        said = site.refused("delete", self.NAMES[0], name, "--yes")
+        assert said == f"vcycle: {message}\n"
+        assert orders(site) == ()
+
+
+class TestUser(OnASite):
+    """Who gives an order."""
+
+    def test_without_sudo_it_is_the_user(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """By the name of the login."""
+        monkeypatch.delenv("SUDO_USER", raising=False)
+        monkeypatch.setenv("LOGNAME", "bob")
+        assert session.user() == "bob"
+
+    def test_a_user_without_a_name_is_a_number(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """As in a container."""
+
+        def nobody() -> str:
+            raise KeyError
+
+        monkeypatch.delenv("SUDO_USER", raising=False)
+        monkeypatch.setattr("getpass.getuser", nobody)
+        assert session.user() == f"uid {os.getuid()}"

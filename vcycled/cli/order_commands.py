@@ -1,0 +1,110 @@
+"""`vcycle drain`, `undrain`, `delete`: orders for the manager, which carries them out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import click
+
+from vcycled.cli.alive import ManagerState
+from vcycled.cli.orders import (
+    Target,
+    check_by,
+    delete_line,
+    delete_order,
+    doomed,
+    drain_promise,
+    target,
+    undrain_promise,
+)
+from vcycled.cli.params import config_option, pass_session, read_instant, yes_option
+from vcycled.cli.printing import Line, Tone
+from vcycled.cli.session import Session, user
+from vcycled.cli.words import several
+from vcycled.model import Order, OrderKind
+
+_TARGET = click.argument(
+    "target", nargs=-1, required=True, metavar="SPACE|MACHINETYPE|SPACE MACHINETYPE"
+)
+
+
+@click.command()
+@_TARGET
+@click.option(
+    "--by",
+    callback=read_instant,
+    metavar="TIME",
+    help="When the machines must be gone at the latest.",
+)
+@config_option
+@pass_session
+def drain(session: Session, target: tuple[str, ...], *, by: int | None) -> None:
+    """Create no more machines; those there end by themselves.
+
+    Of a whole space, or of one machinetype. TIME is Unix seconds, ISO 8601 (2027-01-31T18:00) or
+    from now on (+2h, +30m, +1d). Machines learn of it by their features, and those left at that
+    time are deleted. They are promised ten minutes between the news and the end.
+    """
+    try:
+        check_by(by, now=session.now)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="--by") from error
+    found = _find(session, target)
+    _leave(
+        session,
+        [found.order(OrderKind.DRAIN, now=session.now, who=user(), by=by)],
+        drain_promise(found, by, session.words),
+    )
+
+
+@click.command()
+@_TARGET
+@config_option
+@pass_session
+def undrain(session: Session, target: tuple[str, ...]) -> None:
+    """Lift a drain: machines are created again."""
+    found = _find(session, target)
+    _leave(
+        session,
+        [found.order(OrderKind.UNDRAIN, now=session.now, who=user())],
+        list(undrain_promise(found, session.words)),
+    )
+
+
+@click.command()
+@click.argument("machine", nargs=-1, required=True)
+@yes_option
+@config_option
+@pass_session
+def delete(session: Session, machine: tuple[str, ...], *, yes: bool) -> None:
+    """Delete machines at once, whatever they are doing.
+
+    They are told nothing first; `vcycle drain` is the gentle way.
+    """
+    with session.store() as store:
+        gone = [name for name in machine if store.machine(name)]
+        chosen = doomed(machine, store.machines(), gone)
+    lines = [delete_line(each, session.words) for each in chosen]
+    if not yes:
+        session.printer.show(Line(each, indent=1) for each in lines)
+        click.confirm(f"Delete {several(len(chosen), 'machine')} now?", abort=True)
+    orders = [delete_order(each, now=session.now, who=user()) for each in chosen]
+    _leave(session, orders, (f"{each} is deleted at the next cycle" for each in lines))
+
+
+def _find(session: Session, words: tuple[str, ...]) -> Target:
+    if len(words) > 2:
+        raise click.UsageError("name a space, a machinetype, or a space and a machinetype of it")
+    with session.store() as store:
+        return target(words, session.view(store).spaces)
+
+
+def _leave(session: Session, orders: Iterable[Order], promise: Iterable[str]) -> None:
+    """Leave the orders in the store and tell what will come of them."""
+    with session.store(writing=True) as store:
+        for order in orders:
+            store.order(order)
+    session.printer.show(Line(sentence) for sentence in promise)
+    if session.manager is ManagerState.STOPPED:
+        waits = "vcycled is not running: the order waits until it does."
+        session.printer.show([Line(waits, Tone.WARN)])

@@ -1,0 +1,159 @@
+"""What an operator orders: whom it concerns and what will come of it. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from vcycled.cli.as_json import condition
+from vcycled.cli.names import demand, hint
+from vcycled.cli.views import SpaceView
+from vcycled.cli.words import Words, several, span
+from vcycled.errors import OperatorError
+from vcycled.model import GRACE_SECONDS, Drain, Machine, Order, OrderKind, Stage
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """What a drain is of."""
+
+    space: SpaceView
+    machinetype: str = ""
+    """Empty for the whole space."""
+
+    @property
+    def title(self) -> str:
+        """How it is called in sentences."""
+        return f"{self.machinetype} of {self.space.name}" if self.machinetype else self.space.name
+
+    def machines(self) -> int:
+        """Return how many machines it has."""
+        mine = {"", self.machinetype}
+        return sum(
+            not self.machinetype or each.machinetype in mine
+            for each in self.space.records.machines
+        )
+
+    def order(self, kind: OrderKind, *, now: int, who: str, by: int | None = None) -> Order:
+        """Return the order to leave in the store."""
+        return Order(
+            kind=kind, space=self.space.name, machinetype=self.machinetype, at=now, who=who, by=by
+        )
+
+
+def target(words: Sequence[str], spaces: Iterable[SpaceView]) -> Target:
+    """Return what SPACE, SPACE MACHINETYPE, or MACHINETYPE means.
+
+    Raises:
+        OperatorError: nothing, or more than one thing.
+    """
+    known = {space.name: space for space in spaces}
+    first, *rest = words
+    if rest:
+        space = known[demand("space", first, known)]
+        return Target(space=space, machinetype=demand("machinetype", rest[0], space.machinetypes))
+    if first in known:
+        return Target(space=known[first])
+    having = [space for space in known.values() if first in space.machinetypes]
+    if len(having) == 1:
+        return Target(space=having[0], machinetype=first)
+    if having:
+        names = ", ".join(space.name for space in having)
+        raise OperatorError(f"{first} is a machinetype of several spaces ({names}): say which")
+    kinds = [name for space in known.values() for name in space.machinetypes]
+    raise OperatorError(
+        f"there is no space or machinetype {first!r}{hint(first, (*known, *kinds))}"
+    )
+
+
+def check_by(by: int | None, *, now: int) -> None:
+    """Refuse a time that is over.
+
+    Raises:
+        ValueError: it is.
+    """
+    if by is not None and by < now:
+        message = f"that was {span(now - by)} ago; machines can be told only of times to come"
+        raise ValueError(message)
+
+
+def drain_promise(target: Target, by: int | None, words: Words) -> Iterator[str]:
+    """Return what will come of a drain, in sentences."""
+    before = _drain_of(target, words.now)
+    if before is not None:
+        since = words.instant(before.since)
+        yield f"{target.title} drained already, since {since}; this replaces it."
+    left = several(target.machines(), "machine")
+    yield f"{target.title}: nothing more is created; {left} left to end by themselves."
+    if by is None:
+        return
+    if by < words.now + GRACE_SECONDS:
+        by = words.now + GRACE_SECONDS
+        yield (
+            f"Machines are promised {span(GRACE_SECONDS)} between the news of an earlier end and"
+            f" that end, so the time becomes {words.instant(by)}."
+        )
+    yield f"Those left are deleted {words.until(by)}."
+
+
+def undrain_promise(target: Target, words: Words) -> Iterator[str]:
+    """Return what will come of lifting a drain, in sentences.
+
+    Raises:
+        OperatorError: there is none.
+    """
+    if _drain_of(target, words.now) is None:
+        raise OperatorError(f"{target.title} is not draining")
+    yield f"{target.title}: machines are created again as its share allows."
+    left = target.space.drains(now=words.now)
+    if target.machinetype and any(not each.machinetype for each in left):
+        yield f"But {target.space.name} drains as a whole, so this changes nothing until then."
+
+
+def _drain_of(target: Target, now: int) -> Drain | None:
+    drains = target.space.drains(now=now)
+    return next((each for each in drains if each.machinetype == target.machinetype), None)
+
+
+def doomed(
+    names: Iterable[str], live: Iterable[Machine], gone: Iterable[str]
+) -> tuple[Machine, ...]:
+    """Return the machines of these names, of whatever space.
+
+    Args:
+        names: as they were typed.
+        live: all machines that are not gone.
+        gone: those of the names that were machines once.
+
+    Raises:
+        OperatorError: a name is of none of them.
+    """
+    known: dict[str, list[Machine]] = {}
+    for machine in live:
+        known.setdefault(machine.name, []).append(machine)
+    past = set(gone)
+    for name in names:
+        if name in past and name not in known:
+            raise OperatorError(f"{name} is gone already")
+        demand("machine", name, known)
+    return tuple(each for name in dict.fromkeys(names) for each in known[name])
+
+
+def delete_order(machine: Machine, *, now: int, who: str) -> Order:
+    """Return the order to delete `machine`."""
+    return Order(
+        kind=OrderKind.DELETE,
+        space=machine.space,
+        machinetype=machine.machinetype,
+        machine=machine.name,
+        at=now,
+        who=who,
+    )
+
+
+def delete_line(machine: Machine, words: Words) -> str:
+    """Return what is about to be deleted, for the question."""
+    began = machine.started_at
+    runs = f", runs for {span(words.now - began)}" if began and machine.stopped_at is None else ""
+    place = machine.space if machine.stage is Stage.LISTED else f"{machine.space}, not listed yet"
+    return f"{machine.name} ({place}, {condition(machine)}{runs})"

@@ -1,0 +1,133 @@
+"""Holds and events in sentences for the operator: what is, until when, and what to do about it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from vcycled.cli.words import Words
+from vcycled.model import Cause, Drain, Event, Hold
+
+WHY_PAGE = "docs/reference/why.md"
+
+ADVICE: Mapping[Cause, str] = MappingProxyType(
+    {
+        Cause.NO_SHARE: "Give it a target_share above 0 in the configuration.",
+        Cause.HELD: (
+            "Mend what is said above; `vcycle config check` lists all that is wrong. It goes on at"
+            " the next cycle after that, without a restart."
+        ),
+        Cause.DRAIN: "Lift the drain with `vcycle undrain` when machines are wanted again.",
+        Cause.SHUTDOWN_TIME: "Move or remove shutdown_time of the space in the configuration.",
+        Cause.BACKOFF: (
+            "Nothing: it is tried again by itself. If its queue does have work, `vcycle machine"
+            " NAME` of one that ended shows what the machine said."
+        ),
+        Cause.PROBING: (
+            "Nothing: as soon as the probe shows that there is work, more machines follow."
+        ),
+        Cause.CREATION_FAILED: (
+            "Mend what the cloud or the template says above; it is tried again by itself, ever"
+            " less often."
+        ),
+        Cause.QUOTA: (
+            "Ask the cloud for more quota, or set processors_limit of the space to what there is."
+        ),
+        Cause.NO_FLAVOR: (
+            "Compare flavor_names, min_processors and max_processors with the cloud's flavors."
+        ),
+        Cause.NO_CAPACITY: (
+            "Nothing, if the cloud is full; it is tried again by itself. More flavor_names or"
+            " zones give it more to choose from."
+        ),
+        Cause.MACHINETYPE_LIMIT: "Raise processors_limit of the machinetype if it may have more.",
+        Cause.STARTING_LIMIT: (
+            "Nothing: more follow as soon as these run. Raise max_starting_processors if the cloud"
+            " can start more at once."
+        ),
+        Cause.SPACE_LIMIT: (
+            "Nothing: the space is full. Raise its processors_limit if the cloud has room."
+        ),
+        Cause.RESERVED: (
+            "Nothing: it gets its turn once the machinetype that is further below its share has"
+            " its machine."
+        ),
+        Cause.CREATION_CAP: (
+            "Nothing: more follow in the next cycles. max_creations_per_cycle sets the pace."
+        ),
+        Cause.LISTING_SUSPECT: (
+            "See whether the cloud lists all your machines. If they are truly gone, it is believed"
+            " after a few minutes."
+        ),
+    }
+)
+"""What a person can do about each cause of a hold."""
+
+EVENTS: Mapping[str, str] = MappingProxyType(
+    {
+        "machine-created": "asked for",
+        "machine-seen": "",
+        "machine-adopted": "adopted",
+        "machine-started": "started",
+        "machine-state": "changed",
+        "machine-stopped": "ended",
+        "machine-aborted": "counts as aborted",
+        "machine-back": "runs again",
+        "machine-missing": "missing",
+        "machine-found": "listed again",
+        "machine-delete": "being deleted",
+        "delete-failed": "could not be deleted",
+        "machine-gone": "gone",
+        "intent-dropped": "not made after all",
+        "creation-failed": "could not be made",
+        "creation-unknown": "asked for, but the outcome is unknown",
+        "no-capacity": "no room for it in the cloud",
+        "quota-exceeded": "beyond the quota of the cloud",
+        "order-drain": "drain ordered",
+        "order-undrain": "end of drain ordered",
+        "order-delete": "deletion ordered",
+    }
+)
+"""What happened, by the names in docs/reference/events.md; the detail follows."""
+LOUD = frozenset(
+    {
+        "machine-missing",
+        "delete-failed",
+        "creation-failed",
+        "creation-unknown",
+        "no-capacity",
+        "quota-exceeded",
+    }
+)
+
+
+def hold_sentence(hold: Hold, words: Words) -> str:
+    """Return why and until when nothing is created: `backoff: …; over in 4 min (12:31:05 CET)`."""
+    over = "" if hold.until is None else f"; over {words.until(hold.until)}"
+    return f"{hold.cause}: {words.retold(hold.detail)}{over}"
+
+
+def event_sentence(event: Event, words: Words) -> str:
+    """Return what happened: `ended: ran 2 h 5 min, end by cloud, it said '200 Success'`."""
+    known = EVENTS.get(event.event, event.event.replace("-", " "))
+    return ": ".join(filter(None, (known, words.retold(event.detail))))
+
+
+def is_loud(event: Event) -> bool:
+    """Return whether an event is of trouble, so that it should catch the eye."""
+    return event.event in LOUD
+
+
+def subject(event: Event) -> str:
+    """Return what an event is about: the machine or else the machinetype; empty for the space."""
+    return event.machine or event.machinetype
+
+
+def drain_sentence(drain: Drain, words: Words) -> str:
+    """Return what is drained, since when, by whom and how it ends."""
+    what = drain.machinetype or "the whole space"
+    who = f" by {drain.who}" if drain.who else ""
+    end = "machines end by themselves"
+    if drain.by is not None:
+        end += f", those left are deleted {words.until(drain.by)}"
+    return f"{what} drains since {words.instant(drain.since)}{who}: {end}"

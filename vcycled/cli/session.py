@@ -1,0 +1,150 @@
+"""What every command works with: configuration, store, clock and terminal, opened as needed.
+
+Commands change nothing that the manager owns but its orders and the queue of ssmsend. They never
+make or upgrade a database, and read the configuration as the manager does without keeping it.
+"""
+
+from __future__ import annotations
+
+import getpass
+import os
+import socket
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import cached_property
+from pathlib import Path
+
+from vcycled.cli.alive import ManagerState, manager_state
+from vcycled.cli.printing import Printer
+from vcycled.cli.views import View, gather
+from vcycled.cli.words import Words
+from vcycled.clock import Clock
+from vcycled.config import Config, LastGood, load
+from vcycled.config.lastgood import FILE_NAME, DamagedLastGood, read
+from vcycled.config.places import database_url
+from vcycled.config.reader import read as read_files
+from vcycled.config.tables import ManagerOptions
+from vcycled.errors import OperatorError
+from vcycled.store import Store
+
+_SQLITE = "sqlite:///"
+
+
+class Session:
+    """One call of `vcycle`."""
+
+    def __init__(self, clock: Clock, paths: Sequence[Path] | None) -> None:
+        self.clock = clock
+        self._paths = paths
+
+    def use(self, paths: Sequence[Path]) -> None:
+        """Read the configuration from `paths`; to be called before anything is read."""
+        self._paths = paths
+
+    @cached_property
+    def config(self) -> Config:
+        """The configuration that the manager runs under, as far as this user may read it.
+
+        Raises:
+            ConfigError: nothing can be used.
+        """
+        return load(self._paths, keep=_last_good(self._paths))
+
+    @cached_property
+    def now(self) -> int:
+        """The one instant that this call is about."""
+        return self.clock.now()
+
+    @property
+    def words(self) -> Words:
+        """How this call tells times."""
+        return Words(now=self.now)
+
+    @property
+    def printer(self) -> Printer:
+        """Where this call prints."""
+        return Printer()
+
+    @property
+    def root(self) -> Path:
+        """The manager's folder."""
+        return self.config.manager.root
+
+    @property
+    def host(self) -> str:
+        """Name of the manager's host in what it writes."""
+        return self.config.manager.manager_hostname or socket.getfqdn()
+
+    @property
+    def database(self) -> str:
+        """URL of the database; it may hold a password."""
+        return database_url(self.config.manager)
+
+    @property
+    def manager(self) -> ManagerState:
+        """Whether vcycled runs."""
+        return manager_state(self.root)
+
+    @contextmanager
+    def store(self, *, writing: bool = False) -> Iterator[Store]:
+        """Give the store, open for reading unless `writing`.
+
+        Raises:
+            OperatorError: there is none yet, or this user may not open it.
+            StoreError: it does not answer, or is of another version.
+        """
+        _check_file(self.database)
+        with Store.open(
+            self.database, clock=self.clock, read_only=not writing, upgrade=False
+        ) as store:
+            yield store
+
+    def view(self, store: Store) -> View:
+        """Return what is known of every space."""
+        return gather(self.config, store, self.manager, now=self.now)
+
+
+def user() -> str:
+    """Return who gives an order: also behind sudo, the person."""
+    try:
+        return os.environ.get("SUDO_USER") or getpass.getuser()
+    except (KeyError, OSError):  # no such user on this host, as in a container
+        return f"uid {os.getuid()}"
+
+
+def sqlite_path(url: str) -> Path | None:
+    """Return the file of a SQLite database; None for another kind."""
+    if not url.startswith(_SQLITE):
+        return None
+    return Path(url.removeprefix(_SQLITE).partition("?")[0])
+
+
+def _check_file(url: str) -> None:
+    path = sqlite_path(url)
+    if path is None:
+        return
+    if not os.access(path.parent, os.X_OK) and path.parent.exists():
+        raise OperatorError(f"{path.parent} is closed to this user; {_who(path.parent)}")
+    if not path.exists():
+        raise OperatorError(f"there is no database yet at {path}: has vcycled run?")
+    if not os.access(path, os.R_OK):
+        raise OperatorError(f"{path} cannot be read by this user; {_who(path)}")
+
+
+def _who(path: Path) -> str:
+    """Return who could do it instead."""
+    try:
+        return f"try it as {path.owner()} (sudo -u {path.owner()} vcycle ...)"
+    except KeyError:
+        return "try it as its owner"
+
+
+def _last_good(paths: Sequence[Path] | None) -> LastGood:
+    """Return what the manager last held for good; an empty one if this user cannot read it."""
+    settings = read_files(paths).section("vcycle").settings
+    stated = [Path(setting.value) for setting in settings if setting.option == "root"]
+    root = stated[0] if stated else ManagerOptions().root
+    try:
+        return read(root / FILE_NAME)
+    except (DamagedLastGood, OSError):
+        return LastGood()

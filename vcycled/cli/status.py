@@ -1,0 +1,249 @@
+"""`vcycle status`: how the manager and the spaces are. Pure."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, replace
+
+from vcycled.cli.alive import ManagerState
+from vcycled.cli.as_json import plain_json
+from vcycled.cli.names import demand
+from vcycled.cli.printing import BLANK, Block, Json, Line, Table, Tone, facts
+from vcycled.cli.sentences import drain_sentence, hold_sentence
+from vcycled.cli.views import SpaceView, View, space_names
+from vcycled.cli.words import Words, several, span
+from vcycled.cycle.report import SpaceReport
+from vcycled.errors import Problem
+from vcycled.model import Cause, Hold, MachineState
+
+_USUAL = frozenset(
+    {
+        Cause.SPACE_LIMIT,
+        Cause.MACHINETYPE_LIMIT,
+        Cause.CREATION_CAP,
+        Cause.RESERVED,
+        Cause.NO_SHARE,
+    }
+)
+"""Causes that are no trouble: the space is full, or it is meant so."""
+
+
+def chosen(view: View, space: str) -> View:
+    """Return `view` with only the space of this name; with all if it is empty.
+
+    Raises:
+        OperatorError: there is none.
+    """
+    if not space:
+        return view
+    demand("space", space, space_names(view.spaces))
+    return replace(view, spaces=tuple(each for each in view.spaces if each.name == space))
+
+
+def status_blocks(view: View, words: Words) -> Iterator[Block]:
+    """Return the page: what is wrong first, then space by space."""
+    yield from _problems(view.problems)
+    yield manager_line(view, words)
+    for title, why in sorted(view.unusable.items()):
+        yield Line(f"[{title}] is not used: {why}", Tone.BAD)
+    for space in view.spaces:
+        yield BLANK
+        yield from _space(space, words)
+    if not view.spaces:
+        yield Line("There is no space.", Tone.WARN)
+
+
+def status_json(view: View) -> Json:
+    """Return the same as a document."""
+    return {
+        "now": view.now,
+        "manager": {"state": view.manager, "newest_report_at": _newest(view.spaces)},
+        "problems": [asdict(each) for each in view.problems],
+        "unusable": dict(view.unusable),
+        "spaces": [_space_json(space, now=view.now) for space in view.spaces],
+    }
+
+
+def manager_line(view: View, words: Words) -> Line:
+    """Return whether the manager is alive, judged by its lock and the age of its reports."""
+    newest = _newest(view.spaces)
+    last = f"last cycle {words.ago(newest)}" if newest is not None else "no cycle yet"
+    is_any_late = any(space.is_late(now=view.now) for space in view.spaces)
+    if view.manager is ManagerState.RUNNING:
+        return Line(f"vcycled is running; {last}", Tone.WARN if is_any_late else Tone.GOOD)
+    if view.manager is ManagerState.STOPPED:
+        return Line(f"vcycled is NOT running; {last}", Tone.BAD)
+    if newest is not None and not is_any_late:
+        return Line(f"vcycled is at work, but not on this host; {last}", Tone.WARN)
+    return Line(f"vcycled has not run on this host, as far as is known; {last}", Tone.BAD)
+
+
+def _newest(spaces: Iterable[SpaceView]) -> int | None:
+    return max((space.report.at for space in spaces if space.report), default=None)
+
+
+def _problems(problems: Iterable[Problem]) -> Iterator[Block]:
+    for problem in problems:
+        kind = "warning" if problem.is_warning else "error"
+        yield Line(f"{kind}: {problem}", Tone.WARN if problem.is_warning else Tone.BAD)
+
+
+def _space(space: SpaceView, words: Words) -> Iterator[Block]:
+    yield Line(_title(space), Tone.HEAD)
+    yield facts(_space_facts(space, words), indent=1)
+    yield from _warnings(space, words)
+    shares = _shares(space)
+    if shares.rows:
+        yield shares
+    for hold in _untold(space):
+        name = hold.machinetype or "the whole space"
+        tone = Tone.FAINT if hold.cause in _USUAL else Tone.WARN
+        yield Line(f"{name}: {hold_sentence(hold, words)}", tone, 1)
+
+
+def _title(space: SpaceView) -> str:
+    notes = [space.config.api] if space.config else ["not configured any more"]
+    if space.mode != "manage":
+        notes.append(f"mode {space.mode}")
+    return f"{space.name} ({', '.join(notes)})"
+
+
+def _space_facts(space: SpaceView, words: Words) -> Iterator[tuple[str, str]]:
+    yield "processors", _processors(space)
+    yield "machines", states_text(space)
+    yield "last cycle", "none yet" if space.report is None else _cycle(space.report, words)
+
+
+def _processors(space: SpaceView) -> str:
+    ours = sum(machine.processors for machine in space.records.machines)
+    foreign = space.records.memory.foreign_processors
+    limit = space.limits.processors
+    most = f" of {limit}" if limit is not None else ", no limit"
+    return f"{ours} ours + {foreign} foreign{most}" if foreign else f"{ours}{most}"
+
+
+def states_text(space: SpaceView) -> str:
+    """Return our machines by state: `20 running, 3 starting`."""
+    counts = Counter(machine.state for machine in space.records.machines)
+    told = [f"{counts[state]} {state}" for state in MachineState if counts[state]]
+    return ", ".join(told) or "none"
+
+
+def _cycle(report: SpaceReport, words: Words) -> str:
+    took = sum(report.seconds.values())
+    done = (
+        f"{report.creates} asked for, {several(report.deletes, 'deletion')},"
+        f" {several(report.records, 'record')}"
+    )
+    return f"{words.ago(report.at)}, took {took:.1f} s: {done}; next {words.until(report.wake_at)}"
+
+
+def _warnings(space: SpaceView, words: Words) -> Iterator[Line]:
+    report = space.report
+    if space.config is not None and space.config.held:
+        yield Line(f"held: {space.config.held}", Tone.BAD, 1)
+    if report is not None and report.error:
+        yield Line(f"the cloud could not be looked at: {report.error}", Tone.BAD, 1)
+    if report is not None and space.is_late(now=words.now):
+        late = span(words.now - report.wake_at)
+        yield Line(f"its next cycle is {late} late, so this may be out of date", Tone.BAD, 1)
+    if report is not None and report.stuck_calls:
+        count = several(report.stuck_calls, "call")
+        calls = f"{count} to the cloud given up without an answer so far"
+        yield Line(calls, Tone.WARN, 1)
+    for sentence in report.deferred if report else ():
+        yield Line(f"not deleted yet: {words.retold(sentence)}", Tone.WARN, 1)
+    for drain in space.records.drains:
+        yield Line(drain_sentence(drain, words), Tone.WARN, 1)
+    if space.records.orders:
+        orders = several(len(space.records.orders), "order")
+        yield Line(f"{orders} left for the next cycle", Tone.PLAIN, 1)
+
+
+def _shares(space: SpaceView) -> Table:
+    shares = {share.machinetype: share for share in space.report.shares} if space.report else {}
+    held = {hold.machinetype: hold.cause for hold in _holds(space)}
+    rows = []
+    for name in space.machinetypes:
+        mine = [each for each in space.records.machines if each.machinetype == name]
+        share = shares.get(name)
+        rows.append(
+            (
+                name,
+                f"{share.wanted:.0%}" if share else "-",
+                f"{share.had:.0%}" if share else "-",
+                str(sum(each.processors for each in mine)),
+                str(len(mine)),
+                str(held.get(name, held.get("", "-"))),
+            )
+        )
+    return Table(
+        headings=("MACHINETYPE", "WANTED", "HAS", "PROCESSORS", "MACHINES", "NO MORE BECAUSE"),
+        numbers=frozenset({"WANTED", "HAS", "PROCESSORS", "MACHINES"}),
+        rows=tuple(rows),
+        indent=1,
+    )
+
+
+def _holds(space: SpaceView) -> tuple[Hold, ...]:
+    return space.report.holds if space.report else ()
+
+
+def _untold(space: SpaceView) -> Iterator[Hold]:
+    """Return the holds but for drains, which are told with their ends already."""
+    told = {drain.machinetype for drain in space.records.drains}
+    for hold in _holds(space):
+        if hold.cause is not Cause.DRAIN or hold.machinetype not in told:
+            yield hold
+
+
+def _space_json(space: SpaceView, *, now: int) -> Json:
+    counts = Counter(str(machine.state) for machine in space.records.machines)
+    return {
+        "name": space.name,
+        "api": space.config.api if space.config else None,
+        "mode": space.mode,
+        "is_configured": space.config is not None and not space.config.is_removed,
+        "held": space.config.held if space.config else "",
+        "limits": plain_json(space.limits),
+        "processors": sum(machine.processors for machine in space.records.machines),
+        "foreign_processors": space.records.memory.foreign_processors,
+        "machines": {state: counts[state] for state in map(str, MachineState)},
+        "machinetypes": [_kind_json(space, name) for name in space.machinetypes],
+        "holds": [plain_json(hold) for hold in _holds(space)],
+        "deferred": list(space.report.deferred) if space.report else [],
+        "drains": [plain_json(drain) for drain in space.records.drains],
+        "open_orders": len(space.records.orders),
+        "last_cycle": _cycle_json(space.report, is_late=space.is_late(now=now)),
+    }
+
+
+def _kind_json(space: SpaceView, name: str) -> Json:
+    shares = space.report.shares if space.report else ()
+    share = next((each for each in shares if each.machinetype == name), None)
+    mine = [each for each in space.records.machines if each.machinetype == name]
+    return {
+        "machinetype": name,
+        "wanted": share.wanted if share else None,
+        "had": share.had if share else None,
+        "processors": sum(each.processors for each in mine),
+        "machines": len(mine),
+    }
+
+
+def _cycle_json(report: SpaceReport | None, *, is_late: bool) -> Json:
+    if report is None:
+        return None
+    return {
+        "at": report.at,
+        "wake_at": report.wake_at,
+        "is_late": is_late,
+        "error": report.error,
+        "creates": report.creates,
+        "deletes": report.deletes,
+        "records": report.records,
+        "api_calls": report.api_calls,
+        "stuck_calls": report.stuck_calls,
+        "seconds": dict(report.seconds),
+    }

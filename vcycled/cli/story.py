@@ -1,0 +1,242 @@
+"""`vcycle machine NAME`: all that is known of one machine, as it happened. Pure.
+
+# Note [What became of the record]
+
+A machine that ran for less than its fizzle_seconds has none. Another has one for each of its runs
+(there are several only if it came back after its record had left). A run is final, and its record
+written, once the machine is gone for certain or has been over for an hour.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from vcycled.apel.queue import Waiting
+from vcycled.cli.as_json import condition, interval_json, machine_json, plain_json
+from vcycled.cli.machines import ran
+from vcycled.cli.printing import Block, Json, Line, Table, Tone, facts
+from vcycled.cli.sentences import event_sentence, is_loud
+from vcycled.cli.words import Words, several, span
+from vcycled.model import MESSAGES, Event, Machine, RunInterval, ShutdownMessage, Terms
+from vcycled.model.planning import Reason
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Output:
+    """A file that the machine put into its joboutputs."""
+
+    name: str
+    size: int
+    """Bytes."""
+    written_at: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Folder:
+    """What the published tree holds of a machine."""
+
+    path: str = ""
+    """Empty if there is no folder any more."""
+    error: str = ""
+    """Why it could not be read."""
+    heartbeat_at: int | None = None
+    message: ShutdownMessage | None = None
+    outputs: tuple[Output, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """A run of the machine and the record made from it."""
+
+    interval: RunInterval
+    exported_at: int | None
+    """When its record was written; None if it has not been yet."""
+    element: str
+    """DAY/NAME of its message in apel-archive, if it is there."""
+    waiting: Waiting
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Story:
+    """One machine, from all sources."""
+
+    machine: Machine
+    events: tuple[Event, ...]
+    """Oldest first."""
+    folder: Folder
+    records: tuple[Record, ...]
+
+
+def story_json(story: Story) -> Json:
+    """Return the story as a document."""
+    folder = story.folder
+    return {
+        **machine_json(story.machine),
+        "terms": plain_json(story.machine.terms),
+        "heartbeat_at": folder.heartbeat_at,
+        "folder": folder.path,
+        "outputs": [
+            {"name": each.name, "size": each.size, "written_at": each.written_at}
+            for each in folder.outputs
+        ],
+        "events": [plain_json(event) for event in story.events],
+        "records": [
+            {
+                **interval_json(each.interval),
+                "exported_at": each.exported_at,
+                "element": each.element,
+                "is_waiting": each.waiting is not Waiting.NO,
+            }
+            for each in story.records
+        ],
+    }
+
+
+def story_blocks(story: Story, words: Words) -> Iterator[Block]:
+    """Return the story for people."""
+    machine = story.machine
+    yield Line(machine.name, Tone.HEAD)
+    yield facts(_facts(machine, words), indent=1)
+    yield Line("Promised when it was asked for", Tone.HEAD)
+    yield facts(_terms(machine.terms), indent=1)
+    yield Line("Story", Tone.HEAD)
+    yield from _events(story.events, words)
+    yield Line("Outputs", Tone.HEAD)
+    yield from _outputs(story, words)
+    yield Line("Accounting", Tone.HEAD)
+    yield from _records(story, words)
+
+
+def _facts(machine: Machine, words: Words) -> Iterator[tuple[str, str]]:
+    yield "state", condition(machine)
+    yield "space", machine.space
+    yield "machinetype", machine.machinetype
+    memory = f", {machine.memory_mb} MB" if machine.memory_mb else ""
+    yield "size", f"{machine.flavor}: {several(machine.processors, 'processor')}{memory}"
+    yield "zone", machine.zone
+    yield "address", machine.address
+    yield "id in the cloud", machine.cloud_id
+    yield "uuid", machine.uuid
+    yield "asked for", words.ago(machine.created_at)
+    yield "started", _ago(machine.started_at, words)
+    yield "ran", ran(machine, now=words.now)
+    if machine.stopped_at is not None:
+        source = f", as told by {machine.end_source}" if machine.end_source else ""
+        yield "ended", f"{words.ago(machine.stopped_at)}{source}"
+    yield "gone", _ago(machine.gone_at, words)
+    yield "aborted", "yes: its machinetype was backed off" if machine.is_aborted else ""
+    yield "fault", machine.fault
+    yield "not listed since", _ago(machine.missing_since, words)
+    yield "deletion", _deletion(machine, words)
+
+
+def _ago(at: int | None, words: Words) -> str:
+    return "" if at is None else words.ago(at)
+
+
+def _deletion(machine: Machine, words: Words) -> str:
+    if machine.delete_attempt_at is None:
+        return "ordered by an operator" if machine.is_delete_ordered else ""
+    why = _REASONS.get(machine.delete_reason, machine.delete_reason or "it had ended")
+    answer = "the cloud agreed" if machine.is_delete_acknowledged else "no answer yet"
+    last = words.ago(machine.delete_attempt_at)
+    return f"{why}; asked for {several(machine.delete_attempts, 'time')}, last {last}; {answer}"
+
+
+_REASONS = {str(reason): MESSAGES.get(reason, str(reason)) for reason in Reason}
+
+
+def _terms(terms: Terms) -> Iterator[tuple[str, str]]:
+    for name, seconds in (
+        ("max_wallclock_seconds", terms.max_wallclock_seconds),
+        ("fizzle_seconds", terms.fizzle_seconds),
+        ("start_timeout_seconds", terms.start_timeout_seconds),
+    ):
+        yield name, f"{seconds} ({span(seconds)})"
+    if terms.heartbeat_file:
+        limit = terms.heartbeat_seconds
+        fresh = f", fresh within {span(limit)}" if limit else ""
+        yield "heartbeat_file", f"{terms.heartbeat_file}{fresh}"
+    yield "site", terms.site if terms.is_published else f"{terms.site} (archived only)"
+    yield "accounting_fqan", terms.fqan
+    if terms.power_per_processor is not None:
+        yield "power", f"{terms.power_per_processor:g} {terms.power_unit} per processor"
+
+
+def _events(events: Sequence[Event], words: Words) -> Iterator[Block]:
+    rows = tuple(
+        (
+            Line(words.stamp(event.at), Tone.FAINT),
+            Line(event_sentence(event, words), Tone.WARN if is_loud(event) else Tone.PLAIN),
+        )
+        for event in events
+    )
+    if rows:
+        yield Table(headings=("", ""), rows=rows, indent=1)
+    else:
+        yield Line("nothing is remembered any more", Tone.FAINT, 1)
+
+
+def _outputs(story: Story, words: Words) -> Iterator[Block]:
+    folder = story.folder
+    if folder.error:
+        yield Line(f"cannot be read: {folder.error}", Tone.WARN, 1)
+    if not folder.path:
+        yield Line("there is no folder of it", Tone.FAINT, 1)
+        return
+    message = folder.message or story.machine.message
+    yield facts(
+        (
+            ("folder", folder.path),
+            ("heartbeat", _heartbeat(story, words)),
+            ("shutdown message", message.text if message else "none"),
+        ),
+        indent=1,
+    )
+    rows = tuple(
+        (each.name, str(each.size), words.ago(each.written_at)) for each in folder.outputs
+    )
+    if rows:
+        headings = ("FILE", "BYTES", "WRITTEN")
+        yield Table(headings=headings, rows=rows, numbers=frozenset({"BYTES"}), indent=1)
+
+
+def _heartbeat(story: Story, words: Words) -> str:
+    if not story.machine.terms.heartbeat_file:
+        return ""
+    at = story.folder.heartbeat_at
+    return "none" if at is None else words.ago(at)
+
+
+def _records(story: Story, words: Words) -> Iterator[Block]:
+    for record in story.records:
+        yield Line(_record(record, words), Tone.PLAIN, 1)
+    if not story.records:
+        yield Line(_no_record(story.machine), Tone.FAINT, 1)
+
+
+def _record(record: Record, words: Words) -> str:
+    run = record.interval
+    wall = span(run.ended_at - run.started_at)
+    told = f"{words.stamp(run.started_at)} to {words.stamp(run.ended_at)} ({wall}): "
+    if not run.is_final:
+        return f"{told}record not written yet, as a better end may still turn up"
+    if record.exported_at is None:
+        return f"{told}record not written yet; it is at the next cycle"
+    place = f" as {record.element}" if record.element else ""
+    state = {
+        Waiting.NO: "taken by ssmsend" if run.terms.is_published else "archived only",
+        Waiting.YES: "waits for ssmsend",
+        Waiting.LOCKED: "being sent",
+    }[record.waiting]
+    return f"{told}record written {words.ago(record.exported_at)}{place}; {state}"
+
+
+def _no_record(machine: Machine) -> str:
+    fizzle = span(machine.terms.fizzle_seconds)
+    if machine.stopped_at is None:
+        return f"none yet: it has not ended. It gets one if it runs for {fizzle} or more"
+    if machine.started_at is None:
+        return "none: it never ran"
+    return f"none: it ran for less than fizzle_seconds ({fizzle})"

@@ -1,0 +1,112 @@
+"""What is known of the spaces, gathered for a command from the configuration and the store."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from vcycled.cli.alive import ManagerState
+from vcycled.config import Config, SpaceConfig
+from vcycled.cycle.report import SpaceReport, report_from
+from vcycled.errors import Problem
+from vcycled.model import Drain, Limits, Records
+from vcycled.remember import obey, updated
+from vcycled.store import Store
+
+LATE_SECONDS = 60
+"""A report is old once the cycle after it has been due for so long."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpaceView:
+    """One space."""
+
+    name: str
+    config: SpaceConfig | None
+    """None if no usable section has this name any more."""
+    report: SpaceReport | None
+    """Of its last cycle; None before the first."""
+    records: Records
+    """As the store has them; open orders are not carried out yet."""
+
+    @property
+    def machinetypes(self) -> tuple[str, ...]:
+        """The names of all that are configured, reported, or still have machines."""
+        names = [kind.name for kind in self.config.machinetypes] if self.config else []
+        names += [share.machinetype for share in self.report.shares] if self.report else []
+        names += [machine.machinetype for machine in self.records.machines]
+        return tuple(dict.fromkeys(names))
+
+    @property
+    def limits(self) -> Limits:
+        """The tighter of the configuration's limit and what the cloud last stated."""
+        stated = self.report.limits if self.report else Limits()
+        configured = self.config.options.processors_limit if self.config else None
+        known = [each for each in (stated.processors, configured) if each is not None]
+        return Limits(
+            processors=min(known, default=None),
+            machines=stated.machines,
+            memory_mb=stated.memory_mb,
+        )
+
+    @property
+    def mode(self) -> str:
+        """`manage` or `observe`, as configured now."""
+        if self.config is not None:
+            return self.config.options.mode
+        return self.report.mode if self.report else "manage"
+
+    def drains(self, *, now: int) -> tuple[Drain, ...]:
+        """Return the drains there will be once the open orders are carried out."""
+        changes = obey(self.records, now=now)
+        after = self.records if changes is None else updated(self.records, changes)
+        return after.drains
+
+    def is_late(self, *, now: int) -> bool:
+        """Return whether a cycle has been due for longer than a slow cloud explains."""
+        return self.report is not None and now > self.report.wake_at + LATE_SECONDS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class View:
+    """All that a reading command is made from."""
+
+    now: int
+    manager: ManagerState
+    problems: tuple[Problem, ...]
+    unusable: Mapping[str, str]
+    """Titles of sections that cannot be used, and why."""
+    spaces: tuple[SpaceView, ...]
+
+
+def gather(config: Config, store: Store, manager: ManagerState, *, now: int) -> View:
+    """Return what is known of every space that is configured or that the store remembers."""
+    reports = {name: report_from(each.report) for name, each in store.reports().items()}
+    configured = {space.name: space for space in config.spaces}
+    names = dict.fromkeys((*configured, *sorted({*reports, *store.spaces_with_machines()})))
+    spaces = (
+        SpaceView(
+            name=name,
+            config=configured.get(name),
+            report=reports.get(name),
+            records=store.records(name),
+        )
+        for name in names
+    )
+    return View(
+        now=now,
+        manager=manager,
+        problems=config.problems,
+        unusable=config.unusable,
+        spaces=tuple(each for each in spaces if not _is_over(each)),
+    )
+
+
+def _is_over(space: SpaceView) -> bool:
+    """Return whether nothing but an old report is left of a space that was removed."""
+    return space.config is None and not space.records.machines and not space.records.orders
+
+
+def space_names(spaces: Iterable[SpaceView]) -> tuple[str, ...]:
+    """Return their names."""
+    return tuple(space.name for space in spaces)

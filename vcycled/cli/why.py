@@ -1,0 +1,132 @@
+"""`vcycle why`: why a machinetype gets no more machines, until when, what to do. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from vcycled.cli.alive import ManagerState
+from vcycled.cli.as_json import plain_json
+from vcycled.cli.names import demand
+from vcycled.cli.printing import Block, Json, Line, Tone
+from vcycled.cli.sentences import ADVICE, WHY_PAGE, hold_sentence
+from vcycled.cli.views import SpaceView, View
+from vcycled.cli.words import Words, several, span
+from vcycled.model import Hold
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """Why one space, or one machinetype of it, does not grow."""
+
+    space: str
+    doubts: tuple[str, ...] = ()
+    """Why what follows may not be the whole truth; empty if it is fresh."""
+    kinds: tuple[tuple[str, tuple[Hold, ...]], ...] = ()
+    """Each machinetype that was asked for, and what holds it; nothing if nothing does."""
+    unusable: tuple[tuple[str, str], ...] = ()
+    """Machinetypes (or the space) whose sections cannot be used, and why."""
+    wake_at: int | None = None
+    """When the next cycle is due."""
+
+
+def answer(view: View, space_name: str, machinetype: str, words: Words) -> Answer:
+    """Return why `machinetype` (or each one, if it is empty) of a space does not grow.
+
+    Raises:
+        OperatorError: there is nothing of these names.
+    """
+    broken = _unusable(view, space_name)
+    names = {space.name: space for space in view.spaces}
+    if space_name not in names and "" in broken:
+        return Answer(space=space_name, unusable=((space_name, broken[""]),))
+    space = names[demand("space", space_name, names)]
+    known = (*space.machinetypes, *filter(None, broken))
+    chosen = (demand("machinetype", machinetype, known),) if machinetype else known
+    holds = space.report.holds if space.report else ()
+    whole = tuple(hold for hold in holds if not hold.machinetype)
+    return Answer(
+        space=space.name,
+        doubts=tuple(_doubts(space, view.manager, words)),
+        kinds=tuple(
+            (name, (*whole, *(hold for hold in holds if hold.machinetype == name)))
+            for name in chosen
+            if name not in broken
+        ),
+        unusable=tuple((name, broken[name]) for name in chosen if name in broken),
+        wake_at=space.report.wake_at if space.report else None,
+    )
+
+
+def _unusable(view: View, space: str) -> dict[str, str]:
+    """Return the sections of a space that cannot be used, by machinetype, and why."""
+    titles = {
+        title.split()[2]: why for title, why in view.unusable.items() if _is_of(title, space)
+    }
+    own = view.unusable.get(f"space {space}")
+    return titles if own is None else {"": own, **titles}
+
+
+def _is_of(title: str, space: str) -> bool:
+    return title.startswith(f"machinetype {space} ")
+
+
+def why_blocks(given: Answer, words: Words) -> Iterator[Block]:
+    """Return the answer for people."""
+    for doubt in given.doubts:
+        yield Line(doubt, Tone.BAD)
+    for name, why in given.unusable:
+        yield Line(name, Tone.HEAD)
+        yield Line(f"its section is wrong and never was right: {why}", Tone.BAD, 1)
+        yield Line("Mend it; `vcycle config check` lists all that is wrong.", indent=1)
+    for name, holds in given.kinds:
+        yield Line(name, Tone.HEAD)
+        yield from _kind(holds, given.wake_at, words, has_doubts=bool(given.doubts))
+
+
+def why_json(given: Answer) -> Json:
+    """Return the answer as a document."""
+    return {
+        "space": given.space,
+        "doubts": list(given.doubts),
+        "wake_at": given.wake_at,
+        "machinetypes": [
+            {
+                "machinetype": name,
+                "holds": [{**plain_json(hold), "advice": ADVICE[hold.cause]} for hold in holds],
+                "unusable": "",
+            }
+            for name, holds in given.kinds
+        ]
+        + [{"machinetype": name, "holds": [], "unusable": why} for name, why in given.unusable],
+    }
+
+
+def _kind(
+    holds: tuple[Hold, ...], wake_at: int | None, words: Words, *, has_doubts: bool
+) -> Iterator[Block]:
+    for hold in holds:
+        yield Line(hold_sentence(hold, words), Tone.WARN, 1)
+        yield Line(f"{ADVICE[hold.cause]} See {WHY_PAGE}#{hold.cause}", indent=1)
+    if not holds and not has_doubts and wake_at is not None:
+        yield Line(f"nothing holds it; the next cycle is {words.until(wake_at)}", Tone.GOOD, 1)
+
+
+def _doubts(space: SpaceView, manager: ManagerState, words: Words) -> Iterator[str]:
+    report = space.report
+    if report is None:
+        yield "There has been no cycle of this space yet, so nothing is known."
+    if manager is ManagerState.STOPPED:
+        since = f" This is how it was {words.ago(report.at)}." if report else ""
+        yield f"vcycled is not running, so nothing is created at all.{since}"
+    elif report is not None and space.is_late(now=words.now):
+        late = span(words.now - report.wake_at)
+        yield f"The next cycle is {late} late; this is how it was {words.ago(report.at)}."
+    if report is not None and report.error:
+        yield f"The cloud could not be looked at, so nothing is created: {report.error}"
+    if space.records.orders:
+        yield f"{several(len(space.records.orders), 'order')} left for the next cycle."
+    if space.mode == "observe":
+        yield "mode is observe: nothing is created or deleted in this space."
+    if space.config is None:
+        yield "This space is not configured any more; only its machines are looked after."
