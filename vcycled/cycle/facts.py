@@ -96,7 +96,7 @@ def facts_of(
         machinetypes=kinds,
         machines=records.machines,
         memory=records.memory,
-        limits=_limits(options.processors_limit, look.limits),
+        limits=limits_in_force(config, look),
         flavors=tuple(look.flavors),
         creation_cap=options.max_creations_per_cycle,
         deletion_cap=options.max_deletions_per_cycle,
@@ -168,6 +168,8 @@ def _power(kind: MachinetypeConfig) -> tuple[float | None, str]:
     return kind.options.hs06_per_processor, "HEPSPEC"
 
 
-def _limits(configured: int | None, cloud: Limits) -> Limits:
-    known = [limit for limit in (configured, cloud.processors) if limit is not None]
-    return replace(cloud, processors=min(known, default=None))
+def limits_in_force(config: SpaceConfig, look: Look) -> Limits:
+    """Return the tighter of what the configuration and the cloud allow."""
+    stated = (config.options.processors_limit, look.limits.processors)
+    known = [limit for limit in stated if limit is not None]
+    return replace(look.limits, processors=min(known, default=None))

@@ -24,6 +24,7 @@ class SpaceReport:
     deferred: tuple[str, ...] = ()
     """Deletes that are due but held back, one sentence each."""
     limits: Limits = field(default_factory=Limits)
+    """The tighter of the configuration's and the cloud's."""
     processors: int = 0
     """Ours, intents included."""
     foreign_processors: int = 0

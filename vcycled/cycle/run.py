@@ -11,7 +11,7 @@ from vcycled.cycle.context import Context
 from vcycled.cycle.contextualize import template_holds
 from vcycled.cycle.create import create_all
 from vcycled.cycle.delete import delete_all
-from vcycled.cycle.facts import Holds, facts_of, with_heartbeats
+from vcycled.cycle.facts import Holds, facts_of, limits_in_force, with_heartbeats
 from vcycled.cycle.look import Look, Looker
 from vcycled.cycle.publish import publish_records
 from vcycled.cycle.remembering import JumpWatch, lessons
@@ -265,7 +265,7 @@ class SpaceCycle:
             holds=plan.holds,
             shares=plan.shares,
             deferred=deferred_text(plan),
-            limits=look.limits,
+            limits=limits_in_force(config, look),
             processors=sum(machine.processors for machine in records.machines),
             foreign_processors=records.memory.foreign_processors,
             states=states_of(records),
