@@ -258,6 +258,7 @@ class TestSnapshot(OnASite):
             ("machine-gone", "confirmed absent", False),
             ("machine-delete", "finished", False),
             ("machine-delete", "still-deleting", False),
+            ("machine-delete", "700 Deleted by the operator", False),
             ("machine-delete", "700 Exceeded max_wallclock_seconds", True),
             ("machine-started", "after 2 s", True),
             ("some-new-event", "", True),

@@ -14,7 +14,7 @@ from vcycled.cli.sentences import event_sentence, is_loud, subject
 from vcycled.cli.views import LATE_SECONDS
 from vcycled.cli.words import Words, span
 from vcycled.cycle.report import SpaceReport
-from vcycled.model import Cause, Event, Hold, Machine, MachineState, Reason, Share
+from vcycled.model import MESSAGES, Cause, Event, Hold, Machine, MachineState, Reason, Share
 
 _NAME = 18
 """Most cells of the name of a machinetype."""
@@ -245,7 +245,8 @@ def is_news(event: Event) -> bool:
     return event.event not in _QUIET
 
 
-_ENDED = frozenset({str(Reason.FINISHED), str(Reason.DELETING)})
+_ENDED = frozenset({str(Reason.FINISHED), str(Reason.DELETING), MESSAGES[Reason.ORDERED]})
+"""Deletes of which their machines' ends or orders tell enough."""
 _QUIET = frozenset({"machine-seen", "machine-state", "machine-gone"})
 _ASIDE = re.compile(r", (id [^ ,]+|end by [a-z-]+)")
 
