@@ -15,11 +15,17 @@ $(STAMP): setup.cfg
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[test,lint,docs]'
 	@touch $@
 
+demo: $(STAMP)  ## two minutes of the manager at work on this machine
+	$(BIN)/python -m vcycled.demo
+
 test: $(STAMP)  ## run every test that needs no outside service
 	$(BIN)/coverage erase
-	$(BIN)/coverage run -m pytest
+	$(BIN)/coverage run -m pytest -m 'not live'
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
+
+test-live: $(STAMP)  ## the tests that start a service themselves (PostgreSQL)
+	$(BIN)/python -m pytest -m live
 
 lint: $(STAMP)  ## format, style, types, layers, spelling
 	$(BIN)/ruff format --check .
@@ -27,6 +33,9 @@ lint: $(STAMP)  ## format, style, types, layers, spelling
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/codespell
+
+docs: $(STAMP)  ## build the documentation; warnings are errors
+	$(BIN)/sphinx-build -nWq docs build/docs
 
 clean:  ## remove what the targets above made
 	rm -rf $(VENV) build dist docs/_build .coverage* .mypy_cache .pytest_cache .ruff_cache *.egg-info
