@@ -124,7 +124,7 @@ class TestErrors(OnASite):
         """Then nothing is left to go on with."""
         (site.root / "lastgood.json").write_text("{")
         site.configure("[vcycle]\nroot = ROOT\n[space\n")
-        assert site.refused("status", status=2).endswith("vcycle: 1 problems, nothing done\n")
+        assert site.refused("status", status=2).endswith("vcycle: 1 problem, nothing done\n")
 
     def test_a_server_that_does_not_answer_is_told(self, site: Site) -> None:
         """Without its password."""
@@ -153,6 +153,11 @@ class TestErrors(OnASite):
         (site.root / "apel-archive").write_text("not a folder")
         said = site.refused("apel", "list")
         assert said.startswith("vcycle: [Errno 20] Not a directory")
+
+    def test_errors_cannot_move_the_cursor_either(self, site: Site) -> None:
+        """They may name machines, which a cloud has named."""
+        site.save(machine("vcycle\x1b[2J\n1"))
+        assert site.refused("machine", "x").endswith("; there are: vcycle [2J 1\n")
 
     def test_unknown_commands_and_options_are_wrong_usage(self, site: Site) -> None:
         """Exit status 2."""

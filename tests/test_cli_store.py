@@ -65,6 +65,14 @@ class TestBackup(OnASite):
         assert said.startswith("vcycle: ")
         assert "No such file or directory" in said
 
+    def test_the_database_is_not_copied_onto_itself(self, site: Site) -> None:
+        """A running manager would go on writing into what it replaced."""
+        for name in ("vcycle.db", "link"):
+            path = site.root / name
+            if name == "link":
+                path.symlink_to("vcycle.db")
+            assert site.refused("backup", str(path)) == f"vcycle: {path} is the database itself\n"
+
     def test_what_is_no_backup_is_refused(self, site: Site) -> None:
         """And the database stays."""
         (site.folder / "copy.db").write_text("hello")

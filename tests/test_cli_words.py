@@ -115,12 +115,23 @@ def test_a_time_is_read_as_people_write_it(text: str, at: int) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "2h", "+2", "+h", "+2y", "tomorrow", "12", "12345678901234", "2027-13-01", "0001-01-01"],
+    [
+        *("", "2h", "+2", "+h", "+2y", "tomorrow", "12", "12345678901234", "2027-13-01"),
+        *("0001-01-01", "1969-12-31T12:00", "+999999w", "-999999w", "9999-12-31T23:59:59"),
+    ],
 )
 def test_what_is_no_time_is_refused_with_what_would_be(text: str) -> None:
     """A year alone or a few digits are a slip, not the year 1970."""
     with pytest.raises(ValueError, match="is no time; accepted are Unix seconds, ISO 8601"):
         Words(now=START).read(text)
+
+
+@pytest.mark.parametrize(
+    ("at", "words"), [(-(2**62), "1970-01-01 01:00:00 CET"), (2**62, "9999-12-30 21:00:00 CET")]
+)
+def test_nonsense_of_a_cloud_is_told_as_the_nearest_date(at: int, words: str) -> None:
+    """Rather than not to tell the rest."""
+    assert WORDS.instant(at) == words
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,9 @@ import click
 from vcycled.cli import look_commands, order_commands, plan_commands, store_commands
 from vcycled.cli.apel_commands import apel
 from vcycled.cli.config_commands import config
+from vcycled.cli.printing import clean
 from vcycled.cli.session import Session
+from vcycled.cli.words import several
 from vcycled.clock import Clock, SystemClock
 from vcycled.errors import ConfigError, VcycleError
 
@@ -30,16 +32,18 @@ class _Commands(click.Group):
         try:
             return super().invoke(ctx)
         except ConfigError as error:
-            click.echo(str(error), err=True)
-            click.echo(f"vcycle: {len(error.problems)} problems, nothing done", err=True)
+            for problem in error.problems:
+                click.echo(clean(str(problem)), err=True)
+            number = several(len(error.problems), "problem")
+            click.echo(f"vcycle: {number}, nothing done", err=True)
             ctx.exit(EXIT_CONFIG)
         except VcycleError as error:
-            click.echo(f"vcycle: {error}", err=True)
+            click.echo(clean(f"vcycle: {error}"), err=True)
             ctx.exit(EXIT_FAILED)
         except OSError as error:
             if error.errno == errno.EPIPE:  # the reader has seen enough; click knows what to do
                 raise
-            click.echo(f"vcycle: {error}", err=True)
+            click.echo(clean(f"vcycle: {error}"), err=True)
             ctx.exit(EXIT_FAILED)
 
 

@@ -10,6 +10,7 @@ from vcycled.cli.ownership import hand_over
 from vcycled.cli.params import config_option, pass_session, yes_option
 from vcycled.cli.printing import Line
 from vcycled.cli.session import Session, sqlite_path
+from vcycled.errors import OperatorError
 from vcycled.store import restore as restore_store
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
@@ -25,6 +26,9 @@ def backup(session: Session, file: Path) -> None:
     vcycled may run meanwhile. The copy is complete and checked, and only this user can read it. A
     FILE that is there is replaced.
     """
+    place = sqlite_path(session.database)
+    if place is not None and file.exists() and file.samefile(place):
+        raise OperatorError(f"{file} is the database itself")
     with session.store() as store:
         store.backup(file.absolute())
     session.printer.show([Line(f"{file}: a checked copy of {file.stat().st_size} bytes")])

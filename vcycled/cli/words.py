@@ -11,6 +11,8 @@ _UNITS = (("d", 86_400), ("h", 3600), ("min", 60), ("s", 1))
 _LETTERS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 _OFFSET = re.compile(r"([+-])((?:[0-9]{1,6}[smhdw])+)")
 _UNIX = re.compile(r"[0-9]{9,11}")
+_LAST = 253_402_200_000
+"""A day before the end of the year 9999, beyond which there is no date in some zone."""
 _TOLD_INSTANT = re.compile(r"\b(since|at|by|was|shutdown_time) ([1-4][0-9]{9})\b")
 _TOLD_SPAN = re.compile(r"(?<![\w.])([0-9]{1,9}) s\b")
 
@@ -78,23 +80,27 @@ class Words:
         Raises:
             ValueError: it is none of these.
         """
+        try:
+            at = self._read(text)
+        except (ValueError, OverflowError):
+            at = -1
+        if not 0 <= at <= _LAST:
+            message = f"{text!r} is no time; accepted are {TIMES}"
+            raise ValueError(message)
+        return at
+
+    def _read(self, text: str) -> int:
         if offset := _OFFSET.fullmatch(text):
             parts = re.findall(r"([0-9]+)([smhdw])", offset[2])
             seconds = sum(int(number) * _LETTERS[letter] for number, letter in parts)
             return self.now + (seconds if offset[1] == "+" else -seconds)
         if _UNIX.fullmatch(text):
             return int(text)
-        try:
-            return self._read_iso(text)
-        except (ValueError, OverflowError) as error:
-            message = f"{text!r} is no time; accepted are {TIMES}"
-            raise ValueError(message) from error
-
-    def _read_iso(self, text: str) -> int:
         when = datetime.fromisoformat(text)
         if when.tzinfo is None and self.zone is not None:
             when = when.replace(tzinfo=self.zone)
         return int(when.timestamp())
 
     def _local(self, at: int) -> datetime:
-        return datetime.fromtimestamp(at, tz=UTC).astimezone(self.zone)
+        # What a cloud states may be nonsense; it must not keep the rest from being told.
+        return datetime.fromtimestamp(min(max(0, at), _LAST), tz=UTC).astimezone(self.zone)
