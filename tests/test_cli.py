@@ -7,20 +7,35 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
 import pytest
 from click.testing import CliRunner
 
-from tests.cli_kit import CONF, SPACE, OnASite, Site, machine
+from tests.builders import NOW
+from tests.cli_kit import (
+    CONF,
+    SPACE,
+    OnASite,
+    Site,
+    ended,
+    event,
+    machine,
+    report,
+    run_of,
+)
+from vcycled.apel.queue import Queue
 from vcycled.cli import main
 from vcycled.cli.printing import Printer
 from vcycled.cli.session import sqlite_path
 from vcycled.config import ConfigSource
-from vcycled.model import Cause, MachineState
+from vcycled.cycle.publish import SINK
+from vcycled.model import Cause, Drain, Hold, MachineState
 
 MANUAL = Path(__file__).parents[1] / "docs" / "reference" / "cli.md"
+MANUAL_TEXT = MANUAL.read_text()
 PROGRAM = "from vcycled.cli import main; main()"
 
 
@@ -221,16 +236,61 @@ class TestProcess(OnASite):
         assert ended.stderr == ""
 
 
+class TestDocuments(OnASite):
+    """What --json prints is what docs/reference/cli.md says it prints."""
+
+    NOT_NAMED = frozenset({"seconds", "unusable", "terms"})
+    """Keys whose values have keys that the manual does not list one by one."""
+
+    @pytest.mark.parametrize(
+        "words",
+        [
+            ["status"],
+            ["machines", "--all"],
+            ["machine", "vcycle-prod-0000000009"],
+            ["why", SPACE],
+            ["events"],
+            ["plan", SPACE],
+            ["apel", "list"],
+            ["apel", "sync", "202701"],
+            ["config", "check"],
+        ],
+        ids=" ".join,
+    )
+    def test_every_key_is_in_the_manual(self, site: Site, words: list[str]) -> None:
+        """By its name."""
+        gone = ended()
+        drain = Drain(space=SPACE, machinetype="", since=NOW)
+        hold = Hold(machinetype="prod", cause=Cause.BACKOFF, detail="why")
+        told = event("machine-gone", gone.name)
+        site.save(machine(), gone, drains=(drain,), intervals=(run_of(gone),), events=(told,))
+        site.report(report(holds=(hold,)))
+        Queue(site.root).put(run_of(gone))
+        with site.store() as store:
+            store.mark_exported(SINK, [(gone.uuid, 0)], NOW)
+        unknown = {key for key in self.keys(site.json(*words)) if f"`{key}`" not in MANUAL_TEXT}
+        assert unknown == set()
+
+    def keys(self, document: object) -> Iterator[str]:
+        """Return every key in a document."""
+        if isinstance(document, dict):
+            for key, value in document.items():
+                yield key
+                if key not in self.NOT_NAMED:
+                    yield from self.keys(value)
+        elif isinstance(document, list):
+            for each in document:
+                yield from self.keys(each)
+
+
 class TestManual:
     """docs/reference/cli.md tells of every command."""
-
-    TEXT = MANUAL.read_text()
 
     @pytest.mark.parametrize("name", commands())
     def test_every_command_has_its_section(self, name: str) -> None:
         """Under its whole name, with every option."""
         pattern = rf"^##+ `{name}.*?`\n(.*?)(?=^##|\Z)"
-        section = re.search(pattern, self.TEXT, re.MULTILINE | re.DOTALL)
+        section = re.search(pattern, MANUAL_TEXT, re.MULTILINE | re.DOTALL)
         assert section is not None
         for param in commands()[name].params:
             if isinstance(param, click.Option) and param.name not in {"paths", "config"}:
@@ -252,7 +312,7 @@ class TestManual:
     def test_every_state_is_told(self) -> None:
         """Those of the cloud, and how far the manager is."""
         for state in (*MachineState, "intended", "asked", "gone"):
-            assert f"`{state}`" in self.TEXT
+            assert f"`{state}`" in MANUAL_TEXT
 
 
 def test_every_cause_has_the_section_that_why_names() -> None:

@@ -163,7 +163,18 @@ class TestFrame:
     def test_machines_beyond_the_room_are_counted(self) -> None:
         """A strip never breaks a line."""
         lines = drawn(Snapshot(spaces=(crowd("x", 90),), events=(), records=0))
-        assert lines[4] == "     " + "■" * 69 + " +21"
+        assert lines[4] == "     " + "■" * 68 + " +22"
+
+    def test_machines_that_do_not_run_are_the_last_to_be_left_out(self) -> None:
+        """They are what one looks for."""
+        some = (*of_kind("x", 100), *of_kind("x", 2, MachineState.FAILED))
+        shot = SpaceShot(name=SPACE, report=None, machines=some)
+        assert drawn(Snapshot(spaces=(shot,), events=(), records=0))[4].endswith("■■xx +34")
+        broken = SpaceShot(
+            name=SPACE, report=None, machines=tuple(of_kind("x", 100, MachineState.FAILED))
+        )
+        lines = drawn(Snapshot(spaces=(broken,), events=(), records=0))
+        assert lines[4] == "     " + "x" * 68 + " +32"
 
     @pytest.mark.parametrize(
         ("now", "words"),

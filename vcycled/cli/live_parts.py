@@ -209,8 +209,15 @@ def _bar(share: Share | None, cells: int, brush: Brush) -> Text:
 
 
 def _strip(machines: Sequence[Machine], cells: int, brush: Brush) -> Text:
-    """Return one cell for each machine, and how many more there are."""
-    shown = machines if len(machines) <= cells else machines[: max(0, cells - 6)]
+    """Return one cell for each machine, and how many more there are.
+
+    Where room is short running ones are left out first: the others are what one looks for.
+    """
+    shown = machines
+    if len(machines) > cells:
+        room = max(0, cells - len(" +99999"))
+        running = sum(machine.state is MachineState.RUNNING for machine in machines)
+        shown = machines[min(running, len(machines) - room) :][:room]
     strip = Text()
     for machine in shown:
         strip.append(brush.glyphs.states[machine.state], style=_STYLES[machine.state])
