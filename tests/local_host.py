@@ -21,6 +21,8 @@ from vcycled.spaces.local import LocalOptions, LocalSpace
 from vcycled.spaces.local.process import pid_of
 
 SPACE = "test.local"
+NAME = f"vcycle-prod-{os.urandom(5).hex()}"
+"""Of this run of the tests only: others may be running beside it."""
 FOREVER = "#!/bin/sh\nexec sleep 600\n"
 PATIENCE_S = 30
 BARE = LocalOptions(sandbox="none", allow_root_without_sandbox=True)
@@ -78,7 +80,7 @@ class LocalHost:
 
 
 def asked(
-    name: str = "vcycle-prod-0123456789",
+    name: str = NAME,
     user_data: str | bytes = FOREVER,
     *,
     flavor: str = "small",

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -173,6 +175,44 @@ def test_a_folder_without_a_request_is_no_machine(tmp_path: Path) -> None:
     (tmp_path / "README").write_text("hands off", encoding="utf-8")
     for name in ("lost+found", "README", "nothing"):
         assert machine.read(tmp_path / name, SystemClock()) is None
+
+
+class Meddling(SystemClock):
+    """A clock that does something to a folder while it is being read."""
+
+    def __init__(self, meddle: Callable[[], None]) -> None:
+        self._meddle = [meddle]
+
+    def of_stamp(self, stamp: float) -> int:
+        """Meddle, the first time."""
+        if self._meddle:
+            self._meddle.pop()()
+        return super().of_stamp(stamp)
+
+
+def test_a_machine_that_goes_while_it_is_read_is_gone(tmp_path: Path) -> None:
+    """Its records vanish one after another; what is left of them means nothing."""
+    folder = tmp_path / "m"
+    folder.mkdir()
+    written(folder, shim=process.own(), started="")
+    clock = Meddling(lambda: shutil.rmtree(folder))
+    assert machine.read(folder, clock) is None
+
+
+def test_a_machine_that_is_made_anew_while_it_is_read_is_the_new_one(tmp_path: Path) -> None:
+    """And has nothing of the old one."""
+    folder = tmp_path / "m"
+    folder.mkdir()
+    written(folder, exit="exit 0")
+    new = replace(REQUEST, cloud_id=f"{REQUEST.name}-11111111", creator=process.own())
+
+    def meddle() -> None:
+        (folder / "exit").unlink()
+        new.write(folder)
+
+    found = machine.read(folder, Meddling(meddle))
+    assert found is not None
+    assert (found.request, found.outcome) == (new, "")
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"name": "x"}', '{"new": 1}'])

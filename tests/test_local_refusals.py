@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from tests.local_host import BARE, LocalHost, asked, wait_for
-from vcycled.errors import NoCapacity, QuotaExceeded, Refused, SpaceError
+from tests.local_host import BARE, NAME, SPACE, LocalHost, asked, until, wait_for
+from vcycled.clock import SystemClock
+from vcycled.errors import NoCapacity, QuotaExceeded, Refused, SpaceError, Unavailable
 from vcycled.model import Flavor, Limits, MachineState
 from vcycled.spaces.local import LocalOptions, LocalSpace, launch, process
 from vcycled.spaces.local.options import FLAVORS, FOLDERS
 
-NAME = asked().name
 IS_ROOT = os.geteuid() == 0
 
 
@@ -110,6 +110,57 @@ def test_a_host_without_namespaces_is_told_apart(
     else:
         with pytest.raises(Refused, match="no sandbox here: its shim ended with status 1; let"):
             host.space(options=options)
+
+
+def test_a_probe_that_hangs_is_given_up(host: LocalHost, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every call has its timeout."""
+    monkeypatch.setattr(launch, "_proven", set())
+    monkeypatch.setattr(launch, "_PYTHON", ("/bin/sh", "-c", "exec sleep 600", "sh"))
+    monkeypatch.setattr(launch, "TIMEOUT_S", 0.05)
+    isolation = host.space(options=replace(BARE, sandbox="auto")).isolation
+    assert isolation is not None
+    assert isolation.no_sandbox.startswith("the shim was not done within 0.05 s")
+    with pytest.raises(Unavailable, match=r"the shim was not done within 0\.05 s"):
+        host.space(options=BARE).create(asked())
+    assert host.space(options=BARE).machines() == ()
+
+
+def test_a_space_that_nobody_connected_has_no_machines_and_can_make_one(host: LocalHost) -> None:
+    """The manager connects first; a command may not have."""
+    space = LocalSpace(SPACE, replace(BARE, local_dir=str(host.folder)), clock=host.clock)
+    assert space.isolation is None
+    assert space.machines() == ()
+    assert space.find(NAME) is None
+    space.create(asked())
+    assert [each.name for each in space.machines()] == [NAME]
+
+
+class Calling(SystemClock):
+    """A clock that is asked for the time once, and then somebody else is quicker."""
+
+    def __init__(self) -> None:
+        self.then: list[Callable[[], object]] = []
+
+    def now(self) -> int:
+        """Let what waits happen, and return the time."""
+        if self.then:
+            self.then.pop()()
+        return super().now()
+
+
+def test_a_machine_is_removed_by_one_of_two_managers(host: LocalHost) -> None:
+    """The one that comes second leaves alone what is there by then."""
+    other = host.space(options=BARE)
+    space = host.space(options=replace(BARE, delete_delay_seconds=600))
+    space.create(asked(user_data="#!/bin/sh\n"))
+    wait_for(space, NAME, MachineState.SHUTDOWN)
+    until(lambda: not host.processes())
+    space.delete(NAME)
+    host.clock = clock = Calling()
+    late = host.space(options=BARE)
+    clock.then.append(lambda: (other.machines(), other.create(asked())))
+    assert late.machines() == ()
+    assert [each.name for each in other.machines()] == [NAME]
 
 
 def test_a_folder_that_cannot_be_made_is_an_error_of_the_family(host: LocalHost) -> None:

@@ -16,6 +16,7 @@ import pytest
 from tests.local_host import (
     BARE,
     FOREVER,
+    NAME,
     PATIENCE_S,
     SPACE,
     LocalHost,
@@ -30,8 +31,6 @@ from vcycled.errors import Unavailable
 from vcycled.model import MachineState
 from vcycled.spaces.local import LocalOptions, LocalSpace, launch, process, shim
 from vcycled.testing.clock import FastClock
-
-NAME = asked().name
 
 
 @pytest.fixture(params=["sandbox", "bare"])
@@ -99,7 +98,7 @@ def test_what_the_user_data_leaves_running_ends_with_it(
     space.create(asked(user_data="#!/bin/sh\n(setsid sleep 600 &)\nsleep 600 &\n"))
     wait_for(space, NAME, MachineState.SHUTDOWN)
     until(lambda: host.processes(NAME) == [])
-    assert not (host.of(NAME) / "fs").exists()
+    until(lambda: not (host.of(NAME) / "fs").exists())
 
 
 @pytest.mark.parametrize(
@@ -283,16 +282,16 @@ from tests.local_host import *
 from vcycled.clock import SystemClock
 options = LocalOptions(local_dir=sys.argv[1], sandbox="none", allow_root_without_sandbox=True)
 space = LocalSpace(SPACE, options, clock=SystemClock())
-space.create(asked())
+space.create(asked(sys.argv[2]))
 os.kill(os.getpid(), signal.SIGKILL)
 """
 
 
 def test_machines_outlive_the_manager_and_leave_it_no_zombie(host: LocalHost) -> None:
     """The next one finds them as they are, by pid and start."""
-    manager = subprocess.Popen([sys.executable, "-c", MANAGER, str(host.folder)])
-    until((host.of(NAME) / "started").exists)
-    assert manager.wait(timeout=PATIENCE_S) == -signal.SIGKILL
+    command = [sys.executable, "-c", MANAGER, str(host.folder), NAME]
+    manager = subprocess.run(command, check=False, timeout=PATIENCE_S)
+    assert manager.returncode == -signal.SIGKILL
     space = host.space(options=BARE)
     assert wait_for(space, NAME, MachineState.RUNNING).name == NAME
     stat = Path(f"/proc/{host.shim_pid(NAME)}/stat").read_text(encoding="utf-8")
@@ -331,7 +330,7 @@ def test_a_machine_deleted_before_its_shim_stood_never_runs(
         start(folder, *arguments)  # type: ignore[arg-type]
 
     monkeypatch.setattr(launch, "start", delete_then_start)
-    space.create(asked(user_data="#!/bin/sh\necho I ran\n"))
+    space.create(asked())
     monkeypatch.undo()
     until(lambda: space.find(NAME) is None)
     assert host.processes() == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import pwd
 import subprocess
@@ -112,11 +113,11 @@ def _probe(root: Path, isolation: Isolation) -> str:
             shim = _shim(folder, 0.0, "probe", isolation, is_waited_for=True)
             status = _run(shim, _environment(folder, isolation), folder)
             outcome = files.read_text(folder / "exit")
-    except subprocess.TimeoutExpired:
-        return f"an empty machine did not end within {TIMEOUT_S} s"
+    except OSError as error:
+        return f"{error.strerror} ({error.filename})"
     if outcome == "exit 0":
         return ""
-    return outcome or f"its shim ended with status {status}"
+    return (outcome or "").removeprefix("failed ") or f"its shim ended with status {status}"
 
 
 def prepare(folder: Path, scripts: Sequence[Script], isolation: Isolation, home: Path) -> None:
@@ -139,8 +140,7 @@ def start(
         marks: what the machine finds in its environment besides what every machine does.
 
     Raises:
-        OSError: it did not start.
-        subprocess.TimeoutExpired: it may have.
+        OSError: it did not start, or, if it is a TimeoutError, it may have.
     """
     environment = {**_environment(folder, isolation), **marks}
     status = _run(_shim(folder, delay_s, name, isolation), environment, folder)
@@ -150,16 +150,20 @@ def start(
 
 def _run(command: Sequence[str], environment: Mapping[str, str], folder: Path) -> int:
     with open(folder / "console.log", "ab", opener=_private) as console:
-        return subprocess.run(  # noqa: S603 - our own programs
-            command,
-            env=environment,
-            cwd=folder,
-            stdin=subprocess.DEVNULL,
-            stdout=console,
-            stderr=console,
-            timeout=TIMEOUT_S,
-            check=False,
-        ).returncode
+        try:
+            return subprocess.run(  # noqa: S603 - our own programs
+                command,
+                env=environment,
+                cwd=folder,
+                stdin=subprocess.DEVNULL,
+                stdout=console,
+                stderr=console,
+                timeout=TIMEOUT_S,
+                check=False,
+            ).returncode
+        except subprocess.TimeoutExpired:
+            why = f"the shim was not done within {TIMEOUT_S} s"
+            raise TimeoutError(errno.ETIMEDOUT, why, str(folder)) from None
 
 
 def _private(path: str, flags: int) -> int:

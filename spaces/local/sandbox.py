@@ -125,14 +125,14 @@ def build_root(host_folders: list[str]) -> None:
             os.symlink(os.readlink(f"/{name}"), f".root/{name}")
         else:
             _show(f"/{name}")
-    for folder in ("/sys", *host_folders):
-        _show(folder)
     for name in PRIVATE:
         os.mkdir(f".root/{name}")
         mount(name, f".root/{name}", flags=MS_BIND)
     os.mkdir(".root/etc")
     mount("tmpfs", ".root/etc", "tmpfs", MS_NOSUID | MS_NODEV, "mode=755,size=64m")
     copy_etc("/etc", ".root/etc")
+    for folder in ("/sys", *host_folders):
+        _show(folder)
     os.mkdir(".root/proc")
     mount("proc", ".root/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC)
     _build_dev()
@@ -141,7 +141,7 @@ def build_root(host_folders: list[str]) -> None:
 
 def _show(folder: str) -> None:
     if os.path.isdir(folder):
-        os.makedirs(f".root{folder}")
+        os.makedirs(f".root{folder}", exist_ok=True)
         mount(folder, f".root{folder}", flags=MS_BIND | MS_REC)
         protect(f".root{folder}", is_tree=True)
 

@@ -38,7 +38,7 @@ import sys
 import time
 
 GRACE_S = 5
-PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
+PR_SET_CHILD_SUBREAPER = 36
 POWER = "fs/run/vcycle/power"
 NICENESS = 10
 
@@ -55,8 +55,8 @@ def identity(pid: int) -> str:
     try:
         with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as stat_file:
             fields = stat_file.read().rpartition(")")[2].split()
-    except (FileNotFoundError, ProcessLookupError):
-        return ""
+    except (FileNotFoundError, ProcessLookupError, PermissionError):
+        return ""  # somebody else's, if it is there at all
     return "" if fields[0] in "ZX" else f"{pid} {fields[19]} {boot()}"
 
 
@@ -76,7 +76,7 @@ def children() -> dict[int, list[int]]:
             try:
                 with open(f"/proc/{name}/stat", "rb") as stat_file:
                     parent = int(stat_file.read().rpartition(b")")[2].split()[1])
-            except (FileNotFoundError, ProcessLookupError):
+            except OSError:  # gone meanwhile, or hidden
                 continue
             found.setdefault(parent, []).append(int(name))
     return found
@@ -185,7 +185,7 @@ class Shim:
 
 
 def become(command: list[str], stdin: int, stdout: int) -> None:
-    """Turn this child of the shim into the command; it dies with the shim."""
+    """Turn this child of the shim into the command."""
     try:
         os.setsid()
         os.chdir("fs")
@@ -194,7 +194,6 @@ def become(command: list[str], stdin: int, stdout: int) -> None:
             signal.signal(each, signal.SIG_DFL)
         os.dup2(stdin, 0)
         os.dup2(stdout, 1)
-        _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
         os.execv(command[0], command)
     except OSError as error:
         os.write(1, f"error {command[0]}: {error.strerror}".encode())
@@ -210,7 +209,7 @@ def power_off(first: int) -> None:
             try:
                 handle = os.pidfd_open(pid)
                 signal.pidfd_send_signal(handle, signal.SIGTERM)
-            except ProcessLookupError:
+            except OSError:  # gone, or more than can be watched: for those SIGKILL must do
                 continue
             leaving.add(handle)
     until = time.monotonic() + GRACE_S
@@ -246,7 +245,6 @@ def stand(delay_s: float, command: list[str]) -> None:
     except OSError as error:
         outcome = f"failed {error}"
     end_children()
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
     remove = "chmod -R u+rwX fs; exec rm -rf fs"
     try:
         write("exit", outcome)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import fcntl
 import os
 import random
-import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -251,7 +250,7 @@ class LocalSpace(Space):
         delay_s = self._real_seconds(self._options.start_delay_seconds)
         try:
             launch.start(folder, made.name, delay_s, self._connected(), marks)
-        except (OSError, subprocess.TimeoutExpired):
+        except OSError:
             if found := machine.read(folder, self._clock):
                 self._end(found)
                 self._remove(found)
@@ -296,7 +295,7 @@ def _translated(operation: str) -> Iterator[None]:
         yield
     except PermissionError as error:
         raise Refused(operation, str(error)) from error
-    except (OSError, subprocess.TimeoutExpired) as error:
+    except OSError as error:
         raise Unavailable(operation, str(error)) from error
     except machine.DamagedError as error:
         raise Refused(operation, f"{error}; remove that folder if nothing of it runs") from error
