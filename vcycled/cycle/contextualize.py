@@ -108,7 +108,9 @@ def _web_caches(
     kind: MachinetypeConfig, config: SpaceConfig, machines: Iterable[Machine], *, now: int
 ) -> tuple[str, ...]:
     """Return the URLs of the caches that gave a sign of life in time (compat.md 4)."""
-    name, _, port = (kind.options.cvmfs_proxy_machinetype or "").partition(":")
+    if kind.options.cvmfs_proxy_machinetype is None:
+        return ()
+    name, _, port = kind.options.cvmfs_proxy_machinetype.partition(":")
     limits = {each.name: each.options.heartbeat_seconds for each in config.machinetypes}
     return tuple(
         sorted(

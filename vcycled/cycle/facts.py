@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from vcycled.apel.record import global_user_name, stand_in_site, submit_host_name
 from vcycled.config import MachinetypeConfig, SpaceConfig
 from vcycled.cycle.look import Look
-from vcycled.machinedir import MachineDir
 from vcycled.model import (
     Drain,
     Limits,
-    Machine,
     Machinetype,
     MachinetypeMemory,
     Records,
@@ -106,24 +104,6 @@ def facts_of(
         held=config.held or holds.space,
         receiver_up_since=receiver_up_since,
     )
-
-
-def with_heartbeats(
-    machines: Iterable[Machine], config: SpaceConfig, tree: MachineDir
-) -> tuple[Machine, ...]:
-    """Return `machines` with the newest heartbeat of those that must give one."""
-    files = {kind.name: kind.options.heartbeat_file for kind in config.machinetypes}
-    return tuple(_with_heartbeat(machine, files, tree) for machine in machines)
-
-
-def _with_heartbeat(
-    machine: Machine, files: Mapping[str, str | None], tree: MachineDir
-) -> Machine:
-    file = files.get(machine.machinetype, machine.terms.heartbeat_file)
-    if not file or machine.started_at is None:
-        return machine
-    heartbeat = tree.heartbeat(machine.space, machine.name, file)
-    return replace(machine, heartbeat_at=heartbeat.at, is_heartbeat_known=heartbeat.is_known)
 
 
 def _machinetype(

@@ -11,7 +11,8 @@ from vcycled.cycle.context import Context
 from vcycled.cycle.contextualize import template_holds
 from vcycled.cycle.create import create_all
 from vcycled.cycle.delete import delete_all
-from vcycled.cycle.facts import Holds, facts_of, limits_in_force, with_heartbeats
+from vcycled.cycle.facts import Holds, facts_of, limits_in_force
+from vcycled.cycle.heartbeats import Heartbeats
 from vcycled.cycle.look import Look, Looker
 from vcycled.cycle.publish import publish_records
 from vcycled.cycle.remembering import JumpWatch, lessons
@@ -61,6 +62,7 @@ class SpaceCycle:
     def __init__(self, context: Context) -> None:
         self._context = context
         self._looker = Looker(context)
+        self._heartbeats = Heartbeats(context.tree)
         self._jumps = JumpWatch(context)
         self._deadlines: object = None
         self._cleaned_at: int | None = None
@@ -163,7 +165,7 @@ class SpaceCycle:
     ) -> tuple[Plan, Records]:
         """Return the plan, and the records with the heartbeats it was made from."""
         context, now = self._context, self._context.clock.now()
-        machines = with_heartbeats(records.machines, config, context.tree)
+        machines = self._heartbeats.of(records.machines, config)
         records = Records(
             memory=records.memory,
             machines=machines,

@@ -67,9 +67,9 @@ def _write_all(handle: int, content: bytes) -> None:
         view = view[os.write(handle, view) :]
 
 
-def is_there(path: Path) -> bool:
+def is_there(path: Path | str) -> bool:
     """Return whether `path` is a file or link that is not empty; an empty file is a torn one."""
     try:
-        return path.lstat().st_size > 0
+        return os.lstat(path).st_size > 0
     except FileNotFoundError:
         return False

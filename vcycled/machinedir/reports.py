@@ -27,13 +27,13 @@ class Heartbeat:
     """False if the machine's folder cannot be read, so that a missing file proves nothing."""
 
 
-def heartbeat(outputs: Path, file: str, clock: Clock) -> Heartbeat:
+def heartbeat(outputs: Path | str, file: str, clock: Clock) -> Heartbeat:
     """Return when `file` was last written: one stat if it is there, two if not."""
     path = f"{outputs}/{file}"
     try:
         found = os.stat(path, follow_symlinks=False)  # noqa: PTH116 - thousands a cycle
     except FileNotFoundError:
-        return Heartbeat(None, outputs.is_dir())
+        return Heartbeat(None, Path(outputs).is_dir())
     except OSError:
         return Heartbeat(None, is_known=False)
     if not stat.S_ISREG(found.st_mode):

@@ -135,7 +135,8 @@ class MachineDir:
         for name in (MACHINEFEATURES, JOBFEATURES):
             folders.make(target / name)
         folders.make(target / JOBOUTPUTS, folders.SHARED_FOLDER)
-        missing = [each for each in _files(new) if not folders.is_there(target / each.path)]
+        prefix = f"{target}/"
+        missing = [each for each in _files(new) if not folders.is_there(prefix + each.path)]
         for each in missing:
             files.write(target / each.path, each.content, mode=each.mode, durable=False)
         return bool(missing)
@@ -175,7 +176,7 @@ class MachineDir:
         """Return when the machine last wrote `file`; costs one stat."""
         if file in {"", ".", ".."} or "/" in file or "\0" in file:
             return reports.Heartbeat(None, is_known=False)
-        return reports.heartbeat(self.layout.outputs(space, machine), file, self._clock)
+        return reports.heartbeat(self.layout.outputs_text(space, machine), file, self._clock)
 
     def shutdown_message(self, space: str, machine: str) -> ShutdownMessage | None:
         """Return what the machine left as its reason to stop; None if it said nothing.
