@@ -11,7 +11,7 @@ import pytest
 from tests.store_kit import SPACE, OnPostgresql, OnSqlite, by_uuid, machine, run
 from vcycled.errors import StoreError
 from vcycled.model import Changes
-from vcycled.store import Store, restore
+from vcycled.store import Store, backup, restore
 from vcycled.testing.clock import START, FakeClock
 
 
@@ -143,6 +143,29 @@ class TestBackup(OnSqlite):
         assert not path.with_name("vcycle.db-wal").exists()
         with Store.open(url, clock=clock) as again:
             assert again.machines() == (machine(1),)
+
+    def test_dying_while_restoring_leaves_the_old_database_whole(
+        self, store: Store, url: str
+    ) -> None:
+        """Before the copy takes its place nothing of it is in a log any more."""
+        fill(store, 1)
+        path = self.file_of(url)
+        assert path.with_name("vcycle.db-wal").stat().st_size > 0
+        backup._set_aside(path)
+        for each in (path, path.with_name("vcycle.db.replaced")):
+            with closing(sqlite3.connect(each)) as connection:
+                assert connection.execute("SELECT uuid FROM machines").fetchall() == [("uuid-1",)]
+
+    def test_a_restored_database_still_shrinks(
+        self, store: Store, url: str, clock: FakeClock, tmp_path: Path
+    ) -> None:
+        """It is of the same making as a new one."""
+        store.backup(tmp_path / "backup")
+        store.close()
+        restore(url, tmp_path / "backup")
+        with closing(sqlite3.connect(self.file_of(url))) as connection:
+            assert connection.execute("PRAGMA auto_vacuum").fetchone() == (2,)
+            assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
 
     def test_a_lost_database_is_restored(
         self, store: Store, url: str, clock: FakeClock, tmp_path: Path

@@ -67,6 +67,9 @@ def put_back(source: Path, target: Path) -> Path | None:
         temporary = target.with_name(f".{target.name}.tmp")
         with _explained(target, temporary):
             _fill(temporary, source)
+            with closing(_connect(temporary, "rw")) as connection:
+                connection.execute("PRAGMA journal_mode = WAL")  # as a new one is made
+            _sync(temporary)
             replaced = _set_aside(target) if target.exists() else None
             temporary.replace(target)
             _sync(target.parent)

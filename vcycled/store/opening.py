@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import sqlite3
+import tempfile
+from contextlib import closing, suppress
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -22,10 +25,11 @@ def opened(url: str, *, read_only: bool, upgrade: bool) -> Database:
     database = connect(url, read_only=read_only)
     try:
         if database.path is not None:
-            _find_file(database.path, read_only=read_only)
+            with database.errors():
+                _find_file(database.path, read_only=read_only)
         found = _accepted(database, upgrade=upgrade and not read_only)
         if database.path is not None and not read_only:
-            _prepare_file(database, is_new=found is None)
+            _log_ahead(database)
         if found != schema.REVISION:
             _upgrade(database)
     except StoreError:
@@ -35,22 +39,34 @@ def opened(url: str, *, read_only: bool, upgrade: bool) -> Database:
 
 
 def _find_file(path: Path, *, read_only: bool) -> None:
-    """Make sure that there is a SQLite file; one made here is for its owner only.
-
-    One that is there is not opened: closing it would drop the locks that SQLite holds on it for
-    another store of this process.
-    """
+    """Make sure that there is a SQLite file."""
     try:
         if read_only:
             path.stat()
-        else:
-            os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
-    except FileExistsError:
-        return
+        elif not path.exists():
+            _make_file(path)
     except OSError as error:
         hint = "; vcycled makes the database when it first runs" if read_only else ""
         message = f"{path}: {error.strerror}{hint}"
         raise StoreError(message) from error
+
+
+def _make_file(path: Path) -> None:
+    """Make an empty database for its owner only, unless another process is faster.
+
+    It appears in WAL mode from the first instant: several that switch to it at once fail.
+    """
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        with closing(sqlite3.connect(temporary, isolation_level=None)) as connection:
+            connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
+            connection.execute("PRAGMA journal_mode = WAL")
+        with suppress(FileExistsError):
+            os.link(temporary, path)
+    finally:
+        temporary.unlink()
 
 
 def _accepted(database: Database, *, upgrade: bool) -> str | None:
@@ -74,11 +90,12 @@ def _accepted(database: Database, *, upgrade: bool) -> str | None:
     return found
 
 
-def _prepare_file(database: Database, *, is_new: bool) -> None:
+def _log_ahead(database: Database) -> None:
+    """Switch a SQLite file to WAL mode if it is not; one that was copied by hand may not be."""
     with database.write(Mode.BARE) as connection:
-        if is_new:  # before there is a table
-            connection.exec_driver_sql("PRAGMA auto_vacuum = INCREMENTAL")
-        mode = connection.exec_driver_sql("PRAGMA journal_mode = WAL").scalar()
+        mode = connection.exec_driver_sql("PRAGMA journal_mode").scalar()
+        if mode != "wal":
+            mode = connection.exec_driver_sql("PRAGMA journal_mode = WAL").scalar()
     if mode != "wal":
         message = f"{database.name}: this file system cannot hold a SQLite database in WAL mode"
         raise StoreError(message)
