@@ -21,6 +21,7 @@ from vcycled.demo.scene import SPACE, Scene, set_up
 from vcycled.model import ListedMachine, Machine, Order, OrderKind
 from vcycled.spaces.local import LocalOptions, LocalSpace
 from vcycled.store import Store
+from vcycled.testing.clock import FastClock
 
 WORKER = """\
 #!/bin/sh
@@ -65,7 +66,7 @@ local_dir = {folder}/machines
 flavors = small:1:1024
 processors_limit = 5
 max_creations_per_cycle = 5
-cycle_seconds = 1
+cycle_seconds = {second}
 gocdb_sitename = SITE
 https_host = localhost
 https_port = {port}
@@ -82,11 +83,11 @@ user_data_option_work_seconds = 0
 """
 
 USUAL = """\
-fizzle_seconds = 3
-backoff_seconds = 5
-max_wallclock_seconds = 120
+fizzle_seconds = {three}
+backoff_seconds = {five}
+max_wallclock_seconds = {many}
 heartbeat_file = heartbeat
-heartbeat_seconds = 30
+heartbeat_seconds = {many}
 user_data = {folder}/worker.sh
 user_data_file_ca = {folder}/ca.pem"""
 
@@ -94,18 +95,28 @@ user_data_file_ca = {folder}/ca.pem"""
 class Installation:
     """Its files, its processes, and what there is to see of them."""
 
-    def __init__(self, folder: Path) -> None:
-        """Write the files; nothing runs yet."""
-        self.clock = SystemClock()
-        self.scene: Scene = set_up(folder, now=self.clock.now())
+    def __init__(self, folder: Path, *, speed: int = 1) -> None:
+        """Write the files; nothing runs yet. Spans in the configuration are `speed` times as long.
+
+        Args:
+            folder: a new one.
+            speed: how many times as fast as real time the clock of its processes goes.
+        """
+        self.origin = SystemClock().now()
+        self.speed = speed
+        self.clock = FastClock(self.origin, speed)
+        self.scene: Scene = set_up(folder, now=self.origin)
         port = next(
             line.split("=")[1].strip()
             for line in self.scene.conf.read_text().splitlines()
             if line.startswith("https_port")
         )
-        usual = USUAL.format(folder=folder)
+        spans = {"second": speed, "three": 3 * speed, "five": 5 * speed, "many": 120 * speed}
+        usual = USUAL.format(folder=folder, **spans)
         self.scene.conf.write_text(
-            CONF.format(folder=folder, root=self.scene.root, space=SPACE, port=port, usual=usual)
+            CONF.format(
+                folder=folder, root=self.scene.root, space=SPACE, port=port, usual=usual, **spans
+            )
         )
         (folder / "worker.sh").write_text(WORKER)
         self.processes: list[subprocess.Popen[bytes]] = []
@@ -120,16 +131,15 @@ class Installation:
         """The trees of accounting messages."""
         return Queue(self.scene.root)
 
-    def start(self, command: str, *arguments: str, fast: float = 0) -> subprocess.Popen[bytes]:
-        """Start `vcycled` or `vcycle-web`, `fast` times as fast if that is given."""
+    def start(self, command: str, *arguments: str) -> subprocess.Popen[bytes]:
+        """Start `vcycled` or `vcycle-web`."""
         modules = {"vcycled": "vcycled.daemon", "vcycle-web": "vcycled.web"}
         conf = self.scene.conf if command == "vcycled" else self.scene.web_conf
         log = self.scene.log if command == "vcycled" else self.scene.web_log
         line = [sys.executable, "-c", f"import {modules[command]} as m; m.main()"]
-        if fast:
-            origin = str(self.clock.now())
-            line = [sys.executable, "-m", "vcycled.testing.fast", "--origin", origin]
-            line += ["--speed", str(fast), command]
+        if self.speed > 1:
+            line = [sys.executable, "-m", "vcycled.testing.fast", "--origin", str(self.origin)]
+            line += ["--speed", str(self.speed), command]
         with log.open("ab") as stream:
             process = subprocess.Popen(
                 [*line, "--config", str(conf), *arguments],
@@ -147,10 +157,11 @@ class Installation:
         return process.wait(40)
 
     def wait(self, what: str, is_so: Callable[[], bool], seconds: float = 40) -> None:
-        """Wait until `is_so()`; fail with the log if that takes too long."""
-        deadline = self.clock.monotonic() + seconds
+        """Wait until `is_so()`; fail with the log if that takes too long, in real seconds."""
+        real = SystemClock()
+        deadline = real.monotonic() + seconds
         while not is_so():
-            assert self.clock.monotonic() < deadline, f"{what}: not in {seconds} s\n{self.log}"
+            assert real.monotonic() < deadline, f"{what}: not in {seconds} s\n{self.log}"
             threading.Event().wait(0.1)
 
     @contextlib.contextmanager

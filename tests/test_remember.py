@@ -459,7 +459,7 @@ def test_a_deleted_machine_is_gone_when_find_confirms_it() -> None:
     assert (interval.ended_at, interval.end_source) == (T0 + 950, EndSource.DELETED)
 
 
-@pytest.mark.parametrize(("age", "is_gone"), [(1799, False), (1800, True)])
+@pytest.mark.parametrize(("age", "is_gone"), [(599, False), (600, True)])
 def test_a_creation_of_unknown_outcome_counts_for_long(age: int, is_gone: bool) -> None:
     """The request may still be in some queue of the cloud."""
     lost = asked(created_at=T0 + 1000 - age, missing_first_at=T0 - 2000, missing_listings=20)

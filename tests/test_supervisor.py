@@ -182,8 +182,9 @@ def test_limits_that_vanish_hold_creation_for_a_cycle(
     text = site.conf.read_text().replace("processors_limit = 2\n", "")
     site.conf.write_text(text)
     site.until(lambda: f"limits-vanished space={A}" in caplog.text)
-    listed = site.listings(A)
-    site.until(lambda: site.listings(A) > listed)
+    store = site.store
+    assert store is not None
+    site.until(lambda: "gone from the configuration" in store.reports()[A].report)
     assert len(site.clouds[A].here) == 2
     site.until(lambda: len(site.clouds[A].here) > 2)
 

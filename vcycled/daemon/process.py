@@ -6,6 +6,7 @@ import fcntl
 import logging
 import logging.handlers
 import os
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +19,7 @@ from vcycled.errors import OperatorError
 _FORMAT = "%(asctime)s %(levelname)s %(message)s"
 _TIME = "%Y-%m-%dT%H:%M:%S%z"
 _LOG_MODE = 0o640
+_TRIES = 10
 
 
 @contextmanager
@@ -35,15 +37,26 @@ def only_one(root: Path) -> Iterator[int]:
         handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     except OSError as error:
         raise OperatorError(f"{path} cannot be opened: {error.strerror}") from error
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
+    if not _is_locked(handle):
         os.close(handle)
-        raise OperatorError(f"another vcycled runs on {root} (it holds {path})") from error
+        raise OperatorError(f"another vcycled runs on {root} (it holds {path})")
     try:
         yield handle
     finally:
         os.close(handle)
+
+
+def _is_locked(handle: int) -> bool:
+    """Take the lock; try again for a second, as `vcycle status` holds it while it looks."""
+    never = threading.Event()
+    for _ in range(_TRIES):
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            never.wait(1 / _TRIES)
+        else:
+            return True
+    return False
 
 
 @contextmanager

@@ -18,8 +18,9 @@ from vcycled.model import FATE, Fate, ListedMachine, Machine, Records, SpaceMemo
 CONFIRM_LISTINGS = 3
 CONFIRM_SECONDS = 300
 """Absent from so many complete listings over so long: then `find` may confirm it (law 3)."""
-UNKNOWN_OUTCOME_SECONDS = 1800
-"""How long a creation of unknown outcome counts before `find` may end it."""
+UNKNOWN_OUTCOME_SECONDS = 600
+"""How long a creation of unknown outcome counts before `find` may end it: longer than any cloud
+keeps a request in a queue before it shows a machine for it."""
 SUSPECT_FROM = 4
 """A listing of fewer machines than this cannot shrink suspiciously."""
 
