@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields
 
 from vcycled.model import Cause, Deferred, Hold, Limits, MachineState, Plan, Records, Share
 
@@ -41,7 +41,12 @@ class SpaceReport:
 
     def to_json(self) -> str:
         """Return the report as JSON; keys are the fields' names."""
-        return json.dumps(asdict(self), separators=(",", ":"))
+        return json.dumps(self, default=_fields, separators=(",", ":"))
+
+
+def _fields(fact: SpaceReport | Hold | Share | Limits) -> dict[str, object]:
+    """Return the fields of `fact` as they are; asdict would copy all that is in them."""
+    return {field.name: getattr(fact, field.name) for field in fields(fact)}
 
 
 def report_from(text: str) -> SpaceReport:

@@ -13,6 +13,7 @@ from __future__ import annotations
 import calendar
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import NamedTuple, TypeAlias
 
 import sqlalchemy as sa
@@ -30,6 +31,7 @@ Key: TypeAlias = tuple[str, int]
 
 APEL = "apel"
 """The sink whose marks are counted in sync records."""
+_INTRODUCED = sa.select(sinks.c.sink).where(sinks.c.sink == sa.bindparam("sink"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,24 +65,14 @@ class Accounting(Room):
         Raises:
             StoreError: as every method here, if the database does not answer.
         """
+        query = _due_at_sink(of_space=space is not None)
+        values = {"sink": sink, "space": space, "most": limit}
         with self._database.read() as connection:
-            is_known = _is_introduced(connection, sink)
-        if not is_known:
-            with self._database.write() as connection:
-                _introduce(connection, sink)
-        query = (
-            sa.select(*rows.INTERVAL_COLUMNS)
-            .join(due, _same_run(due))
-            .where(due.c.sink == sink)
-            .order_by(intervals.c.ended_at, intervals.c.uuid, intervals.c.interval)
-            .limit(limit)
-        )
-        if space is not None:
-            query = query.where(intervals.c.space == space)
-        with self._database.read() as connection:
-            known = self._terms.load(connection)
-            found = connection.execute(query).mappings()
-            return tuple(rows.to_interval(each, known) for each in found)
+            if _is_introduced(connection, sink):
+                return self._runs(connection, query, values)
+        with self._database.write() as connection:
+            _introduce(connection, sink)
+            return self._runs(connection, query, values)
 
     def mark_exported(self, sink: str, keys: Iterable[Key], at: int) -> None:
         """Record that `sink` has taken these runs at `at`; a second mark changes nothing.
@@ -145,9 +137,7 @@ class Accounting(Room):
         if uuid is not None:
             query = query.where(intervals.c.uuid == uuid)
         with self._database.read() as connection:
-            known = self._terms.load(connection)
-            found = connection.execute(query).mappings()
-            runs = [rows.to_interval(each, known) for each in found]
+            runs = self._runs(connection, query)
             marks = _marks(connection, [(each.uuid, each.interval) for each in runs])
         return tuple(
             Accounted(interval=each, exports=marks.get((each.uuid, each.interval), ()))
@@ -172,9 +162,33 @@ class Accounting(Room):
             found = connection.execute(query)
             return tuple(SyncCount(site, host, jobs) for site, host, jobs in found)
 
+    def _runs(
+        self,
+        connection: Connection,
+        query: sa.Executable,
+        values: Mapping[str, str | int | None] | None = None,
+    ) -> tuple[RunInterval, ...]:
+        known = self._terms.load(connection)
+        found = connection.execute(query, values).mappings()
+        return tuple(rows.to_interval(each, known) for each in found)
+
+
+@cache
+def _due_at_sink(*, of_space: bool) -> sa.Executable:
+    """Return what finds the runs due at `sink`, of one `space` if so, `most` at once.
+
+    Every cycle asks it, mostly for nothing, so that to make it would be what it costs.
+    """
+    query = sa.select(*rows.INTERVAL_COLUMNS).join(due, _same_run(due))
+    query = query.where(due.c.sink == sa.bindparam("sink"))
+    if of_space:
+        query = query.where(intervals.c.space == sa.bindparam("space"))
+    query = query.order_by(intervals.c.ended_at, intervals.c.uuid, intervals.c.interval)
+    return query.limit(sa.bindparam("most", type_=sa.Integer))
+
 
 def _is_introduced(connection: Connection, sink: str) -> bool:
-    return connection.scalar(sa.select(sinks.c.sink).where(sinks.c.sink == sink)) is not None
+    return connection.scalar(_INTRODUCED, {"sink": sink}) is not None
 
 
 def _introduce(connection: Connection, sink: str) -> None:

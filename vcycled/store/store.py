@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid as uuids
 from collections.abc import Iterable, Mapping
+from functools import cache
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -35,6 +36,11 @@ from vcycled.store.upkeep import Upkeep
 _ID = "installation_id"
 _LIVE_OF_SPACE = sa.select(*rows.MACHINE_COLUMNS).where(
     machines.c.stage.in_(rows.LIVE), machines.c.space == sa.bindparam("space")
+)
+_OPEN_ORDERS_OF_SPACE = (
+    sa.select(orders.c.id, *(orders.c[name] for name in rows.ORDER))
+    .where(orders.c.space == sa.bindparam("space"), orders.c.done_at.is_(None))
+    .order_by(orders.c.id)
 )
 
 
@@ -238,10 +244,16 @@ def _installation_id(connection: Connection) -> str | None:
 
 
 def _of_space(
-    connection: Connection, table: sa.Table, names: Iterable[str], space: str
+    connection: Connection, table: sa.Table, names: tuple[str, ...], space: str
 ) -> Iterable[sa.RowMapping]:
-    query = sa.select(*(table.c[name] for name in names)).where(table.c.space == space)
-    return connection.execute(query).mappings()
+    return connection.execute(_rows_of_space(table, names), {"space": space}).mappings()
+
+
+@cache
+def _rows_of_space(table: sa.Table, names: tuple[str, ...]) -> sa.Executable:
+    """Return what finds the rows of a space; to make it costs more than to find a few rows."""
+    query = sa.select(*(table.c[name] for name in names))
+    return query.where(table.c.space == sa.bindparam("space"))
 
 
 def _memory(connection: Connection, space: str) -> SpaceMemory:
@@ -251,9 +263,7 @@ def _memory(connection: Connection, space: str) -> SpaceMemory:
 
 
 def _open_orders(connection: Connection, space: str) -> tuple[Order, ...]:
-    columns = (orders.c.id, *(orders.c[name] for name in rows.ORDER))
-    query = sa.select(*columns).where(orders.c.space == space, orders.c.done_at.is_(None))
-    found = connection.execute(query.order_by(orders.c.id)).mappings()
+    found = connection.execute(_OPEN_ORDERS_OF_SPACE, {"space": space}).mappings()
     return tuple(rows.to_order(each) for each in found)
 
 
