@@ -11,12 +11,14 @@ from pathlib import Path
 
 import click
 
-from vcycled import __version__
+from vcycled import __version__, kvlog
 from vcycled.clock import Clock, SystemClock
 from vcycled.config import WEB_PATH, WebOptions, load_web
 from vcycled.errors import ConfigError
 from vcycled.web.server import WebServer
 from vcycled.web.tls import Certificate
+
+_LOG = kvlog.get(__name__)
 
 _FAILED = 1
 _BAD_CONFIG = 2
@@ -53,7 +55,7 @@ def run(path: Path, *, clock: Clock) -> int:
         return _BAD_CONFIG
     _log_to_stderr(options.log_level)
     for warning in warnings:
-        logging.getLogger(__name__).warning("%s", warning)
+        _LOG.warning("config-warning", detail=str(warning))
     _allow_many_files()
     try:
         asyncio.run(_serve(options, certificate, clock))
