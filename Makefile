@@ -37,5 +37,8 @@ lint: $(STAMP)  ## format, style, types, layers, spelling
 docs: $(STAMP)  ## build the documentation; warnings are errors
 	$(BIN)/sphinx-build -nWq docs build/docs
 
+mutants: $(STAMP)  ## change the planner in every small way: does some test fail? (minutes)
+	$(BIN)/python -m bench.mutants
+
 clean:  ## remove what the targets above made
 	rm -rf $(VENV) build dist docs/_build .coverage* .mypy_cache .pytest_cache .ruff_cache *.egg-info

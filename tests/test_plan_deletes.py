@@ -548,7 +548,7 @@ def test_the_oldest_problem_goes_first() -> None:
     """By the time of the intent, then by name, then by uuid, however they are listed."""
     old = {"started_at": NOW - 90_000}
     listed = (
-        machine("b", created_at=NOW - 95_000, **old),
+        machine("b", created_at=NOW - 95_000, uuid="0", **old),
         machine("c", created_at=NOW - 96_000, **old),
         machine("a", created_at=NOW - 95_000, uuid="2", **old),
         machine("a", created_at=NOW - 95_000, uuid="1", **old),

@@ -121,7 +121,7 @@ class _Filling:
         holds = sorted(self.holds, key=lambda hold: hold.machinetype)
         return Growth(creates=tuple(self.creates), holds=tuple(holds))
 
-    def _excess(self, flavor: Flavor) -> str:
+    def _excess(self, flavor: Flavor) -> str | None:
         return self.total.plus(flavor).excess(self.facts.limits)
 
     def _is_over_budget(self, flavor: Flavor) -> bool:
@@ -152,15 +152,17 @@ class _Filling:
         lack = self._excess(neediest.choice.flavor)
         for each in list(self.growing.values()):
             hold = _own_limit(each) or self._space_limit(each)
-            if hold is None and lack:
+            if hold is None and lack is not None:
                 hold = _reserved(each, neediest, lack)
             self._drop(each, hold or self._over_budget(each, neediest))
 
     def _space_limit(self, candidate: _Candidate) -> Hold | None:
         flavor = candidate.choice.flavor
         lack = self._excess(flavor)
-        detail = f"one more {flavor.name} would make {lack} of the space" if lack else ""
-        return _hold(candidate, Cause.SPACE_LIMIT, detail) if lack else None
+        if lack is None:
+            return None
+        detail = f"one more {flavor.name} would make {lack} of the space"
+        return _hold(candidate, Cause.SPACE_LIMIT, detail)
 
     def _over_budget(self, candidate: _Candidate, neediest: _Candidate) -> Hold:
         detail = (

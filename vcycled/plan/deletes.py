@@ -61,9 +61,8 @@ def plan_deletes(facts: SpaceFacts, machines: Sequence[Machine], *, now: int) ->
     """Return the deletes of a space, oldest machine first, behind their guards and the cap."""
     known = rules(facts)
     due, waits = _due(machines, known, now=now)
-    is_any_silent = any(delete.reason is Reason.SILENT for delete in due)
-    stale = _stale_together(machines, known, now=now) if is_any_silent else 0
-    room = most = max(1, facts.deletion_cap.of(len(machines)))
+    stale = len(_stale_together(machines, known, now=now))
+    room = most = facts.deletion_cap.of(len(machines))  # rounded up: at least one
     deletes: list[Delete] = []
     deferred: list[Deferred] = []
     for delete in due:
@@ -110,13 +109,13 @@ def _retried_at(machine: Machine) -> int:
     return AT_ONCE if again_at is None else again_at
 
 
-def _stale_together(machines: Iterable[Machine], known: Rules, *, now: int) -> int:
-    """Return how many heartbeats have gone stale if every one has and they are several, else 0.
+def _stale_together(machines: Iterable[Machine], known: Rules, *, now: int) -> list[Machine]:
+    """Return the machines whose heartbeats have gone stale if every one has, else none.
 
     Only machines that are to keep theirs fresh, are old enough to be judged by it and have ever
     sent one tell anything.
     """
-    stale = 0
+    stale: list[Machine] = []
     for machine in machines:
         terms = known.of(machine)
         if not (terms.heartbeat_file and terms.heartbeat_seconds and machine.state in LIVING):
@@ -126,9 +125,9 @@ def _stale_together(machines: Iterable[Machine], known: Rules, *, now: int) -> i
         if judged_at(terms, machine.started_at) > now:
             continue
         if stale_at(terms, machine.heartbeat_at) > now:
-            return 0
-        stale += 1
-    return stale if stale >= FEWEST_TOGETHER else 0
+            return []
+        stale.append(machine)
+    return stale
 
 
 def _held(delete: Delete, facts: SpaceFacts, stale: int, *, now: int) -> Deferred | None:
@@ -145,7 +144,8 @@ def _held(delete: Delete, facts: SpaceFacts, stale: int, *, now: int) -> Deferre
     suspect_since = facts.memory.suspect_since
     if suspect_since is not None and reason not in UNCAPPED:
         return _deferred(delete, f"listings have shown far too few machines since {suspect_since}")
-    if stale and reason is Reason.SILENT and machine.heartbeat_at is not None:
+    is_stale = reason is Reason.SILENT and machine.heartbeat_at is not None
+    if is_stale and stale >= FEWEST_TOGETHER:
         why = f"all {stale} heartbeats went stale together: suspect the network or the web site"
         return _deferred(delete, why)
     return None

@@ -35,16 +35,24 @@ def choose(kind: Machinetype, facts: SpaceFacts, unfit: Mapping[Place, int]) -> 
     if not possible:
         detail = _none_fits(kind, facts, offered)
         return Hold(machinetype=kind.name, cause=Cause.NO_FLAVOR, detail=detail)
-    choices = [
-        Choice(flavor=flavor, zone=zone) for flavor in possible for zone in kind.zones or ("",)
-    ]
-    waits = [unfit.get((choice.flavor.name, choice.zone)) for choice in choices]
-    if None in waits:
-        return choices[waits.index(None)]
+    return _place(kind, possible, unfit)
+
+
+def _place(
+    kind: Machinetype, possible: Sequence[Flavor], unfit: Mapping[Place, int]
+) -> Choice | Hold:
+    places = {
+        (flavor.name, zone): Choice(flavor=flavor, zone=zone)
+        for flavor in possible
+        for zone in kind.zones or ("",)
+    }
+    for place, choice in places.items():
+        if place not in unfit:
+            return choice
     names = ", ".join(flavor.name for flavor in possible)
     zones = f" in {', '.join(kind.zones)}" if kind.zones else ""
     detail = f"the cloud said that it has no capacity for {names}{zones}"
-    until = min(wait for wait in waits if wait is not None)
+    until = min(unfit[place] for place in places)
     return Hold(machinetype=kind.name, cause=Cause.NO_CAPACITY, detail=detail, until=until)
 
 
@@ -56,10 +64,14 @@ def unfit_until(facts: SpaceFacts, *, now: int) -> dict[Place, int]:
 
 def _offered(kind: Machinetype, flavors: Sequence[Flavor]) -> list[Flavor]:
     """Return the flavors of the right size: in the order they are named, or smallest first."""
-    by_size = sorted(flavors, key=lambda each: (each.processors, each.memory_mb, each.name))
+    by_size = sorted(flavors, key=_size)
     by_name = {flavor.name: flavor for flavor in by_size}
     names = kind.flavor_names or tuple(by_name)
     return [by_name[name] for name in names if name in by_name and _is_right(by_name[name], kind)]
+
+
+def _size(flavor: Flavor) -> tuple[int, int, str]:
+    return flavor.processors, flavor.memory_mb, flavor.name
 
 
 def _is_right(flavor: Flavor, kind: Machinetype) -> bool:
@@ -85,7 +97,7 @@ def _none_offered(kind: Machinetype) -> str:
 
 
 def _none_fits(kind: Machinetype, facts: SpaceFacts, offered: Sequence[Flavor]) -> str:
-    least = min(offered, key=lambda each: (each.processors, each.memory_mb, each.name))
+    least = min(offered, key=_size)
     others = foreign(facts.memory)
     return (
         f"{least.name} ({least.processors} processors, {least.memory_mb} MB) can never fit"

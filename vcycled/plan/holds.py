@@ -62,7 +62,7 @@ def is_on_probation(stock: Stock, *, now: int) -> bool:
     if aborted_at is None or (proven_at is not None and proven_at > aborted_at):
         return False
     return not any(
-        machine.created_at > aborted_at and _proves_at(machine, kind.fizzle_seconds, now) <= now
+        machine.created_at > aborted_at and _has_run(machine, kind.fizzle_seconds, now=now)
         for machine in stock.living
     )
 
@@ -77,7 +77,7 @@ def probing_hold(stock: Stock, *, now: int) -> Hold:
         f" for {kind.fizzle_seconds} s or ended without abort"
     )
     proofs = [
-        _proves_at(machine, kind.fizzle_seconds, now)
+        machine.started_at + kind.fizzle_seconds
         for machine in stock.living
         if machine.started_at is not None and machine.created_at > aborted_at
     ]
@@ -112,15 +112,13 @@ def _is_probing(stock: Stock, *, now: int) -> bool:
     """Tell whether a machinetype on probation still waits for what some machine will show."""
     fizzle_seconds = stock.machinetype.fizzle_seconds
     return is_on_probation(stock, now=now) and any(
-        is_starting(machine) or _proves_at(machine, fizzle_seconds, now) > now
+        is_starting(machine) or not _has_run(machine, fizzle_seconds, now=now)
         for machine in stock.living
     )
 
 
-def _proves_at(machine: Machine, fizzle_seconds: int, now: int) -> int:
-    """Return when the machine has or had run for `fizzle_seconds`; not yet if it never started."""
-    started_at = machine.started_at
-    return now + 1 if started_at is None else started_at + fizzle_seconds
+def _has_run(machine: Machine, seconds: int, *, now: int) -> bool:
+    return machine.started_at is not None and now - machine.started_at >= seconds
 
 
 def _drained(drain: Drain) -> str:

@@ -18,6 +18,5 @@ def retry_at(failures: int, last_at: int | None, *, most_seconds: int) -> int | 
 
 
 def wake_at(waits: Iterable[int], *, now: int, cycle_seconds: int) -> int:
-    """Return the earliest of `waits` that is to come, at the latest one cycle from `now`."""
-    soonest = min((at for at in waits if at > now), default=now + cycle_seconds)
-    return max(now + 1, min(soonest, now + cycle_seconds))
+    """Return the earliest of `waits`, all later than `now`, but at the latest the next cycle."""
+    return max(now + 1, min([*waits, now + cycle_seconds]))

@@ -41,15 +41,15 @@ class Count:
             memory_mb=self.memory_mb + flavor.memory_mb,
         )
 
-    def excess(self, limits: Limits) -> str:
-        """Return in words in what this is more than `limits` allow; empty if in nothing."""
+    def excess(self, limits: Limits) -> str | None:
+        """Return in words in what this is more than `limits` allow; None if in nothing."""
         if limits.processors is not None and self.processors > limits.processors:
             return f"{self.processors} of {limits.processors} processors"
         if limits.machines is not None and self.machines > limits.machines:
             return f"{self.machines} of {limits.machines} machines"
         if limits.memory_mb is not None and self.memory_mb > limits.memory_mb:
             return f"{self.memory_mb} of {limits.memory_mb} MB"
-        return ""
+        return None
 
 
 def foreign(memory: SpaceMemory) -> Count:
