@@ -37,6 +37,11 @@ lint: $(STAMP)  ## format, style, types, layers, spelling
 docs: $(STAMP)  ## build the documentation; warnings are errors
 	$(BIN)/sphinx-build -nWq docs build/docs
 
+bench: $(STAMP)  ## measure the figures that are promised (minutes, and 2 GB of disk for a while)
+	$(BIN)/python -m bench.steady
+	$(BIN)/python -m bench.many_spaces
+	$(BIN)/python -m bench.hanging
+
 mutants: $(STAMP)  ## change the planner in every small way: does some test fail? (minutes)
 	$(BIN)/python -m bench.mutants
 
