@@ -15,12 +15,8 @@ from tests.builders import (
     plan,
     starting,
 )
-from vcycled.model import Cause, Hold, Machine, MachineState, Plan, SpaceFacts, Stage
-
-
-def held(made: Plan) -> dict[str, Cause]:
-    """Return why each machinetype, or the space under the empty name, gets no more."""
-    return {hold.machinetype: hold.cause for hold in made.holds}
+from tests.plan_kit import held
+from vcycled.model import Cause, Hold, Machine, MachineState, SpaceFacts, Stage
 
 
 def only_hold(given: SpaceFacts) -> Hold | None:
