@@ -22,6 +22,7 @@ from vcycled.apel.queue import Queue
 from vcycled.clock import SystemClock
 from vcycled.config import ConfigSource, SpaceConfig
 from vcycled.cycle import SpaceCycle
+from vcycled.daemon import process
 from vcycled.daemon.supervisor import Outfit, context_of
 from vcycled.machinedir import MachineDir
 from vcycled.spaces.base import Clock, CreateRequest, ListedMachine, Space
@@ -103,6 +104,7 @@ class Installation:
     """One manager's files, and its clouds; `machines` in each of `spaces`."""
 
     def __init__(self, root: Path, *, spaces: int, machines: int) -> None:
+        process.collect_seldom()  # as vcycled does
         self.root = root
         self.machines = machines
         self.clock = SystemClock()
@@ -209,8 +211,8 @@ def build(root: Path, *, spaces: int, machines: int) -> None:
 
 def in_new_process(do: Callable[P, T], *args: P.args, **named: P.kwargs) -> T:
     """Return what a function of a module returns that runs in a process of its own."""
-    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as process:
-        return process.submit(do, *args, **named).result()
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        return pool.submit(do, *args, **named).result()
 
 
 def _build(root: Path, *, spaces: int, machines: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import signal
@@ -151,3 +152,13 @@ def test_detaching_keeps_the_lock_and_the_log(tmp_path: Path) -> None:
 def test_a_log_line_is_one_line(fields: dict[str, kvlog.Value], text: str) -> None:
     """Values with blanks are quoted, line breaks cannot forge a second line."""
     assert kvlog.line("cycle", **fields) == text
+
+
+def test_the_manager_seldom_looks_for_rings_of_garbage() -> None:
+    """Facts come by the ten thousand; the usual 700 would look through them all the time."""
+    usual = gc.get_threshold()
+    try:
+        process.collect_seldom()
+        assert gc.get_threshold() == (10_000, *usual[1:])
+    finally:
+        gc.set_threshold(*usual)

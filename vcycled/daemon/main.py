@@ -78,6 +78,7 @@ def run(configs: ConfigSource, manager: ManagerOptions, *, detach: bool, clock: 
         OperatorError: another copy runs, or a file cannot be written.
         StoreError: the database cannot be opened.
     """
+    process.collect_seldom()
     with ExitStack() as stack:
         _make_root(manager)
         lock = stack.enter_context(process.only_one(manager.root))
