@@ -7,6 +7,7 @@ import functools
 import os
 import random
 import signal
+import subprocess
 import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -18,13 +19,13 @@ import pytest
 from vcycled.clock import Clock, SystemClock
 from vcycled.spaces.base import CreateRequest, ListedMachine, MachineState
 from vcycled.spaces.local import LocalOptions, LocalSpace
-from vcycled.spaces.local.process import pid_of
+from vcycled.spaces.local.process import is_alive, pid_of
 
 SPACE = "test.local"
 NAME = f"vcycle-prod-{os.urandom(5).hex()}"
 """Of this run of the tests only: others may be running beside it."""
 FOREVER = "#!/bin/sh\nexec sleep 600\n"
-PATIENCE_S = 30
+PATIENCE_S = 60
 BARE = LocalOptions(sandbox="none", allow_root_without_sandbox=True)
 """Machines without a sandbox."""
 
@@ -57,6 +58,10 @@ class LocalHost:
     def shim_pid(self, name: str) -> int:
         """Return the pid of a machine's shim."""
         return pid_of((self.of(name) / "shim").read_text(encoding="utf-8"))
+
+    def is_over(self, name: str) -> bool:
+        """Return whether the shim of a machine has ended."""
+        return not is_alive((self.of(name) / "shim").read_text(encoding="utf-8").strip())
 
     def processes(self, mark: str = "") -> list[int]:
         """Return the processes with this host's folder, or `mark`, in argument or variable."""
@@ -148,6 +153,17 @@ def why_no_sandbox() -> str:
 
 
 def needs_sandbox() -> None:
-    """Skip the test if this host can run no sandbox."""
+    """Skip the test if the kernel of this host gives nobody a sandbox."""
     if why := why_no_sandbox():
+        others = [
+            "unshare",
+            "--user",
+            "--map-root-user",
+            "--fork",
+            "--pid",
+            "--mount-proc",
+            "true",
+        ]
+        done = subprocess.run(others, capture_output=True, check=False, timeout=60)
+        assert done.returncode != 0, f"unshare can do it, but: {why}"
         pytest.skip(why)

@@ -267,9 +267,12 @@ def test_an_identity_is_of_one_process_only() -> None:
         assert process.is_of_this_boot(identity)
         assert identity != process.own()
         process.terminate(identity.replace(" ", " 1", 1))
-        assert process.is_alive(identity)
-        process.terminate(identity)
+        assert child.stdin is not None
         assert child.stdout is not None
+        child.stdin.write(b"still here\n")
+        child.stdin.flush()
+        assert child.stdout.readline() == b"still here\n"
+        process.terminate(identity)
         assert child.stdout.read() == b""
         os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
         assert not process.is_alive(identity)

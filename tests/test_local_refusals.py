@@ -154,7 +154,7 @@ def test_a_machine_is_removed_by_one_of_two_managers(host: LocalHost) -> None:
     space = host.space(options=replace(BARE, delete_delay_seconds=600))
     space.create(asked(user_data="#!/bin/sh\n"))
     wait_for(space, NAME, MachineState.SHUTDOWN)
-    until(lambda: not host.processes())
+    until(lambda: host.is_over(NAME))
     space.delete(NAME)
     host.clock = clock = Calling()
     late = host.space(options=BARE)
@@ -209,6 +209,18 @@ def test_limits_are_held_when_many_ask_at_once(
     assert spaces[0].limits() == Limits(
         processors=options.quota_processors, machines=options.quota_machines
     )
+
+
+def test_many_that_ask_for_one_name_get_one_machine(host: LocalHost) -> None:
+    """Its user_data is run once."""
+    space = host.space(options=BARE)
+    user_data = "#!/bin/sh\necho once\n"
+    with ThreadPoolExecutor(max_workers=8) as pool:
+        ids = set(pool.map(lambda _: space.create(asked(user_data=user_data)), range(8)))
+    machine = wait_for(space, NAME, MachineState.SHUTDOWN)
+    assert ids == {machine.cloud_id}
+    until(lambda: not (host.of(NAME) / "fs").exists())
+    assert host.console(NAME) == "once\n"
 
 
 def test_what_has_ended_takes_quota_but_no_capacity(host: LocalHost) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import resource
 import signal
 import subprocess
 import sys
@@ -170,6 +171,19 @@ def test_a_machine_finds_its_features_and_nothing_of_ours(
     assert set(found) - shell == set(expected) | ours
 
 
+def test_a_machine_writes_no_cores_and_yields_to_the_host(
+    space: LocalSpace, host: LocalHost
+) -> None:
+    """Whatever the manager may do."""
+    allowed = resource.getrlimit(resource.RLIMIT_CORE)
+    resource.setrlimit(resource.RLIMIT_CORE, (allowed[1], allowed[1]))
+    try:
+        script = "#!/bin/bash\nulimit -c; nice; cat /proc/self/oom_score_adj\n"
+        assert ended(space, host, script).split() == ["0", "10", "500"]
+    finally:
+        resource.setrlimit(resource.RLIMIT_CORE, allowed)
+
+
 def test_broken_pipes_kill_as_they_do_elsewhere(space: LocalSpace, host: LocalHost) -> None:
     """Python ignores SIGPIPE; a machine must not inherit that."""
     assert ended(space, host, "#!/bin/bash\nyes | head -1\necho ${PIPESTATUS[0]}\n") == "y\n141\n"
@@ -187,6 +201,7 @@ def test_a_secret_in_the_user_data_is_seen_by_nobody(space: LocalSpace, host: Lo
     ]
     assert [path.stat().st_mode & 0o077 for path in holders] == [0]
     assert host.of(NAME).stat().st_mode & 0o077 == 0
+    assert (host.of(NAME) / "fs").stat().st_mode & 0o077 == 0
     assert (host.folder / SPACE).stat().st_mode & 0o077 == 0
     space.delete(NAME)
     until(lambda: space.find(NAME) is None)
