@@ -19,9 +19,7 @@ demo: $(STAMP)  ## two minutes of the manager at work on this machine
 	$(BIN)/python -m vcycled.demo
 
 test: $(STAMP)  ## run every test that needs no outside service
-	$(BIN)/coverage erase
-	$(BIN)/coverage run -m pytest -m 'not live'
-	$(BIN)/coverage combine --quiet
+	$(BIN)/python -m pytest -m 'not live' --numprocesses 3 --cov --cov-report=
 	$(BIN)/coverage report
 
 test-live: $(STAMP)  ## the tests that start a service themselves (PostgreSQL)

@@ -140,7 +140,10 @@ def test_a_machine_s_life_is_published_and_accounted_once(world: World) -> None:
     assert not folder.exists()
     retired = world.tree.layout.deleted(SPACE) / name
     assert (retired / "joboutputs/shutdown_message").read_text().startswith("200")
-    assert len(list(world.queue.archived())) == 1
+    (element,) = world.queue.archived()
+    record = (world.queue.archive / element).read_text()
+    assert "GlobalUserName: /DC=org/DC=example/DC=space\n" in record
+    assert "LocalUserId: manager.example.org\n" in record
     assert len(list(world.queue.outgoing.glob("*/*"))) == 1
     assert world.audit() == []
 

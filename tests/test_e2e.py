@@ -65,6 +65,8 @@ def check(site: Installation, *, at_least: int) -> None:
     problems = audit(
         truth, [each for each in intervals if each.uuid in known], site.queue, now=site.clock.now()
     )
+    # A file that a killed manager had begun stays hidden from ssmsend, which removes it in time.
+    problems = tuple(each for each in problems if ".tmp:" not in each)
     assert [each for each in problems if not any(o.uuid in each for o in others)] == []
     assert site.here() == ()
     assert not any(Layout(site.scene.root).current(SPACE).iterdir())

@@ -680,9 +680,11 @@ def test_a_delete_order_marks_the_machine() -> None:
     """An order for a machine that is not there is answered in the story, not forgotten."""
     here = order(OrderKind.DELETE, machine=machine().name)
     lost = order(OrderKind.DELETE, machine="vcycle-prod-nosuchone0", id=9)
-    changes = obey(replace(records(machine()), orders=(here, lost)), now=T0)
+    failing = machine(delete_attempts=5, delete_attempt_at=T0 - 1)
+    changes = obey(replace(records(failing), orders=(here, lost)), now=T0)
     assert changes is not None
     assert only(changes).is_delete_ordered
+    assert only(changes).delete_attempt_at is None
     assert changes.done_orders == (7, 9)
     assert "no such machine" in changes.events[1].detail
 

@@ -217,6 +217,27 @@ def test_a_database_that_fails_for_a_while_stops_nothing_for_good(
     assert site.store.records(A).memory != SpaceMemory(space=A)
 
 
+def test_a_claim_that_is_lost_holds_creation(site: Site, caplog: pytest.LogCaptureFixture) -> None:
+    """Two managers on one database would pass the limits together."""
+    site.write(site.space(A, limit=2))
+    site.start()
+    site.until(lambda: len(site.clouds[A].here) == 2)
+    assert site.store is not None
+    real, site.store.claim = site.store.claim, unclaimed  # type: ignore[method-assign]
+    site.until(lambda: "claim-lost" in caplog.text)
+    site.write(site.space(A, limit=4))
+    listed = site.listings(A)
+    site.until(lambda: site.listings(A) > listed + 1)
+    assert len(site.clouds[A].here) == 2
+    site.store.claim = real  # type: ignore[method-assign] # as it was
+    site.until(lambda: len(site.clouds[A].here) == 4)
+
+
+def unclaimed() -> None:
+    """Say that another manager is here."""
+    raise StoreError("another manager has this database")
+
+
 def broken(space: str) -> Records:
     """Fail as a database that is away."""
     raise StoreError(f"no answer for {space}")

@@ -45,7 +45,7 @@ def terms_of(space: SpaceConfig, kind: MachinetypeConfig, *, host: str) -> Terms
         is_published=site is not None,
         submit_host=submit_host_name(space.name, host),
         manager_host=host,
-        global_user=global_user_name(host),
+        global_user=global_user_name(space.name),
         fqan=options.accounting_fqan or "",
         power_per_processor=power,
         power_unit=unit,
@@ -69,7 +69,7 @@ def terms_of_lost(space: SpaceConfig, machinetype: str, *, host: str) -> Terms:
         is_published=site is not None,
         submit_host=submit_host_name(space.name, host),
         manager_host=host,
-        global_user=global_user_name(host),
+        global_user=global_user_name(space.name),
     )
 
 

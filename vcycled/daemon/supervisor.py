@@ -71,6 +71,8 @@ class Supervisor:
         """By space: which limits vanished from the configuration, and when."""
         self._teams: dict[str, _Team] = {}
         self._stop = threading.Event()
+        self._unclaimed = ""
+        """Why another manager may be at the same database; empty if it is ours."""
         self._is_stopping = False
         self._reopen: Callable[[], None] | None = None
         self._kept_house_at: int | None = None
@@ -100,12 +102,24 @@ class Supervisor:
         reopen, self._reopen = self._reopen, None
         if reopen is not None:
             reopen()
+        self._keep_claim()
         self._heed_config()
         for space in self._config.spaces:
             self._staff(space)
         self._release()
         self._heed_orders()
         self._keep_house()
+
+    def _keep_claim(self) -> None:
+        """Hold creation everywhere while it is not certain that the database is ours alone."""
+        try:
+            self._outfit.store.claim()
+        except StoreError as error:
+            if not self._unclaimed:
+                self._outfit.log.error("claim-lost", error=str(error))
+            self._unclaimed = str(error)
+        else:
+            self._unclaimed = ""
 
     def _heed_config(self) -> None:
         outfit = self._outfit
@@ -171,7 +185,9 @@ class Supervisor:
         return None
 
     def _held(self, space: SpaceConfig) -> str:
-        """Return why nothing may be created: limits that vanished less than a cycle ago."""
+        """Return why nothing may be created: no claim, or limits that vanished a moment ago."""
+        if self._unclaimed:
+            return self._unclaimed
         why, since = self._lost.get(space.name, ("", 0))
         is_fresh = self._outfit.clock.now() - since < space.options.cycle_seconds
         return why if is_fresh else ""

@@ -111,7 +111,7 @@ class Machine:
     """First complete listing that omitted it."""
     missing_listings: int = 0
     delete_reason: str = ""
-    """Why we last asked the cloud to delete it; empty if we never did."""
+    """Why we first asked the cloud to delete it while it had not ended; empty if we never did."""
     delete_attempts: int = 0
     delete_attempt_at: int | None = None
     is_delete_acknowledged: bool = False

@@ -31,7 +31,7 @@ def obey(records: Records, *, now: int) -> Changes | None:
             machine = machines.get(order.machine)
             said = "no such machine now" if machine is None else "it will be deleted"
             if machine is not None:
-                ordered[machine.uuid] = replace(machine, is_delete_ordered=True)
+                ordered[machine.uuid] = _ordered(machine)
         events.append(
             Event(
                 at=now,
@@ -49,6 +49,11 @@ def obey(records: Records, *, now: int) -> Changes | None:
         done_orders=tuple(order.id for order in records.orders),
         events=tuple(events),
     )
+
+
+def _ordered(machine: Machine) -> Machine:
+    """Return `machine` to be deleted at once, whatever attempts failed before."""
+    return replace(machine, is_delete_ordered=True, delete_attempts=0, delete_attempt_at=None)
 
 
 def _drain(drains: dict[str, Drain], order: Order) -> str:

@@ -42,8 +42,9 @@ class ManagerOptions:
     pid_file: Path | None = optional(
         ABSOLUTE,
         default_text="ROOT/vcycled.pid",
-        help="""File with the process number of vcycled; locked while it runs, so that no second
-        copy starts. A file left over from a crash does no harm. Read when vcycled starts.""",
+        help="""File with the process number of vcycled. A file left over from a crash does no
+        harm: what keeps a second copy from starting is a lock on ROOT/vcycled.lock. Read when
+        vcycled starts.""",
     )
     installation_id: str | None = optional(
         matching(r"[A-Za-z0-9._-]{1,64}", "1 to 64 of A-Z a-z 0-9 . _ -"),
