@@ -14,8 +14,9 @@ A module is in when its subclass of `vcycled.testing.contract.SpaceContract` pas
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import ClassVar
 
 from vcycled.clock import Clock
@@ -26,6 +27,9 @@ __all__ = [
     "Clock",
     "CreateRequest",
     "Flavor",
+    "ImageFile",
+    "ImageStore",
+    "Leftover",
     "Limits",
     "ListedMachine",
     "MachineState",
@@ -34,6 +38,7 @@ __all__ = [
     "Refused",
     "Space",
     "SpaceError",
+    "StoredImage",
     "Unavailable",
 ]
 
@@ -56,10 +61,77 @@ class CreateRequest:
     user_data: bytes
     tags: Mapping[str, str]
     image: str = ""
-    """`root_image` as configured."""
+    """`root_image` as configured if the cloud has it, else `image:ID` of what was uploaded."""
     public_key: str = ""
     """One line of OpenSSH public key, or empty."""
     volume_gb: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Leftover:
+    """Something of ours in the cloud that is no machine and that no machine uses any more."""
+
+    kind: str
+    """As the field calls it: `volume`, `keypair`."""
+    id: str
+    name: str = ""
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageFile:
+    """A disk image on this host that the cloud is to have."""
+
+    name: str
+    path: Path
+    format: str
+    """`raw`, `qcow2` or `iso`."""
+    size_bytes: int
+    tags: Mapping[str, str]
+    """Must come back in `StoredImage.tags`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredImage:
+    """An image that some installation of ours uploaded to the cloud."""
+
+    id: str
+    name: str
+    is_ready: bool
+    """False while it is uploaded, and for ever if that was cut short."""
+    is_used: bool
+    """True if a machine of the last listing was made of it."""
+    size_bytes: int
+    created_at: int | None
+    tags: Mapping[str, str]
+
+
+class ImageStore(ABC):
+    """Where a cloud keeps images: the part of a space that takes root images from this host.
+
+    `upload` runs in a thread of its own, beside the other calls, and may take hours.
+    """
+
+    @abstractmethod
+    def images(self) -> Sequence[StoredImage]:
+        """Return the images that carry the tag `vcycle_installation`, whatever its value."""
+
+    @abstractmethod
+    def upload(self, image: ImageFile, progress: Callable[[int], None]) -> str:
+        """Upload a file, streamed, and return the id of the image once it can be used.
+
+        Args:
+            image: what to upload.
+            progress: told every now and then how many bytes have gone.
+
+        Raises:
+            SpaceError: it did not get there; what is left of it, if anything, is listed as an
+                image that is not ready.
+        """
+
+    @abstractmethod
+    def delete_image(self, image_id: str) -> None:
+        """Delete an image; one that is gone already is fine."""
 
 
 class Space(ABC):
@@ -69,6 +141,8 @@ class Space(ABC):
     """Options class (see vcycled.options) of what this API adds to a [space] section."""
     needs_image: ClassVar[bool] = True
     """False if machinetypes need no root_image here."""
+    user_data_limit: ClassVar[int | None] = None
+    """Most bytes of user_data that the cloud takes; None if it does not say."""
 
     @abstractmethod
     def __init__(self, name: str, options: object, *, clock: Clock) -> None:
@@ -125,6 +199,36 @@ class Space(ABC):
     @abstractmethod
     def delete(self, name: str, cloud_id: str = "") -> None:
         """Ask for a machine to be deleted, without waiting; one that is gone already is fine."""
+
+    def console(self, name: str, cloud_id: str) -> str:  # noqa: ARG002 - most have none
+        """Return the last lines of the machine's console, or "" if the cloud has none.
+
+        Asked of machines that failed to start, before they are deleted.
+        """
+        return ""
+
+    def notices(self) -> Sequence[str]:
+        """Return what a person should know though all works, as a credential that ends soon.
+
+        One sentence each, the same every time while it is so; costs no call.
+        """
+        return ()
+
+    def image_store(self) -> ImageStore | None:
+        """Return where images of this host can be uploaded; None if they cannot."""
+        return None
+
+    def leftovers(self, public_keys: Collection[str]) -> Sequence[Leftover]:  # noqa: ARG002
+        """Return what of ours is left that no machine uses: volumes, key pairs.
+
+        Args:
+            public_keys: those that machinetypes use today, so not left over.
+        """
+        return ()
+
+    def remove(self, leftover: Leftover) -> None:
+        """Delete a leftover; one that is gone already is fine."""
+        raise NotImplementedError(leftover.kind)
 
     def close(self) -> None:  # noqa: B027 - most have nothing to release
         """Release connections; the machines stay."""

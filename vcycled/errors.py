@@ -79,11 +79,23 @@ class SpaceError(VcycleError):
 
 
 class Unavailable(SpaceError):
-    """No answer, or one that may be better later. The outcome of a `create` is then unknown."""
+    """No answer, or one that may be better later.
 
-    def __init__(self, operation: str, detail: str, *, retry_after_s: int | None = None) -> None:
+    The outcome of a `create` is then unknown, unless `is_undone` says that surely nothing was
+    made: it was never sent, or turned away before it was looked at.
+    """
+
+    def __init__(
+        self,
+        operation: str,
+        detail: str,
+        *,
+        retry_after_s: int | None = None,
+        is_undone: bool = False,
+    ) -> None:
         super().__init__(operation, detail)
         self.retry_after_s = retry_after_s
+        self.is_undone = is_undone
 
 
 class Refused(SpaceError):

@@ -83,4 +83,6 @@ class ListedMachine:
     """What went wrong, as the cloud says it, for FAILED machines."""
     lacks_capacity: bool = False
     """True if `fault` means that the cloud had no room for this flavor in this zone."""
+    lacks_quota: bool = False
+    """True if `fault` means that a quota of the project (ports, volumes, …) is used up."""
     tags: Mapping[str, str] = field(default_factory=dict)
