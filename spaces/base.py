@@ -13,6 +13,7 @@ A module is in when its subclass of `vcycled.testing.contract.SpaceContract` pas
 
 from __future__ import annotations
 
+import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -40,6 +41,7 @@ __all__ = [
     "SpaceError",
     "StoredImage",
     "Unavailable",
+    "owner_mark",
 ]
 
 
@@ -69,13 +71,27 @@ class CreateRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Leftover:
-    """Something of ours in the cloud that is no machine and that no machine uses any more."""
+    """Something that an installation of ours left in the cloud: no machine, and used by none.
+
+    The manager removes what is its own: by the tag `vcycle_installation` or, for what can bear no
+    tags, by the mark in its name.
+    """
 
     kind: str
     """As the field calls it: `volume`, `keypair`."""
     id: str
     name: str = ""
     tags: Mapping[str, str] = field(default_factory=dict)
+    owner_mark: str = ""
+    """`owner_mark` of the installation, as the name tells it; empty where tags do."""
+
+
+def owner_mark(installation: str) -> str:
+    """Return 12 hex digits that stand for an installation in names that take no more.
+
+    A key pair, which no cloud lets us tag, is called `vcycle-MARK-HASH-OF-THE-KEY`.
+    """
+    return hashlib.sha256(installation.encode()).hexdigest()[:12]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -219,7 +235,10 @@ class Space(ABC):
         return None
 
     def leftovers(self, public_keys: Collection[str]) -> Sequence[Leftover]:  # noqa: ARG002
-        """Return what of ours is left that no machine uses: volumes, key pairs.
+        """Return what installations of ours left that no machine uses: volumes, key pairs.
+
+        One of another installation may be among them if tag or mark tell so; what bears neither
+        is somebody else's. Asked for every ten minutes or so.
 
         Args:
             public_keys: those that machinetypes use today, so not left over.
