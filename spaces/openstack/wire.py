@@ -1,0 +1,151 @@
+"""The last step before the network: every request is paced, counted, timed, and read to its end.
+
+It sits below keystoneauth, as the transport of its session, so that logins and discovery count as
+well, and so that what goes wrong on the wire comes up as ours, with what it means.
+"""
+
+from __future__ import annotations
+
+import itertools
+import ssl
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from urllib.parse import urlsplit
+
+import requests
+from keystoneauth1.session import TCPKeepAliveAdapter
+from urllib3.exceptions import MaxRetryError, NameResolutionError, NewConnectionError
+
+from vcycled.errors import Refused, SpaceError, Unavailable
+from vcycled.pace import Pace
+
+CONNECT_TIMEOUT_S = 10
+"""Longest wait [s] for a connection."""
+_POOL = 64
+"""Connections kept open to each host: more than there are threads for a space."""
+
+_BEFORE_SENDING = ("HANDSHAKE", "VERSION", "PROTOCOL", "CERTIFICATE")
+"""In the reasons of TLS errors that come up before anything was sent."""
+
+
+class Wire(TCPKeepAliveAdapter):
+    """A transport of requests that raises SpaceError and nothing else."""
+
+    def __init__(self, pace: Pace, *, read_timeout_s: float) -> None:
+        self.pace = pace
+        self._timeout_s = (CONNECT_TIMEOUT_S, read_timeout_s)
+        self._calls = itertools.count()
+        self._sent = 0
+        self._here = threading.local()
+        super().__init__(pool_maxsize=_POOL)
+
+    @property
+    def calls(self) -> int:
+        """How many requests were sent."""
+        return self._sent
+
+    @contextmanager
+    def doing(self, operation: str) -> Iterator[None]:
+        """Let the requests of this thread be part of an operation, for its errors to say so."""
+        self._here.operation = operation
+        yield
+
+    def send(
+        self,
+        request: requests.PreparedRequest,
+        stream: bool = False,
+        timeout: float | tuple[float, float] | tuple[float, None] | None = None,
+        verify: bool | str = True,
+        cert: bytes | str | tuple[bytes | str, bytes | str] | None = None,
+        proxies: Mapping[str, str] | None = None,
+    ) -> requests.Response:
+        """Send a request when its turn has come, and return the whole answer.
+
+        Raises:
+            Unavailable: there was no whole answer, or the cloud asked for a pause.
+            Refused: the certificate of the cloud is not trusted, or a file of ours is not there.
+        """
+        operation = getattr(self._here, "operation", "connect")
+        self.pace.take(operation)
+        self._sent = next(self._calls) + 1
+        try:
+            response = super().send(
+                request,
+                stream=stream,
+                timeout=self._timeout_s,
+                verify=verify,
+                cert=cert,
+                proxies=proxies,
+            )
+            if not stream:
+                _ = response.content
+        except OSError as error:  # those of requests are OSErrors too
+            raise of_failure(operation, error, str(request.url), self._timeout_s[1]) from None
+        return response
+
+
+def of_failure(operation: str, error: OSError, url: str, read_timeout_s: float) -> SpaceError:
+    """Return what it means that there was no whole answer.
+
+    The text of the error itself is not shown: it may hold a URL with a password of a proxy.
+    """
+    place = _place(url)
+    if isinstance(error, requests.exceptions.SSLError):
+        return _of_tls(operation, error, place)
+    if isinstance(error, requests.exceptions.ConnectTimeout):
+        detail = f"no connection to {place} within {CONNECT_TIMEOUT_S} s"
+        return Unavailable(operation, detail, is_undone=True)
+    if isinstance(error, requests.exceptions.Timeout):
+        return Unavailable(operation, f"no answer from {place} within {read_timeout_s:g} s")
+    if never := _never_connected(error, place):
+        return Unavailable(operation, never, is_undone=True)
+    if isinstance(
+        error, requests.exceptions.ConnectionError | requests.exceptions.ChunkedEncodingError
+    ):
+        return Unavailable(operation, f"the connection to {place} was cut before the whole answer")
+    if isinstance(error, requests.exceptions.RequestException):
+        return Refused(operation, f"{place} cannot be called ({type(error).__name__})")
+    return Refused(operation, f"a certificate file cannot be read: {error.strerror or error}")
+
+
+def _never_connected(error: OSError, place: str) -> str:
+    """Return in words why there was no connection; "" if there was one."""
+    cause = error.args[0] if error.args else None
+    reason = cause.reason if isinstance(cause, MaxRetryError) else cause
+    if isinstance(reason, NameResolutionError):
+        return f"there is no address for {place}"
+    if isinstance(reason, NewConnectionError):
+        low = reason.__cause__
+        why = low.strerror if isinstance(low, OSError) and low.strerror else "no route"
+        return f"no connection to {place}: {why}"
+    return ""
+
+
+def _of_tls(operation: str, error: OSError, place: str) -> SpaceError:
+    for each in _chain(error):
+        if isinstance(each, ssl.SSLCertVerificationError):
+            why = each.verify_message or "it does not fit"
+            return Refused(operation, f"the certificate of {place} is not trusted: {why}")
+        if isinstance(each, ssl.SSLError):
+            reason = each.reason or "the connection was cut"
+            is_undone = any(word in reason for word in _BEFORE_SENDING)
+            detail = f"no TLS connection to {place}: {reason.replace('_', ' ').lower()}"
+            return Unavailable(operation, detail, is_undone=is_undone)
+    return Unavailable(operation, f"no TLS connection to {place}")
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    """Return an error and those it was made of."""
+    while error is not None:
+        yield error
+        inner = error.args[0] if error.args else None
+        if isinstance(inner, MaxRetryError):
+            inner = inner.reason
+        error = inner if isinstance(inner, BaseException) else error.__cause__ or error.__context__
+
+
+def _place(url: str) -> str:
+    parts = urlsplit(url)
+    host = parts.hostname or "the cloud"
+    return host if parts.port is None else f"{host}:{parts.port}"
