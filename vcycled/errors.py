@@ -5,6 +5,7 @@
     ├── OperatorError          the operator, about the command just given
     ├── StoreError             the manager, when the database answers again
     ├── UserDataError          the VO or the operator: this machinetype has no user_data now
+    ├── ImageError             the VO or the operator: this root image cannot be used now
     └── SpaceError             what a cloud said; spaces raise these and nothing else
         ├── Unavailable        the manager, at the next cycle (or after `retry_after_s`)
         ├── Refused            a person: the cloud will not do this however often it is asked
@@ -63,6 +64,10 @@ class StoreError(VcycleError):
 
 class UserDataError(VcycleError):
     """The user_data of a machinetype could not be made; the text says why."""
+
+
+class ImageError(VcycleError):
+    """A root image of this host or of a web server cannot be used; the text says why."""
 
 
 class SpaceError(VcycleError):

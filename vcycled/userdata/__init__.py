@@ -10,8 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from vcycled.download import Patience
 from vcycled.errors import UserDataError
-from vcycled.userdata.fetch import PATIENCE, Patience
+from vcycled.userdata.fetch import PATIENCE
 from vcycled.userdata.jinja import render
 from vcycled.userdata.source import read_file, read_template
 from vcycled.userdata.substitute import substitute

@@ -8,8 +8,9 @@ import stat
 from dataclasses import dataclass
 from pathlib import Path
 
+from vcycled.download import Patience, shown
 from vcycled.errors import UserDataError
-from vcycled.userdata.fetch import MOST_BYTES, Patience, fetch, shown
+from vcycled.userdata.fetch import MOST_BYTES, fetch
 
 _READ = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
 
