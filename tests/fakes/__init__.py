@@ -1,0 +1,1 @@
+"""Clouds of our own for tests, at the level of their protocol."""
