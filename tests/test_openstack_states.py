@@ -13,14 +13,15 @@ from vcycled.spaces.openstack.states import (
     state_of,
 )
 
-STATUSES = (
+_STATUSES = (
     "ACTIVE BUILD DELETED ERROR HARD_REBOOT MIGRATING PASSWORD PAUSED REBOOT REBUILD RESCUE"
     " RESIZE REVERT_RESIZE SHELVED SHELVED_OFFLOADED SHUTOFF SOFT_DELETED SUSPENDED UNKNOWN"
     " VERIFY_RESIZE"
-).split()
+)
+STATUSES = _STATUSES.split()
 """The statuses of "Server concepts" in the Compute API guide, and the two of shelved servers."""
 
-TASKS = (
+_TASKS = (
     "scheduling block_device_mapping networking spawning image_snapshot image_snapshot_pending"
     " image_pending_upload image_uploading image_backup updating_password resize_prep"
     " resize_migrating resize_migrated resize_finish resize_reverting resize_confirming rebooting"
@@ -29,7 +30,8 @@ TASKS = (
     " rebuild_block_device_mapping rebuild_spawning migrating deleting soft-deleting restoring"
     " shelving shelving_image_pending_upload shelving_image_uploading shelving_offloading"
     " unshelving"
-).split()
+)
+TASKS = _TASKS.split()
 """Every constant of nova/compute/task_states.py."""
 
 STARTING, RUNNING, SHUTDOWN, DELETING, FAILED, UNKNOWN = MachineState
