@@ -1,10 +1,14 @@
-"""A whole manager for one space on a cloud in memory: real store, tree and queue, time by hand."""
+"""A whole manager for one space on a simulated cloud: real store, tree and queue, time by hand.
+
+`World` has its cloud in memory; `tests/openstack_world.py` has one that speaks HTTP.
+"""
 
 from __future__ import annotations
 
 import os
 import random
-from collections.abc import Callable
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,6 +23,7 @@ from vcycled.cycle import Context, Outcome, SpaceCycle
 from vcycled.machinedir import MachineDir
 from vcycled.model import Machine
 from vcycled.options import Amount
+from vcycled.spaces.base import Space
 from vcycled.spaces.memory import MemoryCloud, MemoryOptions, MemorySpace, Truth
 from vcycled.store import Store
 from vcycled.testing.clock import FakeClock
@@ -47,8 +52,10 @@ def kind(name: str = "prod", **changes: Any) -> MachinetypeConfig:  # noqa: ANN4
     )
 
 
-class World:
+class AnyWorld(ABC):
     """One installation; `restart` kills its manager and starts another on what is left."""
+
+    api = "memory"
 
     def __init__(
         self,
@@ -60,14 +67,14 @@ class World:
         root.mkdir(exist_ok=True)
         self.root = root
         self.clock = FakeClock()
-        self.cloud = MemoryCloud(self.clock, start_seconds=30)
+        self.open_cloud()
         self.seed = 0
         self.unseen = 60
         """How far a time can be off: the longest that nobody looked."""
-        usual = Options(api="memory", gocdb_sitename="SITE", max_creations_per_cycle=Amount(100))
+        usual = Options(api=self.api, gocdb_sitename="SITE", max_creations_per_cycle=Amount(100))
         self.config = SpaceConfig(
             name=SPACE,
-            api="memory",
+            api=self.api,
             options=replace(usual, **{"processors_limit": 10, **options}),
             api_options=MemoryOptions(),
             machinetypes=kinds or (kind(),),
@@ -84,6 +91,22 @@ class World:
         self.store = self._open_store()
         self.manager = self.new_cycle()
 
+    @abstractmethod
+    def open_cloud(self) -> None:
+        """Make the cloud, by the clock that is there already."""
+
+    @abstractmethod
+    def new_space(self) -> Space:
+        """Return one more view of the cloud."""
+
+    @abstractmethod
+    def ours(self) -> Mapping[str, str]:
+        """Return the names of what the cloud holds of ours, by its id."""
+
+    @abstractmethod
+    def runs(self) -> Sequence[Ran]:
+        """Return how each machine of ours ran that did and is gone."""
+
     def _open_store(self) -> Store:
         return Store.open(f"sqlite:///{self.root}/vcycle.db", clock=self.clock)
 
@@ -92,7 +115,7 @@ class World:
         self.seed += 1
         context = Context(
             name=SPACE,
-            space=MemorySpace(self.cloud),
+            space=self.new_space(),
             store=self.store,
             tree=self.tree,
             queue=self.queue,
@@ -150,15 +173,10 @@ class World:
         """What the store holds that is not gone, by name."""
         return tuple(sorted(self.store.records(SPACE).machines, key=lambda each: each.name))
 
-    @property
-    def here(self) -> tuple[Truth, ...]:
-        """What the cloud holds of ours."""
-        return tuple(each for each in self.cloud.here if each.request is not None)
-
     def all_here(self, do: Callable[[str], None]) -> None:
         """Do something to every machine of ours in the cloud, by name."""
-        for truth in self.here:
-            do(truth.listed.name)
+        for name in tuple(self.ours().values()):
+            do(name)
 
     @property
     def folders(self) -> Path:
@@ -192,16 +210,38 @@ class World:
 
     def audit(self) -> list[str]:
         """Compare the cloud's truth with store, tree and queue; return what is wrong."""
-        known = {machine.cloud_id: machine for machine in self.machines}
-        wrong = [
-            f"leaked: {truth.listed.name}"
-            for truth in self.here
-            if truth.listed.cloud_id not in known
-        ]
-        ran = [self._ran(truth) for truth in self.cloud.truth if truth.request is not None]
+        known = {machine.cloud_id for machine in self.machines}
+        wrong = [f"leaked: {name}" for key, name in self.ours().items() if key not in known]
         intervals = [each.interval for each in self.store.intervals() if each.interval.is_final]
-        wrong += audit([each for each in ran if each], intervals, self.queue, now=self.clock.now())
-        return wrong
+        return [*wrong, *audit(self.runs(), intervals, self.queue, now=self.clock.now())]
+
+
+class World(AnyWorld):
+    """One on a cloud in memory."""
+
+    cloud: MemoryCloud
+
+    def open_cloud(self) -> None:
+        """Make a cloud whose machines run after 30 seconds."""
+        self.cloud = MemoryCloud(self.clock, start_seconds=30)
+
+    def new_space(self) -> Space:
+        """Return one more view of it."""
+        return MemorySpace(self.cloud)
+
+    def ours(self) -> Mapping[str, str]:
+        """Return the names of what the cloud holds of ours, by its id."""
+        return {each.listed.cloud_id: each.listed.name for each in self.here}
+
+    def runs(self) -> Sequence[Ran]:
+        """Return how each machine of ours ran that did and is gone."""
+        ran = [self._ran(truth) for truth in self.cloud.truth if truth.request is not None]
+        return [each for each in ran if each]
+
+    @property
+    def here(self) -> tuple[Truth, ...]:
+        """What the cloud holds of ours."""
+        return tuple(each for each in self.cloud.here if each.request is not None)
 
     def _ran(self, truth: Truth) -> Ran | None:
         """Return how a machine that is gone ran; None if it never did or is still there."""
