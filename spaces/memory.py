@@ -21,6 +21,7 @@ from vcycled.spaces.base import (
     Clock,
     CreateRequest,
     Flavor,
+    ImageStore,
     Limits,
     ListedMachine,
     MachineState,
@@ -30,6 +31,7 @@ from vcycled.spaces.base import (
     SpaceError,
     Unavailable,
 )
+from vcycled.spaces.memory_images import MemoryImages
 
 FLAVORS = (
     Flavor(name="small", processors=1, memory_mb=2048),
@@ -110,6 +112,13 @@ class MemoryCloud:
         self._failures: dict[str, deque[SpaceError]] = defaultdict(deque)
         self._lost: Counter[str] = Counter()
         self._gates: dict[str, threading.Event] = {}
+        self.images: MemoryImages | None = None
+        """None if the cloud takes no images; see `take_images`."""
+
+    def take_images(self) -> MemoryImages:
+        """Let the cloud take images from now on; return what a test does to them."""
+        self.images = MemoryImages(self._clock, self.call, self._used_images)
+        return self.images
 
     # What a test does to machines, by name.
 
@@ -123,11 +132,17 @@ class MemoryCloud:
         now = self._clock.now()
         self.change(name, lambda was: replace(was, state=MachineState.SHUTDOWN, stopped_at=now))
 
-    def fail(self, name: str, fault: str = "No valid host was found") -> None:
+    def fail(
+        self, name: str, fault: str = "No valid host was found", *, lacks_quota: bool = False
+    ) -> None:
         """Let a machine go into error."""
-        failed = MachineState.FAILED
         now = self._clock.now()
-        self.change(name, lambda was: replace(was, state=failed, stopped_at=now, fault=fault))
+
+        def failed(was: ListedMachine) -> ListedMachine:
+            ended = replace(was, state=MachineState.FAILED, stopped_at=now)
+            return replace(ended, fault=fault, lacks_quota=lacks_quota)
+
+        self.change(name, failed)
 
     def doubt(self, name: str) -> None:
         """Let the cloud lose sight of a machine's state."""
@@ -279,6 +294,10 @@ class MemoryCloud:
             if self.delete_seconds is not None:
                 self._later(now + self.delete_seconds, truth, None)
 
+    def _used_images(self) -> frozenset[str]:
+        requests = (truth.request for truth in self._by_id.values())
+        return frozenset(each.image.removeprefix("image:") for each in requests if each)
+
     def _new_id(self) -> str:
         return f"id-{next(self._numbers):08}"
 
@@ -385,6 +404,10 @@ class MemorySpace(Space):
         with self._call("delete"):
             if truth := self._cloud.look_up(name, cloud_id):
                 self._cloud.end(truth)
+
+    def image_store(self) -> ImageStore | None:
+        """Return the cloud's images; None unless it takes some."""
+        return self._cloud.images
 
     @property
     def calls(self) -> int:
