@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 from vcycled.options import SECRET, Secret, option, optional, whole
 from vcycled.spaces.base import Space
@@ -37,7 +38,7 @@ class DemoOptions:
 class DemoSpace(Space):
     """Never made: configurations look only at the class."""
 
-    Options = DemoOptions
+    Options: ClassVar[type] = DemoOptions
     needs_image = False
 
 

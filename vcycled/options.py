@@ -18,7 +18,7 @@ import math
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar, cast
+from typing import Generic, Protocol, TypeVar, cast, runtime_checkable
 
 T = TypeVar("T")
 
@@ -77,6 +77,15 @@ class Row:
     old_names: tuple[str, ...]
     is_secret: bool
     default_text: str
+
+
+@runtime_checkable
+class Judging(Protocol):
+    """An options class, of a space, that finds what does not go together in its values."""
+
+    def problems(self) -> Iterable[tuple[str, str]]:
+        """Return each problem as the option to change ("" is the section) and what is wrong."""
+        ...
 
 
 _KEY = "vcycle.option"

@@ -4,12 +4,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import IO, TypeVar
+from dataclasses import dataclass, field
+from typing import Protocol, TypeVar
 
 from vcycled.errors import Unavailable
 
 T = TypeVar("T")
+
+
+class Source(Protocol):
+    """What is uploaded, such as an open file."""
+
+    def read(self, size: int = -1, /) -> bytes:
+        """Return the next bytes, at most `size` if that is not negative; none at the end."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,10 +27,10 @@ class Ask:
     method: str
     url: str
     headers: Mapping[str, str]
-    params: Mapping[str, str | int]
+    params: Mapping[str, str | int] = field(default_factory=dict)
     json: object = None
     """The body, unless `stream` is it."""
-    stream: IO[bytes] | None = None
+    stream: Source | None = None
     """Read as it is sent; such a request is never sent twice."""
 
 

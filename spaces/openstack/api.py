@@ -8,15 +8,17 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from vcycled.clock import Clock
+from vcycled.errors import Refused
 from vcycled.pace import Pace, pace_of
-from vcycled.spaces.openstack.answers import Ask, Doc, read_doc
+from vcycled.spaces.openstack.answers import Ask, Doc, Source, read_doc
 from vcycled.spaces.openstack.errors import Conflict, Missing
+from vcycled.spaces.openstack.expiry import Expiry
 from vcycled.spaces.openstack.options import OpenStackOptions
 
 __all__ = ["Api", "Conflict", "Doc", "Missing"]
 
 if TYPE_CHECKING:
-    from vcycled.spaces.openstack.login import Endpoint, Login
+    from vcycled.spaces.openstack.login import Login
     from vcycled.spaces.openstack.wire import Wire
 
 _NONE: Mapping[str, str] = MappingProxyType({})
@@ -38,7 +40,7 @@ class Api:
         self._lock = threading.Lock()
         self._wire: Wire | None = None
         self._login: Login | None = None
-        self._endpoints: dict[str, Endpoint] = {}
+        self._expiry = Expiry(clock=clock)
 
     def connect(self) -> None:
         """Log in if the token ends soon, and find Nova; cheap when there is nothing to do.
@@ -47,8 +49,16 @@ class Api:
             Unavailable: the cloud does not answer.
             Refused: the credentials or options are wrong.
         """
-        self._logged_in().connect()
-        self._endpoint("connect", "compute")
+        login = self._logged_in()
+        try:
+            login.connect()
+            login.endpoint("connect", "compute")
+        except Refused as error:
+            # What was wrong may be put right where only a new login sees it: in a clouds.yaml,
+            # or in the versions of Keystone.
+            self.close()
+            raise self._expiry.explain(error) from error
+        self._expiry.look(login)
 
     def has(self, service: str) -> bool:
         """Return whether the cloud has `compute`, `image`, `network` or `block-storage` for us."""
@@ -79,11 +89,30 @@ class Api:
         Raises:
             SpaceError: what else came of it; `errors.Missing` and `errors.Conflict` among them.
         """
-        url = self._endpoint(operation, service).url + path
-        all_headers = {"Accept": "application/json", **self._microversion(service), **headers}
-        ask = Ask(method=method, url=url, headers=all_headers, params=params, json=json)
-        response = self._logged_in().send(operation, ask)
-        return read_doc(operation, response.content)
+        login = self._logged_in()
+        ask = Ask(
+            method=method,
+            url=login.endpoint(operation, service).url + path,
+            headers={"Accept": "application/json", **self._microversion(service), **headers},
+            params=params,
+            json=json,
+        )
+        return read_doc(operation, login.send(operation, ask).content)
+
+    def upload(self, operation: str, service: str, path: str, stream: Source) -> None:
+        """Put a file to a service, read as it is sent.
+
+        Raises:
+            SpaceError: what else came of it. Unavailable if the token ended meanwhile, too.
+        """
+        login = self._logged_in()
+        ask = Ask(
+            method="PUT",
+            url=login.endpoint(operation, service).url + path,
+            headers={"Content-Type": "application/octet-stream"},
+            stream=stream,
+        )
+        login.send(operation, ask)
 
     def _microversion(self, service: str) -> dict[str, str]:
         if service != "compute":
@@ -96,8 +125,8 @@ class Api:
         return "2.47" if self.offers(_WANTED) else "2.1"
 
     def offers(self, microversion: tuple[int, int]) -> bool:
-        """Return whether the cloud's Nova has a microversion; only after `connect`."""
-        known = self._endpoints["compute"].max_microversion
+        """Return whether the cloud's Nova has a microversion."""
+        known = self._logged_in().endpoint("connect", "compute").max_microversion
         return known is not None and known >= microversion
 
     @property
@@ -106,13 +135,16 @@ class Api:
         return self._wire.calls if self._wire else 0
 
     def notices(self) -> tuple[str, ...]:
-        """Return what a person should know though all works."""
-        return ()
+        """Return what a person should know though all works, in sentences."""
+        login = self._login
+        return (*(login.notices if login else ()), *self._expiry.notices())
 
     def close(self) -> None:
-        """Close the connections."""
-        if self._login:
-            self._login.close()
+        """Close the connections and forget the token; the next call logs in anew."""
+        with self._lock:
+            login, self._login = self._login, None
+        if login:
+            login.close()
 
     def _logged_in(self) -> Login:
         with self._lock:
@@ -120,19 +152,15 @@ class Api:
                 from vcycled.spaces.openstack.login import Login  # noqa: PLC0415 - slow to import
                 from vcycled.spaces.openstack.wire import Wire  # noqa: PLC0415
 
-                timeout_s = self._options.api_timeout_seconds
-                self._wire = Wire(self._pace(), read_timeout_s=timeout_s)
-                self._login = Login(self._options, self._wire, clock=self._clock)
+                if self._wire is None:
+                    timeout_s = self._options.api_timeout_seconds
+                    self._wire = Wire(self._pace(), read_timeout_s=timeout_s)
+                self._login = Login(self._space, self._options, self._wire, clock=self._clock)
             return self._login
 
     def _pace(self) -> Pace:
         options = self._options
-        who = options.cred_id or options.username or options.cloud
-        account = ("openstack", options.url, who)
+        who = (options.username, options.cred_id, options.cloud, options.identity_provider)
+        account = ("openstack", options.url, options.clouds_file, *who)
         rate, burst = options.api_calls_per_second, options.api_burst
         return pace_of(account, rate, burst, clock=self._clock)
-
-    def _endpoint(self, operation: str, service: str) -> Endpoint:
-        if service not in self._endpoints:
-            self._endpoints[service] = self._logged_in().endpoint(operation, service)
-        return self._endpoints[service]

@@ -10,11 +10,12 @@ import html
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 
 from vcycled.errors import NoCapacity, QuotaExceeded, Refused, SpaceError, Unavailable
+from vcycled.spaces.openstack.faults import lacks_capacity, lacks_quota
 
 
 class Missing(Refused):
@@ -35,6 +36,8 @@ class Reply:
     url: str
     asked_as: str
     """Whose credentials were used, as a person knows them."""
+    secrets: tuple[str, ...] = field(default=(), repr=False)
+    """What must not be shown, should the answer repeat it."""
     now: int
     """When it came, in Unix seconds."""
 
@@ -46,71 +49,50 @@ MOST_PAUSE_S = 3600
 _PAUSE_S = 10
 """Pause [s] after a 429 that does not say how long."""
 
-# The sentences of Nova, Neutron, Cinder and Glance; none of them has a code of its own.
-_QUOTA = re.compile(
-    r"\bquotas?\b|overquota|maximum number of .{1,60} exceeded|limit exceeded|over ?limit"
-    r"|exceeds? .{0,40}\b(allowed|limit)\b",
-    re.IGNORECASE,
-)
-_ROOM = re.compile(
-    r"no valid host|not enough hosts|no more (fixed |floating )?ip|no more addresses"
-    r"|ip ?address generation|no suitable host"
-    r"|insufficient (?!privilege|permission|right|scope|role|auth)",
-    re.IGNORECASE,
-)
+_OVER_LIMIT = re.compile(r"\bover (a |the )?limit\b", re.IGNORECASE)
+"""oslo.limit's word, with which Glance and Nova count where Keystone keeps the limits."""
 _LONG = re.compile(r"[A-Za-z0-9+/=_-]{60,}")
 """Base64 and tokens: a service that refuses a request may repeat the user_data that was in it."""
 _MARKUP = re.compile(r"<(title|style|script).*?</\1>|<[^>]*>", re.DOTALL | re.IGNORECASE)
 
 
-def lacks_quota(text: str) -> bool:
-    """Return whether a sentence of the cloud says that a quota is used up."""
-    return bool(_QUOTA.search(text))
-
-
-def lacks_room(text: str) -> bool:
-    """Return whether a sentence of the cloud says that it has no room, or no address, left."""
-    return bool(_ROOM.search(text))
-
-
-def of_reply(operation: str, reply: Reply) -> SpaceError:
+def of_reply(operation: str, reply: Reply) -> SpaceError:  # noqa: PLR0911 - one for each meaning
     """Return the error that an answer stands for."""
-    text = said(reply.content)
+    text = said(reply)
     detail = f"{text or 'no explanation'} ({reply.status})"
-    status = reply.status
-    if status == 429 or (status in {413, 503} and pause_s(reply) and not lacks_quota(text)):
-        return Unavailable(
-            operation, detail, retry_after_s=pause_s(reply), is_undone=status == 429
-        )
-    if 400 <= status < 500 and status not in {401, 404} and lacks_quota(text):
-        return QuotaExceeded(operation, detail)
-    if status != 403 and status >= 400 and lacks_room(text):
-        return NoCapacity(operation, detail)
-    return _plain(operation, reply, detail)
-
-
-def _plain(operation: str, reply: Reply, detail: str) -> SpaceError:
-    """Return the error that the status alone stands for."""
+    is_quota = lacks_quota(text) or bool(_OVER_LIMIT.search(text))
     match reply.status:
-        case 401:
-            return Refused(operation, f"{reply.asked_as} is not let in: {detail}")
-        case 403:
-            return Refused(operation, f"{reply.asked_as} may not do this: {detail}")
-        case 404 if _names_a_thing(reply):
-            return Missing(operation, detail)
-        case 404:
-            return Refused(operation, f"there is nothing at {shown(reply.url)}: {detail}")
+        case 429:
+            return Unavailable(operation, detail, retry_after_s=pause_s(reply), is_undone=True)
+        case 413 | 503 if pause_s(reply) and not is_quota:
+            return Unavailable(operation, detail, retry_after_s=pause_s(reply))
+        case 400 | 403 | 409 | 413 if is_quota:
+            return QuotaExceeded(operation, detail)
+        case 400 | 409 | 500 | 503 if lacks_capacity(text):
+            return NoCapacity(operation, detail)
+        case status if status == 408 or status >= 500:
+            return Unavailable(operation, detail)
         case 409:
             return Conflict(operation, detail)
-        case 408:
-            return Unavailable(operation, detail)
-        case status if status >= 500:
-            return Unavailable(operation, detail)
-        case status if status < 400:
-            message = f"{shown(reply.url)} sends us elsewhere, which is not followed: {detail}"
-            return Refused(operation, message)
+        case 404 if _names_a_thing(reply):
+            return Missing(operation, detail)
         case _:
-            return Refused(operation, detail)
+            return Refused(operation, _refusal(reply, detail))
+
+
+def _refusal(reply: Reply, detail: str) -> str:
+    """Return why an answer means that a person must act."""
+    match reply.status:
+        case 401:
+            return f"{reply.asked_as} is not let in: {detail}"
+        case 403:
+            return f"{reply.asked_as} may not do this: {detail}"
+        case 404:
+            return f"there is nothing at {shown(reply.url)}: {detail}"
+        case status if status < 400:
+            return f"{shown(reply.url)} sends us elsewhere, which is not followed: {detail}"
+        case _:
+            return detail
 
 
 def pause_s(reply: Reply) -> int | None:
@@ -132,13 +114,13 @@ def _until(text: str, now: int) -> int | None:
     return int(then.timestamp()) - now
 
 
-def said(content: bytes) -> str:
+def said(reply: Reply) -> str:
     """Return what the body of an answer says to people, in one line; "" if nothing.
 
     Each service wraps its sentence in another object; long runs of letters are left out, since
     they may be secrets of the request.
     """
-    text = content.decode(errors="replace")
+    text = reply.content.decode(errors="replace")
     try:
         read: object = json.loads(text)
     except ValueError:
@@ -146,6 +128,8 @@ def said(content: bytes) -> str:
     else:
         sentence = _sentence(read) or ""
     words = html.unescape(_MARKUP.sub(" ", sentence))
+    for secret in reply.secrets:
+        words = words.replace(secret, "********")
     line = " ".join(_LONG.sub("…", words).split())
     return line if len(line) <= MOST_DETAIL else line[: MOST_DETAIL - 1] + "…"
 
@@ -176,7 +160,7 @@ def _names_a_thing(reply: Reply) -> bool:
     if isinstance(read, dict) and read.keys() & {"itemNotFound", "NeutronError", "error"}:
         return True
     name = reply.url.partition("?")[0].rstrip("/").rpartition("/")[2]
-    return bool(re.search(r"[0-9]", name)) and name in said(reply.content)
+    return bool(re.search(r"[0-9]", name)) and name in said(reply)
 
 
 def shown(url: str) -> str:

@@ -1,7 +1,7 @@
-"""From options to a session: who logs in, where, how often, and what the cloud's catalogue offers.
+"""A session with one cloud: its token, its catalogue, and one request at a time.
 
-Everything that knows keystoneauth or the SDK is here, in `plugins` and in `wire`; `api` imports
-it when it first connects, since importing them costs more than all the rest of a command.
+What knows keystoneauth is here and in `accounts`, `identity`, `plugins` and `wire`; `api` imports
+them when it first connects, since that costs more than all the rest of a command.
 """
 
 from __future__ import annotations
@@ -17,22 +17,24 @@ import requests
 from keystoneauth1 import exceptions as ks
 from keystoneauth1.access import AccessInfo
 from keystoneauth1.discover import EndpointData
-from keystoneauth1.identity.base import BaseIdentityPlugin
 from keystoneauth1.session import Session
 
+from vcycled import __version__
 from vcycled.clock import Clock
-from vcycled.errors import Refused, Unavailable
+from vcycled.errors import Refused, SpaceError, Unavailable
+from vcycled.spaces.openstack.accounts import Account, account
 from vcycled.spaces.openstack.answers import Ask
 from vcycled.spaces.openstack.errors import Reply, of_reply
 from vcycled.spaces.openstack.options import OpenStackOptions
-from vcycled.spaces.openstack.plugins import Credentials, credentials
+from vcycled.spaces.openstack.plugins import LoginFailed
 from vcycled.spaces.openstack.wire import Wire
 
-# What goes wrong comes up as our own errors; the library's own warnings would say it twice.
-logging.getLogger("keystoneauth").setLevel(logging.ERROR)
+# What goes wrong comes up as our own errors; these would say it twice, and not in our words.
+for _name in ("keystoneauth", "openstack.config"):
+    logging.getLogger(_name).setLevel(logging.ERROR)
 
-LATEST = float("inf")
-_VERSIONS = {"compute": 2, "image": 2, "network": 2, "block-storage": 3}
+_LATEST = float("inf")
+_MAJOR = {"compute": 2, "image": 2, "network": 2, "block-storage": 3}
 """The one major version of each API that is spoken."""
 
 
@@ -48,65 +50,91 @@ class Endpoint:
 class Login:
     """A session with one cloud; its token is kept until it ends soon or is turned away."""
 
-    def __init__(self, options: OpenStackOptions, wire: Wire, *, clock: Clock) -> None:
+    def __init__(self, space: str, options: OpenStackOptions, wire: Wire, *, clock: Clock) -> None:
         self._options = options
         self._wire = wire
         self._clock = clock
         self._lock = threading.Lock()
-        self._session = self._new_session()
-        self._credentials: Credentials | None = None
-        self._region = options.region
+        self._session = _new_session(
+            wire, options.ca_file or True, f"vcycle/{__version__} ({space})"
+        )
+        self._account: Account | None = None
+        self._access: AccessInfo | None = None
+        self._endpoints: dict[str, Endpoint] = {}
 
-    def _new_session(self) -> Session:
-        plain = requests.Session()
-        plain.auth = _untouched
-        plain.mount("https://", self._wire)
-        plain.mount("http://", self._wire)
-        verify = self._options.ca_file or True
-        return Session(session=plain, verify=verify, app_name="vcycle", redirect=3)
+    @property
+    def account(self) -> Account:
+        """Who logs in; only after `connect`."""
+        assert self._account is not None
+        return self._account
+
+    @property
+    def notices(self) -> tuple[str, ...]:
+        """What a person should know about how we log in."""
+        return self._account.notices if self._account else ()
+
+    @property
+    def credential_path(self) -> str:
+        """URL at which Keystone describes our application credential; "" if we use none."""
+        credential = self.account.application_credential
+        if not credential or self._access is None:
+            return ""
+        user = self._access.user_id
+        return f"{self.account.keystone}/users/{user}/application_credentials/{credential}"
 
     def connect(self) -> None:
-        """Log in, unless the token is good for some minutes more."""
-        with self.translated("connect"):
-            self._access()
+        """Log in, unless the token is good for some minutes more.
+
+        Raises:
+            Unavailable: the cloud does not answer.
+            Refused: it does not let us in.
+        """
+        with self._translated("connect"):
+            self._renewed()
 
     def has(self, service: str) -> bool:
         """Return whether the catalogue has a service, in our region and on our interface."""
         return bool(self._offers(service))
 
     def endpoint(self, operation: str, service: str) -> Endpoint:
-        """Ask a service of the catalogue for its versions, and return where it is.
+        """Return where a service is, which is asked for its versions the first time.
 
         Raises:
             Refused: the catalogue does not have it, or it has it in several regions.
             Unavailable: it does not answer.
         """
-        with self.translated(operation):
-            return self._discover(self._choose(operation, service), service)
+        with self._translated(operation):
+            self._renewed()
+            if service not in self._endpoints:
+                offer = self._choose(operation, service)
+                self._endpoints[service] = self._discover(offer, _MAJOR[service])
+            return self._endpoints[service]
 
     def send(self, operation: str, ask: Ask) -> requests.Response:
         """Send one request with our token and return the answer if it is a success.
 
         A token that is turned away is renewed, once for all threads, and the request is sent
-        once more: it was not looked at.
+        once more: it was not looked at. A stream cannot be sent again.
 
         Raises:
             SpaceError: what other answers mean.
         """
-        with self.translated(operation):
+        with self._translated(operation):
             response = self._request(ask)
-            if response.status_code == 401 and ask.stream is None:
-                self._renew(response)
+            if response.status_code == 401:
+                self._forget(response)
+                if ask.stream is not None:
+                    raise Unavailable(operation, "the token ended during the upload")
                 response = self._request(ask)
         if response.status_code >= 300:
             raise self._error(operation, response)
         return response
 
     def _request(self, ask: Ask) -> requests.Response:
+        self._renewed()
         return self._session.request(
             ask.url,
             ask.method,
-            auth=self._auth,
             headers=dict(ask.headers),
             params=dict(ask.params),
             json=ask.json,
@@ -117,55 +145,86 @@ class Login:
             log=False,
         )
 
-    def _renew(self, response: requests.Response) -> None:
-        """Forget the token that was turned away, unless another thread already did."""
+    def _forget(self, response: requests.Response) -> None:
+        """Forget the token that was turned away, unless another thread already has a new one."""
         used = response.request.headers.get("X-Auth-Token")
+        plugin = self.account.plugin
         with self._lock:
-            kept = self._auth.auth_ref
+            kept = plugin.auth_ref
             if kept is not None and kept.auth_token == used:
-                self._auth.invalidate()
+                plugin.invalidate()
 
-    @property
-    def _auth(self) -> BaseIdentityPlugin:
-        if self._credentials is None:
-            self._credentials = credentials(self._options, self._session)
-        return self._credentials.plugin
-
-    def _access(self) -> AccessInfo:
-        return self._auth.get_access(self._session)
+    def _renewed(self) -> AccessInfo:
+        """Return a token, the same one as long as it is good; a new one has a new catalogue."""
+        with self._lock:
+            if self._account is None:
+                self._account = account(self._options, self._session)
+                self._session.auth = self._account.plugin
+                self._session.verify = self._account.verify
+                self._session.cert = self._account.cert
+            try:
+                access = self._account.plugin.get_access(self._session)
+            except (AttributeError, KeyError, TypeError, ValueError) as error:
+                # keystoneauth takes for granted what an answer with a token holds.
+                raise ks.ClientException from error
+            if access is not self._access:
+                self._access = access
+                self._endpoints = {}
+            return access
 
     def _offers(self, service: str) -> list[EndpointData]:
-        return self._access().service_catalog.get_endpoint_data_list(
-            service_type=service, interface=self._options.interface, region_name=self._region
+        known = self.account
+        if service in known.endpoints:
+            return [EndpointData(catalog_url=known.endpoints[service], service_type=service)]
+        assert self._access is not None
+        return self._access.service_catalog.get_endpoint_data_list(
+            service_type=service, interface=known.interface, region_name=known.region
         )
 
     def _choose(self, operation: str, service: str) -> EndpointData:
         offers = self._offers(service)
-        regions = sorted({each.region_name or "" for each in offers})
         if not offers:
-            raise Refused(operation, f"the catalogue has no {service} for this project")
+            place = f" in region {self.account.region}" if self.account.region else ""
+            detail = f"the catalogue of {self.account.asked_as} has no {service}{place}"
+            raise Refused(operation, f"{detail} ({self._regions(service)})")
+        regions = sorted({each.region_name or "" for each in offers})
         if len(regions) > 1:
             names = ", ".join(regions)
-            raise Refused(operation, f"the cloud has several regions, set region to one: {names}")
+            raise Refused(
+                operation, f"the cloud has several regions; set region to one of {names}"
+            )
         return offers[0]
 
-    def _discover(self, offer: EndpointData, service: str) -> Endpoint:
-        major = _VERSIONS[service]
+    def _regions(self, service: str) -> str:
+        """Return in words where there is a service."""
+        assert self._access is not None
+        every = self._access.service_catalog.get_endpoint_data_list(
+            service_type=service, interface=None
+        )
+        places = sorted({f"{each.region_name}, {each.interface}" for each in every})
+        return f"only: {'; '.join(places)}" if places else "nor anywhere else: check the project"
+
+    def _discover(self, offer: EndpointData, major: int) -> Endpoint:
+        known = str(offer.catalog_url)
         found = offer.get_versioned_data(
             self._session,
-            project_id=self._access().project_id,
+            project_id=self._access.project_id if self._access else None,
             min_version=(major, 0),
-            max_version=(major, LATEST),
+            max_version=(major, _LATEST),
         )
+        if found.status is None:
+            # It found no document of versions and would go on with the catalogue's URL. That is
+            # fine if there just is none, and not if the service is down.
+            self._session.get(known, log=False)
         low = found.max_microversion
         return Endpoint(
-            url=_at_same_host(str(found.url), str(offer.catalog_url)).rstrip("/"),
+            url=_at_same_host(str(found.url), known).rstrip("/"),
             max_microversion=(int(low[0]), int(low[1])) if low else None,
         )
 
     @contextmanager
-    def translated(self, operation: str) -> Iterator[None]:
-        """Let what keystoneauth raises come out as ours."""
+    def _translated(self, operation: str) -> Iterator[None]:
+        """Let what keystoneauth raises come out as ours; its own texts may hold secrets."""
         with self._wire.doing(operation):
             try:
                 yield
@@ -174,17 +233,26 @@ class Login:
                     raise Unavailable(operation, f"status {error.http_status}") from None
                 raise self._error(operation, error.response) from None
             except ks.CatalogException:
-                raise Refused(operation, "the cloud's catalogue is empty for us") from None
+                raise Refused(operation, "the catalogue is empty: is the project right?") from None
+            except LoginFailed as error:
+                raise Refused(operation, error.message) from error
+            except (ks.AuthorizationFailure, ks.AuthPluginException) as error:
+                detail = f"this way to log in does not work ({type(error).__name__})"
+                raise Refused(operation, detail) from None
             except ks.ClientException as error:
-                raise Unavailable(operation, f"no login ({type(error).__name__})") from None
+                detail = f"no sense in the cloud's answer ({type(error).__name__})"
+                raise Unavailable(operation, detail) from None
 
-    def _error(self, operation: str, response: requests.Response) -> Exception:
+    def _error(self, operation: str, response: requests.Response) -> SpaceError:
+        known = self._account
+        token = response.request.headers.get("X-Auth-Token")
         reply = Reply(
             status=response.status_code,
             headers=response.headers,
             content=response.content,
             url=str(response.url),
-            asked_as=self._credentials.asked_as if self._credentials else "the user",
+            asked_as=known.asked_as if known else "the user",
+            secrets=(*(known.secrets if known else ()), *([str(token)] if token else [])),
             now=self._clock.now(),
         )
         return of_reply(operation, reply)
@@ -194,15 +262,23 @@ class Login:
         self._session.session.close()
 
 
+def _new_session(wire: Wire, verify: bool | str, user_agent: str) -> Session:
+    plain = requests.Session()
+    plain.auth = _untouched
+    plain.mount("https://", wire)
+    plain.mount("http://", wire)
+    return Session(session=plain, verify=verify, user_agent=user_agent, redirect=3)
+
+
 def _untouched(request: requests.PreparedRequest) -> requests.PreparedRequest:
     """Return the request as it is: requests would put in the password of a ~/.netrc otherwise."""
     return request
 
 
-def _at_same_host(url: str, catalog_url: str) -> str:
-    """Return a discovered URL with the scheme and host of the catalogue.
+def _at_same_host(url: str, known: str) -> str:
+    """Return a discovered URL with the scheme and host of the catalogue's.
 
     Services behind a proxy that ends TLS often give links to themselves over plain HTTP.
     """
-    there, known = urlsplit(url), urlsplit(catalog_url)
-    return there._replace(scheme=known.scheme, netloc=known.netloc).geturl()
+    there, host = urlsplit(url), urlsplit(known)
+    return there._replace(scheme=host.scheme, netloc=host.netloc).geturl()

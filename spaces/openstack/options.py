@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Set
+from dataclasses import dataclass, fields
 
 from vcycled.options import (
     FLAG,
@@ -13,10 +13,10 @@ from vcycled.options import (
     PATH,
     SECRET,
     TEXT,
-    URL,
     Kind,
     Secret,
     choice,
+    matching,
     number,
     option,
     optional,
@@ -33,7 +33,10 @@ def _base64(text: str) -> Secret:
 
 
 PASSWORD_BASE64: Kind[Secret] = Kind("a password in base64 (never shown)", _base64, is_secret=True)
-HTTP_URL = URL
+KEYSTONE_URL = matching(
+    r"https?://[^\s/?#@]+(/[^\s?#@]*)?",
+    "a URL that begins with http:// or https://, without user, password or query",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +44,7 @@ class OpenStackOptions:
     """Options of an OpenStack space."""
 
     url: str | None = optional(
-        HTTP_URL,
+        KEYSTONE_URL,
         help="""Address of Keystone, such as https://cloud.example.com:5000/v3. A version at its
         end does not matter: the cloud is asked which it has. Required unless cloud is set.""",
     )
@@ -108,12 +111,12 @@ class OpenStackOptions:
     )
     region: str | None = optional(
         TEXT,
-        default_text="the only one there is",
+        default_text="the only one there is, or what clouds.yaml says",
         help="Region of the cloud. Required where the cloud has several.",
     )
-    interface: str = option(
+    interface: str | None = optional(
         choice("public", "internal", "admin"),
-        default="public",
+        default_text="public, or what clouds.yaml says",
         help="Which of the endpoints in the cloud's catalogue are used.",
     )
     ca_file: str | None = optional(
@@ -174,6 +177,94 @@ class OpenStackOptions:
         help="Accepted since Vcycle 3 wanted it; there is only version 2 of that API today.",
     )
 
+    @property
+    def any_password(self) -> Secret | None:
+        """The password, however it was written."""
+        return self.password or self.password_base64
+
     def problems(self) -> Iterator[tuple[str, str]]:
-        """Find options that contradict or lack each other, as option and message."""
-        return iter(())
+        """Find options that contradict or lack each other, each as option and message."""
+        given = {each.name for each in fields(self) if getattr(self, each.name) is not None}
+        ways = [way for way in _WAYS if way.mains & given]
+        if not ways:
+            every = "; or ".join(way.text for way in _WAYS)
+            yield "", f"nothing says how to log in: set {every}"
+        for way in ways[1:]:
+            yield _first(way.mains, given), f"is another way to log in beside {ways[0].text}"
+        for way in ways[:1]:
+            yield from _of_way(way, given)
+        yield from _alone(given)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Way:
+    """A way to log in: `mains` say that it is meant, one each of `needs` must be there too."""
+
+    text: str
+    mains: frozenset[str]
+    needs: tuple[tuple[str, ...], ...]
+    excludes: frozenset[str] = frozenset()
+
+
+_PASSWORDS = ("password_base64", "password")
+_PROJECTS = ("project_name", "project_id")
+_TOKENS = ("access_token_file", "access_token")
+_WAYS = (
+    _Way(
+        text="username and password_base64",
+        mains=frozenset({"username"}),
+        needs=(("url",), _PASSWORDS, _PROJECTS),
+    ),
+    _Way(
+        text="cred_id and cred_secret",
+        mains=frozenset({"cred_id"}),
+        needs=(("url",), ("cred_secret",)),
+    ),
+    _Way(
+        text="cloud",
+        mains=frozenset({"cloud"}),
+        needs=(),
+        excludes=frozenset({"url", *_PROJECTS}),
+    ),
+    _Way(
+        text="access_token_file and identity_provider",
+        mains=frozenset(_TOKENS),
+        needs=(("url",), ("identity_provider",), _PROJECTS),
+    ),
+    _Way(
+        text="user_proxy and identity_provider",
+        mains=frozenset({"user_proxy"}),
+        needs=(("url",), ("identity_provider",), _PROJECTS),
+    ),
+)
+_COMPANIONS: Mapping[str, tuple[str, ...]] = {
+    "password": ("username",),
+    "password_base64": ("username",),
+    "cred_secret": ("cred_id",),
+    "clouds_file": ("cloud",),
+    "identity_provider": (*_TOKENS, "user_proxy"),
+    "protocol": (*_TOKENS, "user_proxy"),
+}
+"""Options that mean nothing without one of these."""
+
+
+def _of_way(way: _Way, given: Set[str]) -> Iterator[tuple[str, str]]:
+    main = _first(way.mains, given)
+    for needed in way.needs:
+        if not given & set(needed):
+            yield main, f"needs {' or '.join(needed)} too"
+    for other in sorted(way.excludes & given):
+        yield other, f"is said by clouds.yaml, since {main} is set; remove one of them"
+
+
+def _alone(given: Set[str]) -> Iterator[tuple[str, str]]:
+    for option_name, mains in _COMPANIONS.items():
+        if option_name in given and not given & set(mains):
+            yield option_name, f"means nothing without {' or '.join(mains)}"
+    for pair in (_PASSWORDS, _TOKENS):
+        if given >= set(pair):
+            yield pair[1], f"is given by {pair[0]} as well; keep one of them"
+
+
+def _first(names: Set[str], given: Set[str]) -> str:
+    return min(names & given)

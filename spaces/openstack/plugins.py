@@ -1,53 +1,104 @@
-"""The ways to log in, as plugins of keystoneauth made from the options."""
+"""Ways to log in that keystoneauth does not have: with what is read afresh from a file."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from urllib.parse import urlsplit
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypedDict, Unpack
 
+from keystoneauth1 import access
+from keystoneauth1.exceptions import AuthorizationFailure, InvalidResponse
 from keystoneauth1.identity import v3
-from keystoneauth1.identity.base import BaseIdentityPlugin
+from keystoneauth1.identity.v3.federation import FederationBaseAuth
 from keystoneauth1.session import Session
 
-from vcycled.spaces.openstack.options import OpenStackOptions
+
+class LoginFailed(AuthorizationFailure):
+    """There is nothing to log in with; the text says why."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Credentials:
-    """How to log in."""
+class Scope(TypedDict, total=False):
+    """The project that a token is for, as keystoneauth calls its parts."""
 
-    plugin: BaseIdentityPlugin
-    asked_as: str
-    """Who that is, as a person knows them."""
+    project_id: str
+    project_name: str | None
+    project_domain_id: str
+    project_domain_name: str
 
 
-def credentials(options: OpenStackOptions, session: Session) -> Credentials:
-    """Return the plugin that the options ask for, after asking Keystone for its versions."""
-    url = identity_base(str(options.url)) + "/v3"
-    if options.cred_id and options.cred_secret:
-        plugin: BaseIdentityPlugin = v3.ApplicationCredential(
-            url,
-            application_credential_id=options.cred_id,
-            application_credential_secret=options.cred_secret.reveal(),
+class FreshToken(v3.OidcAccessToken):
+    """Logs in with an OpenID Connect access token, read again each time."""
+
+    def __init__(
+        self,
+        auth_url: str,
+        *,
+        identity_provider: str,
+        protocol: str,
+        read: Callable[[], str],
+        **scope: Unpack[Scope],
+    ) -> None:
+        super().__init__(auth_url, identity_provider, protocol, access_token="", **scope)
+        self._read = read
+
+    def get_unscoped_auth_ref(self, session: Session) -> access.AccessInfoV3:
+        """Return a token of Keystone's for the access token of now."""
+        self.access_token = self._read()
+        return super().get_unscoped_auth_ref(session)
+
+
+class ClientCertificate(FederationBaseAuth):
+    """Logs in with a client certificate or VOMS proxy, which Keystone's web server maps to a user.
+
+    Source: Keystone's federation with `REMOTE_USER` or `SSL_CLIENT_*` set by a web server that
+    checks certificates.
+    """
+
+    def __init__(
+        self,
+        auth_url: str,
+        *,
+        identity_provider: str,
+        protocol: str,
+        file: str,
+        **scope: Unpack[Scope],
+    ) -> None:
+        super().__init__(auth_url, identity_provider, protocol, **scope)
+        self._file = file
+
+    def get_unscoped_auth_ref(self, session: Session) -> access.AccessInfoV3:
+        """Return a token of Keystone's for the certificate that is in the file now."""
+        read_file("user_proxy", self._file)
+        response = session.get(
+            self.federated_token_url,
+            authenticated=False,
+            cert=self._file,
+            # The next login must not find a connection made with the certificate of today.
+            headers={"Accept": "application/json", "Connection": "close"},
+            redirect=False,
+            log=False,
         )
-        return Credentials(plugin=plugin, asked_as=f"application credential {options.cred_id}")
-    password = options.password or options.password_base64
-    plugin = v3.Password(
-        url,
-        username=options.username,
-        password=password.reveal() if password else "",
-        user_domain_id="default",
-        project_name=options.project_name,
-        project_id=options.project_id,
-        project_domain_id="default",
-    )
-    return Credentials(plugin=plugin, asked_as=f"user {options.username}")
+        try:
+            found = access.create(resp=response)
+        except ValueError as error:
+            raise InvalidResponse(response) from error
+        if not isinstance(found, access.AccessInfoV3) or found.auth_token is None:
+            raise InvalidResponse(response)
+        return found
 
 
-def identity_base(url: str) -> str:
-    """Return the URL of Keystone without a version at its end."""
-    parts = urlsplit(url)
-    path = parts.path.rstrip("/")
-    for version in ("/v2.0", "/v3"):
-        path = path.removesuffix(version)
-    return parts._replace(path=path, query="", fragment="").geturl()
+def read_file(option: str, path: str) -> str:
+    """Return what is in a file that an option names.
+
+    Raises:
+        LoginFailed: it cannot be read, or there is nothing in it.
+    """
+    try:
+        text = Path(path).read_text(encoding="utf-8").strip()
+    except OSError as error:
+        raise LoginFailed(f"{option} {path} cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError:
+        raise LoginFailed(f"{option} {path} is not text") from None
+    if not text:
+        raise LoginFailed(f"{option} {path} is empty")
+    return text

@@ -22,10 +22,12 @@ from vcycled.pace import Pace
 
 CONNECT_TIMEOUT_S = 10
 """Longest wait [s] for a connection."""
+UPLOAD_TIMEOUT_S = 600.0
+"""Longest silence [s] in an upload, and after it: the image service may copy it on first."""
 _POOL = 64
 """Connections kept open to each host: more than there are threads for a space."""
 
-_BEFORE_SENDING = ("HANDSHAKE", "VERSION", "PROTOCOL", "CERTIFICATE")
+_BEFORE_SENDING = ("HANDSHAKE", "VERSION", "PROTOCOL")
 """In the reasons of TLS errors that come up before anything was sent."""
 
 
@@ -34,7 +36,7 @@ class Wire(TCPKeepAliveAdapter):
 
     def __init__(self, pace: Pace, *, read_timeout_s: float) -> None:
         self.pace = pace
-        self._timeout_s = (CONNECT_TIMEOUT_S, read_timeout_s)
+        self._read_timeout_s = read_timeout_s
         self._calls = itertools.count()
         self._sent = 0
         self._here = threading.local()
@@ -55,12 +57,20 @@ class Wire(TCPKeepAliveAdapter):
         self,
         request: requests.PreparedRequest,
         stream: bool = False,
-        timeout: float | tuple[float, float] | tuple[float, None] | None = None,
+        timeout: float | tuple[float, float] | tuple[float, None] | None = None,  # noqa: ARG002
         verify: bool | str = True,
         cert: bytes | str | tuple[bytes | str, bytes | str] | None = None,
         proxies: Mapping[str, str] | None = None,
     ) -> requests.Response:
         """Send a request when its turn has come, and return the whole answer.
+
+        Args:
+            request: what to send.
+            stream: the answer is not read yet.
+            timeout: not used, since every request has ours.
+            verify: what the certificate of the other side is checked against.
+            cert: what we show of ourselves.
+            proxies: on the way.
 
         Raises:
             Unavailable: there was no whole answer, or the cloud asked for a pause.
@@ -69,11 +79,14 @@ class Wire(TCPKeepAliveAdapter):
         operation = getattr(self._here, "operation", "connect")
         self.pace.take(operation)
         self._sent = next(self._calls) + 1
+        silent_s, connect_s = self._read_timeout_s, float(CONNECT_TIMEOUT_S)
+        if hasattr(request.body, "read"):  # while sending, the limit on connecting counts
+            silent_s = connect_s = UPLOAD_TIMEOUT_S
         try:
             response = super().send(
                 request,
                 stream=stream,
-                timeout=self._timeout_s,
+                timeout=(connect_s, silent_s),
                 verify=verify,
                 cert=cert,
                 proxies=proxies,
@@ -81,7 +94,7 @@ class Wire(TCPKeepAliveAdapter):
             if not stream:
                 _ = response.content
         except OSError as error:  # those of requests are OSErrors too
-            raise of_failure(operation, error, str(request.url), self._timeout_s[1]) from None
+            raise of_failure(operation, error, str(request.url), silent_s) from None
         return response
 
 
@@ -91,22 +104,22 @@ def of_failure(operation: str, error: OSError, url: str, read_timeout_s: float) 
     The text of the error itself is not shown: it may hold a URL with a password of a proxy.
     """
     place = _place(url)
-    if isinstance(error, requests.exceptions.SSLError):
-        return _of_tls(operation, error, place)
-    if isinstance(error, requests.exceptions.ConnectTimeout):
-        detail = f"no connection to {place} within {CONNECT_TIMEOUT_S} s"
-        return Unavailable(operation, detail, is_undone=True)
-    if isinstance(error, requests.exceptions.Timeout):
-        return Unavailable(operation, f"no answer from {place} within {read_timeout_s:g} s")
-    if never := _never_connected(error, place):
-        return Unavailable(operation, never, is_undone=True)
-    if isinstance(
-        error, requests.exceptions.ConnectionError | requests.exceptions.ChunkedEncodingError
-    ):
-        return Unavailable(operation, f"the connection to {place} was cut before the whole answer")
-    if isinstance(error, requests.exceptions.RequestException):
-        return Refused(operation, f"{place} cannot be called ({type(error).__name__})")
-    return Refused(operation, f"a certificate file cannot be read: {error.strerror or error}")
+    match error:
+        case requests.exceptions.SSLError():
+            return _of_tls(operation, error, place)
+        case requests.exceptions.ConnectTimeout():
+            detail = f"no connection to {place} within {CONNECT_TIMEOUT_S} s"
+            return Unavailable(operation, detail, is_undone=True)
+        case requests.exceptions.Timeout():
+            return Unavailable(operation, f"no answer from {place} within {read_timeout_s:g} s")
+        case requests.exceptions.ConnectionError() | requests.exceptions.ChunkedEncodingError():
+            never = _never_connected(error, place)
+            cut = f"the connection to {place} was cut before the whole answer"
+            return Unavailable(operation, never or cut, is_undone=bool(never))
+        case requests.exceptions.RequestException():
+            return Refused(operation, f"{place} cannot be called ({type(error).__name__})")
+        case _:
+            return Refused(operation, f"a certificate file cannot be used: {error}")
 
 
 def _never_connected(error: OSError, place: str) -> str:
@@ -129,10 +142,17 @@ def _of_tls(operation: str, error: OSError, place: str) -> SpaceError:
             return Refused(operation, f"the certificate of {place} is not trusted: {why}")
         if isinstance(each, ssl.SSLError):
             reason = each.reason or "the connection was cut"
+            if "ALERT" in reason and ("CERTIFICATE" in reason or "UNKNOWN_CA" in reason):
+                detail = f"{place} does not take our certificate: {_words(reason)}"
+                return Refused(operation, detail)
             is_undone = any(word in reason for word in _BEFORE_SENDING)
-            detail = f"no TLS connection to {place}: {reason.replace('_', ' ').lower()}"
+            detail = f"no TLS connection to {place}: {_words(reason)}"
             return Unavailable(operation, detail, is_undone=is_undone)
     return Unavailable(operation, f"no TLS connection to {place}")
+
+
+def _words(reason: str) -> str:
+    return reason.replace("_", " ").lower()
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:

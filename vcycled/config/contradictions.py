@@ -9,7 +9,7 @@ from vcycled.config.check import Checked
 from vcycled.config.grammar import FILE_PREFIX, OPTION_PREFIX
 from vcycled.config.tables import MachinetypeOptions, ManagerOptions
 from vcycled.errors import Problem
-from vcycled.options import rows
+from vcycled.options import Judging, rows
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +56,13 @@ _DEFAULTS: Mapping[str, object] = {
 def in_manager(checked: Checked) -> Iterator[Problem]:
     """Find what contradicts in a [vcycle] section."""
     yield from _out_of_order(checked, checked, _MANAGER_ORDER)
+
+
+def in_space(checked: Checked, api_options: object) -> Iterator[Problem]:
+    """Find what contradicts in a [space] section, as its API sees it."""
+    if isinstance(api_options, Judging):
+        for option, message in api_options.problems():
+            yield checked.problem(option, message)
 
 
 def in_machinetype(checked: Checked, space: Checked, *, needs_image: bool) -> Iterator[Problem]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from vcycled.config.check import Checked, check
+from vcycled.config.contradictions import in_space
 from vcycled.config.deck import Deck
 from vcycled.config.grammar import PIPE, space_grammar
 from vcycled.config.machinetype import Frame, attempt_machinetype
@@ -130,9 +131,11 @@ def _attempt(section: Section, registry: Registry) -> Attempt[Parts]:
     checked = check(section, space_grammar(kind.Options))
     if checked.errors:
         return Attempt(checked=checked, value=None, problems=checked.problems)
+    api_options: object = checked.fill(kind.Options)
+    if contradictions := tuple(in_space(checked, api_options)):
+        problems = (*checked.problems, *contradictions)
+        return Attempt(checked=checked, value=None, problems=problems)
     parts = Parts(
-        options=checked.fill(SpaceOptions),
-        api_options=checked.fill(kind.Options),
-        needs_image=kind.needs_image,
+        options=checked.fill(SpaceOptions), api_options=api_options, needs_image=kind.needs_image
     )
     return Attempt(checked=checked, value=parts, problems=checked.problems)
