@@ -14,8 +14,8 @@ from vcycled.testing.clock import FakeClock
 from vcycled.testing.contract import SpaceContract
 
 
-class OpenStackContract(SpaceContract):
-    """On a cloud that takes a few seconds for everything; subclasses say what it is like."""
+class TestOpenStackSpace(SpaceContract):
+    """On a cloud of today that takes a few seconds for everything; subclasses say what differs."""
 
     IMAGE = ROOT_IMAGE
 
@@ -51,11 +51,7 @@ class OpenStackContract(SpaceContract):
         return lambda: clock.advance(1)
 
 
-class TestUsualCloud(OpenStackContract):
-    """A cloud of today."""
-
-
-class TestCloudOfSmallPages(OpenStackContract):
+class TestCloudOfSmallPages(TestOpenStackSpace):
     """A cloud that shows two servers at a time."""
 
     @pytest.fixture
@@ -64,7 +60,7 @@ class TestCloudOfSmallPages(OpenStackContract):
         return Settings(start_seconds=5, delete_seconds=3, max_limit=2)
 
 
-class TestOldCloud(OpenStackContract):
+class TestOldCloud(TestOpenStackSpace):
     """A cloud whose Nova has no microversions, with compute alone in its catalogue but images."""
 
     @pytest.fixture
@@ -78,7 +74,7 @@ class TestOldCloud(OpenStackContract):
         )
 
 
-class TestCloudThatKeepsWhatWasDeleted(OpenStackContract):
+class TestCloudThatKeepsWhatWasDeleted(TestOpenStackSpace):
     """A cloud with a reclaim interval."""
 
     @pytest.fixture

@@ -8,5 +8,6 @@ if importlib.util.find_spec("openstack") is None:
     raise ImportError("the package openstacksdk is missing")
 
 from vcycled.spaces.openstack.options import OpenStackOptions
+from vcycled.spaces.openstack.space import OpenStackSpace
 
-__all__ = ["OpenStackOptions"]
+__all__ = ["OpenStackOptions", "OpenStackSpace"]

@@ -1,0 +1,87 @@
+"""Collections that come in pages."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from urllib.parse import parse_qsl, urlsplit
+
+from vcycled.errors import SpaceError, Unavailable
+from vcycled.spaces.openstack.answers import Doc
+from vcycled.spaces.openstack.api import Api
+
+
+def pages(
+    api: Api,
+    operation: str,
+    service: str,
+    path: str,
+    key: str,
+    *,
+    params: Mapping[str, str | int] | None = None,
+) -> Iterator[list[Doc]]:
+    """Yield the pages of a collection whose members stand under `key` and have an `id`.
+
+    A member that was on an earlier page, because others vanished between two calls, is left out.
+
+    Raises:
+        Unavailable: the collection cannot be read to its end. A cloud that goes wrong on a later
+            page, as when the machine that marks the place is gone by then, may do better next
+            time.
+        SpaceError: as the first call raises it.
+    """
+    query = {name: str(value) for name, value in (params or {}).items()}
+    known: set[str] = set()
+    is_first = True
+    while True:
+        answer = _page(api, operation, service, path, query, is_first=is_first)
+        members = answer.docs(key)
+        new = [each for each in members if each.text("id") not in known]
+        known.update(each.text("id") for each in new)
+        if new:
+            yield new
+        elif members:
+            raise Unavailable(operation, f"the cloud repeats a page of {key}")
+        marked = _next_query(answer, key, query, members)
+        if marked is None:
+            return
+        query = marked
+        is_first = False
+
+
+def _page(
+    api: Api, operation: str, service: str, path: str, query: Mapping[str, str], *, is_first: bool
+) -> Doc:
+    try:
+        return api.call(operation, service, "GET", path, params=query)
+    except Unavailable:
+        raise
+    except SpaceError as error:
+        if is_first:
+            raise
+        raise Unavailable(operation, f"the listing broke off: {error.detail}") from error
+
+
+def _next_query(
+    answer: Doc, key: str, query: Mapping[str, str], members: list[Doc]
+) -> dict[str, str] | None:
+    """Return the query of the next page; None after the last one.
+
+    Nova, Neutron and Cinder link to it, Glance names it; of either only the query is taken, since
+    the host is often that of a machine behind a proxy. A full page without a link, as some
+    proxies leave it, may have a next one.
+    """
+    if not members:
+        return None
+    href = answer.text("next", "") or next(
+        (
+            link.text("href")
+            for link in (answer.docs(f"{key}_links") if f"{key}_links" in answer else ())
+            if link.text("rel", "") == "next"
+        ),
+        "",
+    )
+    if href:
+        return {**query, **dict(parse_qsl(urlsplit(href).query, keep_blank_values=True))}
+    if len(members) >= int(query.get("limit", len(members) + 1)):
+        return {**query, "marker": members[-1].text("id")}
+    return None
