@@ -29,7 +29,7 @@ WORKER = """\
 outputs='##user_data_joboutputs_url##'
 folder=$(mktemp -d)
 cat >"$folder/ca.pem" <<'END'
-##user_data_option_ca##
+##user_data_ca_certificates##
 END
 (umask 077 && echo 'Authorization: Bearer ##user_data_machine_token##' >"$folder/header")
 put() {
@@ -70,6 +70,7 @@ cycle_seconds = {second}
 gocdb_sitename = SITE
 https_host = localhost
 https_port = {port}
+https_ca_certificates = {folder}/ca.pem
 
 [machinetype {space} work]
 target_share = 1
@@ -88,8 +89,7 @@ backoff_seconds = {five}
 max_wallclock_seconds = {many}
 heartbeat_file = heartbeat
 heartbeat_seconds = {many}
-user_data = {folder}/worker.sh
-user_data_file_ca = {folder}/ca.pem"""
+user_data = {folder}/worker.sh"""
 
 
 class Installation:

@@ -271,6 +271,14 @@ class TestUserData(OnASite):
                 f"#!/bin/sh\n# {name} {uuid} {SPACE}\ntoken=EXAMPLE-TOKEN-THAT-OPENS-NOTHING\n"
             )
 
+    def test_no_proxy_is_made_to_be_looked_at(self, site: Site) -> None:
+        """A note stands where it would; the certificate need not even be there."""
+        change = ("target_share = 2", "target_share = 2\nuser_data_proxy = True")
+        site.configure(CONF.replace(*change))
+        (site.folder / "user_data").write_text("<##user_data_option_x509_proxy##>")
+        said = site.ok("user-data", SPACE, "prod")
+        assert said == "<(a proxy that is made for each machine)>"
+
     def test_what_nothing_fills_is_told_beside_it(self, site: Site) -> None:
         """On standard error, so that the output is just what a machine gets."""
         (site.folder / "user_data").write_text("a ##user_data_nonsense## b\n")

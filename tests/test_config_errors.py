@@ -336,6 +336,24 @@ ERRORS = [
         id="a pattern that is filled twice",
     ),
     pytest.param(
+        ("target_share = 1", "user_data_proxy = yes\nuser_data_option_x509_proxy = x"),
+        "",
+        [
+            f"F:8: {PROD} user_data_option_x509_proxy: user_data_proxy fills the same pattern;"
+            " keep one"
+        ],
+        id="a proxy beside a text of its name",
+    ),
+    pytest.param(
+        ("target_share = 1", "user_data_proxy = yes\nuser_data_file_x509_proxy = x"),
+        "",
+        [
+            f"F:8: {PROD} user_data_file_x509_proxy: user_data_proxy fills the same pattern;"
+            " keep one"
+        ],
+        id="a proxy beside a file of its name",
+    ),
+    pytest.param(
         ("target_share = 1", "user_data_option_a-b = 1"),
         "",
         [
@@ -529,6 +547,30 @@ WARNINGS = [
         id="a template that is not there yet",
     ),
     pytest.param(
+        ("target_share = 1", "target_share = 1\nuser_data_proxy = True\nlegacy_proxy = True"),
+        [
+            f"F:8: {PROD} user_data_proxy: there is no file"
+            " D/spaces/cloud.example.com/machinetypes/prod/x509cert.pem;"
+            " nothing is created until it is there",
+            f"F:9: {PROD} legacy_proxy: OpenSSL, and all that is built on it, accepts no such"
+            " proxy",
+        ],
+        id="a proxy that nothing is there for, of a kind that few accept",
+    ),
+    pytest.param(
+        ("target_share = 1", "target_share = 1\nuser_data_option_x509_proxy = x"),
+        [],
+        id="a proxy that the site makes itself",
+    ),
+    pytest.param(
+        ("processors_limit = 100", "https_ca_certificates = /vcycle.conf/ca.pem"),
+        [
+            f"F:5: {SPACE} https_ca_certificates: there is no file /vcycle.conf/ca.pem;"
+            " nothing is created until it is there"
+        ],
+        id="authorities that are not there",
+    ),
+    pytest.param(
         ("https://repo.example.com/user_data", "/vcycle.conf/template"),
         [
             f"F:12: {PROD} user_data: there is no file /vcycle.conf/template;"
@@ -595,6 +637,25 @@ def test_a_warning_is_said_with_its_place(
 def test_values_that_just_fit_are_right(tmp_path: Path, change: tuple[str, str]) -> None:
     """At the very limit there is nothing to say, and a limit of 0 is meant so."""
     assert problems_of(read([deck(tmp_path, change)]), registry=REGISTRY) == ()
+
+
+def test_what_a_proxy_is_made_from_must_be_there_and_kept_from_others(tmp_path: Path) -> None:
+    """The key after the certificate, and its mode."""
+    path = deck(tmp_path, ("target_share = 1", "target_share = 1\nuser_data_proxy = True"))
+    folder = tmp_path / "spaces/cloud.example.com/machinetypes/prod"
+    folder.mkdir(parents=True)
+    (folder / "x509cert.pem").touch()
+    where = f"F:8: {PROD} user_data_proxy:"
+    key = "D/spaces/cloud.example.com/machinetypes/prod/x509key.pem"
+    assert said(path, warnings=True) == [
+        f"{where} there is no file {key}; nothing is created until it is there"
+    ]
+    (folder / "x509key.pem").touch(mode=0o644)
+    assert said(path, warnings=True) == [
+        f"{where} every user of this host can read {key}; chmod o-r it"
+    ]
+    (folder / "x509key.pem").chmod(0o640)
+    assert said(path, warnings=True) == []
 
 
 def test_powers_of_only_some_machinetypes_are_pointed_out(tmp_path: Path) -> None:

@@ -182,6 +182,26 @@ def test_a_template_that_arrives_is_noticed(tmp_path: Path) -> None:
     assert own.current().problems == ()
 
 
+def test_what_a_proxy_is_made_from_and_the_authorities_are_noticed_too(tmp_path: Path) -> None:
+    """Whatever is missed is looked for again."""
+    here = tmp_path / "spaces/cloud.example.com/machinetypes/prod"
+    own = source(
+        deck(
+            tmp_path,
+            ("target_share = 1", "target_share = 1\nuser_data_proxy = True"),
+            ("api = demo", f"api = demo\nhttps_ca_certificates = {tmp_path}/ca.pem"),
+        )
+    )
+    assert len(own.current().problems) == 2
+    (tmp_path / "ca.pem").touch()
+    assert len(own.current().problems) == 1
+    here.mkdir(parents=True)
+    for name in ("x509cert.pem", "x509key.pem"):
+        assert len(own.current().problems) == 1
+        (here / name).touch(mode=0o600)
+    assert own.current().problems == ()
+
+
 def test_a_removed_space_is_forgotten_when_it_has_drained(tmp_path: Path) -> None:
     """Not before, and only if it was removed; also across a restart."""
     own = source(deck(tmp_path))

@@ -9,7 +9,7 @@ folder=$(mktemp -d)
 
 # Whom to trust, and how to prove who we are: in files, because command lines are for all to see.
 cat >"$folder/ca.pem" <<'END'
-##user_data_option_ca##
+##user_data_ca_certificates##
 END
 (umask 077 && cat >"$folder/header") <<'END'
 Authorization: Bearer ##user_data_machine_token##

@@ -21,7 +21,7 @@ from vcycled.config import (
     SpaceConfig,
 )
 from vcycled.cycle import SpaceCycle
-from vcycled.cycle.contextualize import rendered_for
+from vcycled.cycle.contextualize import Gifts, rendered_for
 from vcycled.cycle.facts import terms_of
 from vcycled.daemon.supervisor import Outfit, context_of
 from vcycled.errors import OperatorError
@@ -29,6 +29,7 @@ from vcycled.model import Machine, MachineState, Stage
 from vcycled.store import Store
 
 _NO_TOKEN = "EXAMPLE-TOKEN-THAT-OPENS-NOTHING"  # noqa: S105 - it says so itself
+_NO_PROXY = "(a proxy that is made for each machine)"
 _NO_UUID = "00000000-0000-4000-8000-000000000000"
 
 
@@ -84,15 +85,14 @@ def _cycle(session: Session, config: SpaceConfig, store: Store) -> Iterator[Spac
 def user_data(session: Session, space: str, machinetype: str, *, name: str | None) -> None:
     """Print the user_data that a machine would be given.
 
-    Its uuid and its token are made up and open nothing. Patterns that nothing fills are told on
-    standard error.
+    Its uuid and its token are made up and open nothing, and it has no X.509 proxy. Patterns that
+    nothing fills are told on standard error.
     """
     config = space_config(session, space)
     kind = _kind(config, machinetype)
     machine = _made_up(session, config, kind, name or f"vcycle-{machinetype}-0example00")
-    rendered = rendered_for(
-        machine, config, kind, token=_NO_TOKEN, host=session.host, root=session.root
-    )
+    gifts = Gifts(token=_NO_TOKEN, proxy=_NO_PROXY if kind.options.user_data_proxy else "")
+    rendered = rendered_for(machine, config, kind, gifts, host=session.host, root=session.root)
     for pattern in rendered.unknown:
         click.echo(f"warning: nothing fills ##user_data_{pattern}##; it was removed", err=True)
     click.echo(rendered.user_data, nl=False)

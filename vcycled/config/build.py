@@ -15,10 +15,11 @@ from vcycled.config.grammar import MANAGER, WEB
 from vcycled.config.lastgood import LastGood
 from vcycled.config.machinetype import missing_files
 from vcycled.config.model import Config, SpaceConfig
+from vcycled.config.places import machinetype_folder
 from vcycled.config.reader import Raw, Section, Signature
 from vcycled.config.registry import InstalledSpaces, Registry
 from vcycled.config.settle import Attempt, Settled, settle
-from vcycled.config.space import BuiltSpace, build_space
+from vcycled.config.space import BuiltSpace, build_space, missing_of_space
 from vcycled.config.tables import ManagerOptions, WebOptions
 from vcycled.errors import ConfigError, Problem
 
@@ -131,13 +132,14 @@ class _Built:
         if self.manager.value is None:
             raise ConfigError(problems)
         spaces = tuple(space.config for space in self.spaces if space.config)
+        root = self.manager.value.root
         return Config(
             manager=self.manager.value,
             spaces=spaces,
             problems=problems,
             unusable={title: held for title, held, is_used in self._held() if not is_used},
             good=self._good(),
-            signature=(*signature, *((str(path), 0, 0, 0, 0) for path in missing(spaces))),
+            signature=(*signature, *((str(path), 0, 0, 0, 0) for path in missing(spaces, root))),
         )
 
     def _good(self) -> LastGood:
@@ -186,7 +188,12 @@ def _nothing(deck: Deck) -> Iterator[Problem]:
         yield Problem(file="", line=0, section="", option="", message=message, is_warning=True)
 
 
-def missing(spaces: Sequence[SpaceConfig]) -> tuple[Path, ...]:
-    """Return the files on this host that machinetypes name and that are not there."""
-    kinds = [kind for space in spaces for kind in space.machinetypes]
-    return tuple(path for kind in kinds for path in missing_files(kind).values())
+def missing(spaces: Sequence[SpaceConfig], root: Path) -> tuple[Path, ...]:
+    """Return the files on this host that spaces and machinetypes name and that are not there."""
+    return tuple(path for space in spaces for path in _missing(space, root))
+
+
+def _missing(space: SpaceConfig, root: Path) -> Iterator[Path]:
+    yield from missing_of_space(space.options).values()
+    for kind in space.machinetypes:
+        yield from missing_files(kind, machinetype_folder(root, space.name, kind.name)).values()

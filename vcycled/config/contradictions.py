@@ -77,6 +77,10 @@ def in_machinetype(checked: Checked, space: Checked, *, needs_image: bool) -> It
         if option != name and OPTION_PREFIX + name in checked.user_data:
             message = f"{OPTION_PREFIX}{name} fills the same pattern; keep one of them"
             yield checked.problem(option, message)
+    for prefix in (OPTION_PREFIX, FILE_PREFIX):
+        option = f"{prefix}x509_proxy"
+        if option in checked.user_data and checked.values.get("user_data_proxy"):
+            yield checked.problem(option, "user_data_proxy fills the same pattern; keep one")
 
 
 def idle_in_machinetype(
@@ -86,6 +90,9 @@ def idle_in_machinetype(
     for option, needed in _NEEDS.items():
         if option in checked.given and needed not in checked.given:
             yield checked.problem(option, f"does nothing without {needed}", is_warning=True)
+    if checked.values.get("user_data_proxy") and checked.values.get("legacy_proxy"):
+        message = "OpenSSL, and all that is built on it, accepts no such proxy"
+        yield checked.problem("legacy_proxy", message, is_warning=True)
     proxies = str(checked.values.get("cvmfs_proxy_machinetype", "")).partition(":")[0]
     if proxies and proxies not in machinetypes and not has_pipes:
         message = f"there is no machinetype {proxies} in this space, so there are no addresses"

@@ -44,7 +44,7 @@ def exposed(deck: Deck, registry: Registry) -> Iterator[Problem]:
             if grammar.is_secret(setting.option):
                 secrets.setdefault(setting.file, setting)
     for file, setting in secrets.items():
-        if _is_open(file):
+        if is_open(file):
             yield _warning(
                 setting,
                 f"is a secret in a file that every user of this host can read; chmod o-r {file}",
@@ -59,7 +59,8 @@ def unknown_defaults(deck: Deck, registry: Registry) -> Iterator[Problem]:
     yield from (problem for problem in checked.problems if problem.option in unused)
 
 
-def _is_open(file: str) -> bool:
+def is_open(file: str) -> bool:
+    """Return True if every user of this host can read `file`, as far as its own mode says."""
     try:
         return bool(Path(file).stat().st_mode & _OTHERS_READ)
     except OSError:

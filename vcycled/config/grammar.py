@@ -36,6 +36,7 @@ SUBSTITUTIONS = (
     "joboutputs_url",
     "heartbeat_machines_url",
     "root_image_url",
+    "ca_certificates",
     "url",
     "vmtype",
     "vm_hostname",

@@ -9,11 +9,14 @@ from typing import TypeVar
 
 from vcycled.config.check import Checked, check
 from vcycled.config.contradictions import idle_in_machinetype, in_machinetype
+from vcycled.config.exposure import is_open
 from vcycled.config.grammar import FILE_PREFIX, MACHINETYPE, OPTION_PREFIX, OVERRIDE_PREFIX
 from vcycled.config.model import MachinetypeConfig
+from vcycled.config.places import machinetype_folder
 from vcycled.config.reader import Section, Setting
 from vcycled.config.settle import Attempt
 from vcycled.config.tables import MachinetypeOptions, SpaceOptions
+from vcycled.proxy import CERTIFICATE, KEY
 
 T = TypeVar("T")
 
@@ -44,14 +47,23 @@ def attempt_machinetype(section: Section, frame: Frame) -> Attempt[MachinetypeCo
     if checked.errors:
         return Attempt(checked=checked, value=None, problems=tuple(problems))
     config = _config(checked, frame)
-    for option, path in missing_files(config).items():
+    folder = _folder(checked, frame)
+    for option, path in missing_files(config, folder).items():
         message = f"there is no file {path}; nothing is created until it is there"
         problems.append(checked.problem(option, message, is_warning=True))
+    if config.options.user_data_proxy and is_open(str(folder / KEY)):
+        message = f"every user of this host can read {folder / KEY}; chmod o-r it"
+        problems.append(checked.problem("user_data_proxy", message, is_warning=True))
     return Attempt(checked=checked, value=config, problems=tuple(problems))
 
 
-def missing_files(config: MachinetypeConfig) -> Mapping[str, Path]:
-    """Return the files that a creation reads on this host and that are not there, by option."""
+def missing_files(config: MachinetypeConfig, folder: Path) -> Mapping[str, Path]:
+    """Return the files that a creation reads on this host and that are not there, by option.
+
+    Args:
+        config: of the machinetype.
+        folder: of the machinetype, with what proxies are made from.
+    """
     named = {
         "user_data": config.options.user_data,
         "root_image": config.options.root_image,
@@ -59,10 +71,13 @@ def missing_files(config: MachinetypeConfig) -> Mapping[str, Path]:
         **{FILE_PREFIX + name: path for name, path in config.user_data_files.items()},
     }
     paths = {option: Path(text) for option, text in named.items() if text and text[0] == "/"}
-    return {option: path for option, path in paths.items() if _is_missing(path)}
+    if config.options.user_data_proxy:
+        pair = (folder / CERTIFICATE, folder / KEY)
+        paths["user_data_proxy"] = next((path for path in pair if is_missing(path)), pair[0])
+    return {option: path for option, path in paths.items() if is_missing(path)}
 
 
-def _is_missing(path: Path) -> bool:
+def is_missing(path: Path) -> bool:
     """Return True only if there is surely nothing; what cannot be reached fails when read."""
     try:
         path.stat()
@@ -74,8 +89,8 @@ def _is_missing(path: Path) -> bool:
 
 
 def _config(checked: Checked, frame: Frame) -> MachinetypeConfig:
-    _, space, name = checked.section.words
-    folder = frame.root / "spaces" / space / "machinetypes" / name / "files"
+    name = checked.section.words[2]
+    folder = _folder(checked, frame) / "files"
     files = _named(checked.user_data, FILE_PREFIX)
     return MachinetypeConfig(
         name=name,
@@ -85,6 +100,11 @@ def _config(checked: Checked, frame: Frame) -> MachinetypeConfig:
         user_data_overrides=_overrides(checked.user_data),
         held="",
     )
+
+
+def _folder(checked: Checked, frame: Frame) -> Path:
+    _, space, name = checked.section.words
+    return machinetype_folder(frame.root, space, name)
 
 
 def _named(user_data: Mapping[str, Setting], prefix: str) -> dict[str, str]:

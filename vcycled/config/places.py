@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from vcycled.config.tables import ManagerOptions
+from vcycled.machinedir import Layout
 
 
 def database_url(manager: ManagerOptions) -> str:
@@ -12,6 +13,11 @@ def database_url(manager: ManagerOptions) -> str:
     if manager.database is not None:
         return manager.database.reveal()
     return f"sqlite:///{manager.root}/vcycle.db"
+
+
+def machinetype_folder(root: Path, space: str, machinetype: str) -> Path:
+    """Return where a site puts what a machinetype needs: files/, x509cert.pem, x509key.pem."""
+    return Layout(root).machinetype(space, machinetype)
 
 
 def pid_path(manager: ManagerOptions) -> Path:

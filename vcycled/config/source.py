@@ -74,7 +74,7 @@ class ConfigSource:
                 self._memory = _Memory(self._paths, self._keep_in)  # ROOT may be another then
                 raise ConfigError((*error.problems, *problems)) from error
             return replace(self._config, problems=error.problems, signature=signature)
-        self._watched = missing(config.spaces)
+        self._watched = missing(config.spaces, config.manager.root)
         if failed := self._memory.keep(config.good):
             return replace(config, problems=(*config.problems, failed), signature=_STALE)
         return replace(config, problems=(*config.problems, *problems))

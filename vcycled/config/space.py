@@ -10,7 +10,7 @@ from vcycled.config.check import Checked, check
 from vcycled.config.contradictions import in_space
 from vcycled.config.deck import Deck
 from vcycled.config.grammar import PIPE, space_grammar
-from vcycled.config.machinetype import Frame, attempt_machinetype
+from vcycled.config.machinetype import Frame, attempt_machinetype, is_missing
 from vcycled.config.model import MachinetypeConfig, SpaceConfig
 from vcycled.config.reader import Section
 from vcycled.config.registry import NotInstalled, Registry, find_space
@@ -79,6 +79,7 @@ class BuiltSpace:
         space = self.space.checked
         if not self.kinds and not self.pipes:
             yield space.problem("", _EMPTY.format(self.name))
+        yield from self._missing()
         options = [kind.value.options for kind in self.kinds.values() if kind.value]
         if options and not any(each.target_share for each in options):
             message = "no machinetype has a target_share above 0, so no machine is created"
@@ -87,6 +88,18 @@ class BuiltSpace:
         if any(powers) and not all(powers):
             message = "not every machinetype states its power, so shares are of processors"
             yield space.problem("", message, is_warning=True)
+
+    def _missing(self) -> Iterator[Problem]:
+        options = self.space.value.options if self.space.value else None
+        for option, path in missing_of_space(options).items() if options else ():
+            message = f"there is no file {path}; nothing is created until it is there"
+            yield self.space.checked.problem(option, message, is_warning=True)
+
+
+def missing_of_space(options: SpaceOptions) -> Mapping[str, Path]:
+    """Return the files that every creation in a space reads and that are not there, by option."""
+    path = options.https_ca_certificates
+    return {"https_ca_certificates": path} if path is not None and is_missing(path) else {}
 
 
 def build_space(

@@ -4,21 +4,35 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from vcycled.config import MachinetypeConfig, SpaceConfig
 from vcycled.cycle.context import Context
+from vcycled.cycle.papers import proxy_for, why_no_proxy
 from vcycled.errors import UserDataError
 from vcycled.machinedir import Layout
 from vcycled.mjf import Urls, urls
 from vcycled.model import Machine
 from vcycled.userdata import Recipe, Subject, make
+from vcycled.userdata.trust import read_certificates
 
 _CACHE_PORT = 280
 """Of a machine of cvmfs_proxy_machinetype, unless the option says otherwise."""
 _USUAL_KEY = Path("/root/.ssh/id_rsa.pub")
 """root_public_key where none is configured (compat.md 2)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gifts:
+    """What the user_data of one machine is given beyond what the configuration says."""
+
+    token: str = field(repr=False)
+    """By which it will prove who it is."""
+    caches: tuple[str, ...] = ()
+    """URLs of web caches that are alive."""
+    proxy: str = field(default="", repr=False)
+    """Its X.509 proxy, as PEM; empty if its machinetype wants none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,25 +68,26 @@ def render(
     Raises:
         UserDataError: it cannot be made now; the text says why.
     """
-    root = context.manager.root
-    caches = _web_caches(kind, config, others, now=context.clock.now())
-    rendered = rendered_for(
-        machine, config, kind, token=token, host=context.host, root=root, caches=caches
+    gifts = Gifts(
+        token=token,
+        caches=_web_caches(kind, config, others, now=context.clock.now()),
+        proxy=proxy_for(context, config, kind) if kind.options.user_data_proxy else "",
     )
+    root = context.manager.root
+    rendered = rendered_for(machine, config, kind, gifts, host=context.host, root=root)
     for name in rendered.unknown:
         _warn_once(context, kind.name, name)
     return rendered
 
 
-def rendered_for(  # noqa: PLR0913 - all that a template may show
+def rendered_for(
     machine: Machine,
     config: SpaceConfig,
     kind: MachinetypeConfig,
+    gifts: Gifts,
     *,
-    token: str,
     host: str,
     root: Path,
-    caches: tuple[str, ...] = (),
 ) -> Rendered:
     """Make what `machine` is given, and nothing else; for `vcycle user-data` too.
 
@@ -91,11 +106,12 @@ def rendered_for(  # noqa: PLR0913 - all that a template may show
         site=machine.terms.site,
         manager_host=host,
         urls=where,
-        token=token,
+        token=gifts.token,
         root_image=kind.options.root_image or "",
-        cvmfs_proxies=caches,
+        cvmfs_proxies=gifts.caches,
+        ca_certificates=_authorities(config),
     )
-    made = make(_recipe(root, config, kind), subject)
+    made = make(_recipe(root, config, kind, gifts.proxy), subject)
     return Rendered(
         user_data=made.content,
         urls=where,
@@ -114,13 +130,17 @@ def _web_caches(
     limits = {each.name: each.options.heartbeat_seconds for each in config.machinetypes}
     return tuple(
         sorted(
-            f"http://{machine.address}:{port or _CACHE_PORT}"
+            f"http://{_in_url(machine.address)}:{port or _CACHE_PORT}"
             for machine in machines
             if machine.machinetype == name
             and machine.address
             and _is_beating(machine, limits.get(name, 0), now)
         )
     )
+
+
+def _in_url(address: str) -> str:
+    return f"[{address}]" if ":" in address else address
 
 
 def _is_beating(machine: Machine, heartbeat_seconds: int, now: int) -> bool:
@@ -131,25 +151,43 @@ def _is_beating(machine: Machine, heartbeat_seconds: int, now: int) -> bool:
 
 
 def template_holds(context: Context, config: SpaceConfig) -> dict[str, str]:
-    """Return the machinetypes whose template is a file that is not there, and what to say."""
+    """Return the machinetypes whose user_data surely cannot be made now, and why.
+
+    A template that must be fetched is not looked at.
+    """
+    try:
+        _authorities(config)
+    except UserDataError as error:
+        return {kind.name: str(error) for kind in config.machinetypes}
     holds = {}
     for kind in config.machinetypes:
-        recipe = _recipe(context.manager.root, config, kind)
-        if recipe.template.startswith(("http://", "https://")):
-            continue
-        path = recipe.folder / recipe.template
-        if not os.access(path, os.R_OK):
-            holds[kind.name] = f"user_data: {path} cannot be read"
+        why = _why_no_template(_recipe(context.manager.root, config, kind))
+        if not why and kind.options.user_data_proxy:
+            why = why_no_proxy(context, config, kind)
+        if why:
+            holds[kind.name] = why
     return holds
 
 
-def _recipe(root: Path, config: SpaceConfig, kind: MachinetypeConfig) -> Recipe:
+def _why_no_template(recipe: Recipe) -> str:
+    if recipe.template.startswith(("http://", "https://")):
+        return ""
+    path = recipe.folder / recipe.template
+    return "" if os.access(path, os.R_OK) else f"user_data: {path} cannot be read"
+
+
+def _authorities(config: SpaceConfig) -> str:
+    path = config.options.https_ca_certificates
+    return "" if path is None else read_certificates(path)
+
+
+def _recipe(root: Path, config: SpaceConfig, kind: MachinetypeConfig, proxy: str = "") -> Recipe:
     return Recipe(
         space=config.name,
         machinetype=kind.name,
         template=kind.options.user_data,
         folder=Layout(root).files(config.name, kind.name),
-        options=kind.user_data_options,
+        options={**kind.user_data_options, **({"x509_proxy": proxy} if proxy else {})},
         files=kind.user_data_files,
         overrides=kind.user_data_overrides,
     )

@@ -31,6 +31,7 @@ start_delay_seconds = 2
 gocdb_sitename = DEMO-SITE
 https_host = localhost
 https_port = {port}
+https_ca_certificates = {folder}/ca.pem
 
 # Two communities with work, one of which owns twice as much of the space ...
 [machinetype {space} simulation]
@@ -59,8 +60,7 @@ heartbeat_file = heartbeat
 heartbeat_seconds = 20
 hepscore23_per_processor = 15.5
 accounting_fqan = /vo.example.org/Role=pilot
-user_data = {folder}/worker.sh
-user_data_file_ca = {folder}/ca.pem"""
+user_data = {folder}/worker.sh"""
 
 _WEB_CONF = """\
 # Made by `make demo`.

@@ -18,6 +18,10 @@ SHUTDOWN_MESSAGE = "shutdown_message"
 TOKEN_HASH = "token_hash"  # noqa: S105 - the name of a file
 X509DN = "https_x509dn"
 USER_DATA = "user_data"
+USER_DATA_HASH = "user_data_hash"
+STARTED = "started"
+FETCHED = ".user_data_fetched"
+"""In joboutputs, where the web process may write: when the user_data was first fetched."""
 
 
 def is_name(text: str) -> bool:
@@ -89,10 +93,13 @@ class Layout:
         folder = self.root / "shared" / "last_abort_times" / _checked(space)
         return folder / _checked(machinetype)
 
+    def machinetype(self, space: str, machinetype: str) -> Path:
+        """Folder in which a site puts what a machinetype makes X.509 proxies from."""
+        return self.root / "spaces" / _checked(space) / "machinetypes" / _checked(machinetype)
+
     def files(self, space: str, machinetype: str) -> Path:
         """Folder in which a site puts the files of a machinetype: templates, certificates."""
-        folder = self.root / "spaces" / _checked(space) / "machinetypes"
-        return folder / _checked(machinetype) / "files"
+        return self.machinetype(space, machinetype) / "files"
 
     def _space(self, space: str) -> Path:
         return self.spaces / _checked(space)

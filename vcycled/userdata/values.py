@@ -33,6 +33,7 @@ DEFAULTS: tuple[str, ...] = (
     "joboutputs_url",
     "heartbeat_machines_url",
     "root_image_url",
+    "ca_certificates",
     "url",
     *_ALIASES,
 )
@@ -54,6 +55,8 @@ class Subject:
     """As configured; given to the machine if it is a URL."""
     cvmfs_proxies: tuple[str, ...] = ()
     """URLs of the web caches of `cvmfs_proxy_machinetype` that are alive."""
+    ca_certificates: str = ""
+    """PEM text of whom to trust, so as to reach the URLs."""
 
 
 def default_values(
@@ -75,6 +78,7 @@ def default_values(
         "joboutputs_url": subject.urls.joboutputs,
         "heartbeat_machines_url": subject.urls.heartbeat_machines,
         "root_image_url": subject.root_image if is_url else "",
+        "ca_certificates": subject.ca_certificates,
     }
     values |= {name: text for name, text in overrides.items() if name not in _ALIASES}
     values |= {old: values[new] for old, new in _ALIASES.items()}

@@ -181,7 +181,8 @@ class MachinetypeOptions:
         default=False,
         help="""Put a limited X.509 proxy, made from x509cert.pem and x509key.pem in
         ROOT/spaces/SPACE/machinetypes/NAME, into the user_data as
-        ##user_data_option_x509_proxy##.""",
+        ##user_data_option_x509_proxy##. It lasts until the machine must have ended; if the
+        certificate does not, nothing is created.""",
     )
     legacy_proxy: bool = option(
         FLAG,

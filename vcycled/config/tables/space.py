@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
-from vcycled.config.tables.kinds import API, ASCII
+from vcycled.config.tables.kinds import ABSOLUTE, API, ASCII
 from vcycled.options import (
     AMOUNT,
     COUNT,
@@ -114,6 +115,12 @@ class SpaceOptions:
         default=443,
         help="""Port by which the machines reach that server. vcycle-web listens on 8443 unless
         told otherwise: say the same here, or redirect one to the other.""",
+    )
+    https_ca_certificates: Path | None = optional(
+        ABSOLUTE,
+        help="""PEM file with the certificates of the authorities that the machines must trust to
+        reach that server, read for every machine; they fill ##user_data_ca_certificates##. Not
+        needed if the images trust them already.""",
     )
     shutdown_time: int | None = optional(
         UNIX_TIME,
