@@ -5,10 +5,10 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help demo test test-live lint docs bench mutants clean
+.PHONY: help demo test test-live test-live-openstack lint docs bench mutants clean
 
 help:  ## show the targets
-	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 12
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 24
 
 $(STAMP): setup.cfg
 	$(PYTHON) -m venv $(VENV)
@@ -23,7 +23,11 @@ test: $(STAMP)  ## run every test that needs no outside service
 	$(BIN)/coverage report
 
 test-live: $(STAMP)  ## the tests that start a service themselves (PostgreSQL)
-	$(BIN)/python -m pytest -m live
+	$(BIN)/python -m pytest -m 'live and not live_openstack'
+
+test-live-openstack: $(STAMP)  ## bring up a real OpenStack (Debian 12, as root) and test on it
+	$(BIN)/python -m tests.openstack_bed up
+	$(BIN)/python -m pytest -m live_openstack
 
 lint: $(STAMP)  ## format, style, types, layers, spelling
 	$(BIN)/ruff format --check .
