@@ -6,12 +6,13 @@ import threading
 from collections.abc import Collection, Sequence
 
 from vcycled.model import Flavor, Limits, ListedMachine, MachineState
-from vcycled.spaces.base import Clock, CreateRequest, Leftover, Space
+from vcycled.spaces.base import Clock, CreateRequest, ImageStore, Leftover, Space
 from vcycled.spaces.openstack.answers import Doc
 from vcycled.spaces.openstack.api import Api
 from vcycled.spaces.openstack.creation import USER_DATA_LIMIT, Creation
 from vcycled.spaces.openstack.deletion import Deletion
 from vcycled.spaces.openstack.flavors import Flavors
+from vcycled.spaces.openstack.image_store import GlanceStore
 from vcycled.spaces.openstack.images import ImageFinder
 from vcycled.spaces.openstack.inventory import Inventory
 from vcycled.spaces.openstack.keys import KeyPairs
@@ -42,6 +43,7 @@ class OpenStackSpace(Space):
         self._volumes = Volumes(self._api)
         self._networks = Networks(self._api, _networks(options), clock=clock)
         self._inventory = Inventory(self._servers, self._read)
+        self._image_store = GlanceStore(self._api, lambda: self._inventory.seen, clock=clock)
         self._deletion = Deletion(self._servers, clock=clock)
         self._creation = Creation(
             self._api,
@@ -106,6 +108,10 @@ class OpenStackSpace(Space):
     def notices(self) -> Sequence[str]:
         """Return what ends soon, and what machines must do without."""
         return (*self._api.notices(), *self._networks.notices())
+
+    def image_store(self) -> ImageStore | None:
+        """Return Glance; None of a cloud that shows it to nobody."""
+        return self._image_store if self._api.has("image") else None
 
     def leftovers(self, public_keys: Collection[str]) -> Sequence[Leftover]:
         """Return volumes and key pairs of ours that no listed machine uses.
