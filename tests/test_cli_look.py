@@ -403,8 +403,8 @@ class TestMachines(OnASite):
             "memory_mb", "flavor", "created_at", "zone", "cloud_id", "address", "seen_at",
             "started_at", "stopped_at", "end_source", "message", "is_aborted", "is_closed",
             "interval", "missing_since", "missing_first_at", "missing_listings", "delete_reason",
-            "delete_attempts", "delete_attempt_at", "is_delete_acknowledged", "is_delete_ordered",
-            "gone_at", "fault",
+            "delete_attempts", "delete_attempt_at", "is_delete_acknowledged", "delete_error",
+            "is_delete_ordered", "gone_at", "fault",
         }  # fmt: skip
         assert document["condition"] == "running"
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.world import FIZZLE, SPACE, World, kind
+from vcycled.calls import CallPool
 from vcycled.errors import NoCapacity, QuotaExceeded, Refused, StoreError, Unavailable
 from vcycled.model import Cause, Changes, Limits, Order, OrderKind, Stage
 from vcycled.options import Amount
@@ -274,7 +275,7 @@ def test_a_template_that_cannot_be_rendered_is_a_failed_creation(tmp_path: Path)
 def test_the_quota_stops_creation_for_a_while(tmp_path: Path) -> None:
     """The cloud's word counts even where its stated limit allowed more."""
     world = World(tmp_path)
-    world.cloud.fail_next("create", *(QuotaExceeded("create", "ports") for _ in range(3)))
+    world.cloud.fail_next("create", QuotaExceeded("create", "ports"))
     world.cycle()
     held = causes(world)
     assert held == {"": Cause.QUOTA}
@@ -282,6 +283,92 @@ def test_the_quota_stops_creation_for_a_while(tmp_path: Path) -> None:
     world.cycles(2)
     assert len(world.here) == 10
     assert world.cloud.peak_processors["*"] == 10
+    world.close()
+
+
+def test_why_tells_at_once_what_the_cloud_just_answered(tmp_path: Path) -> None:
+    """Not a cycle later: the report is of how things are after the answers."""
+    world = World(tmp_path)
+    world.cloud.fail_next("create", QuotaExceeded("create", "ports"))
+    (hold,) = world.cycle().report.holds
+    assert (hold.cause, hold.until) == (Cause.QUOTA, world.clock.now() + 60)
+    world.close()
+
+
+def test_a_cloud_that_turns_creations_away_is_not_asked_for_more(world: World) -> None:
+    """What was surely not made counts no more, and the rest of the batch is not sent."""
+    away = Unavailable("create", "429 Too Many Requests", retry_after_s=400, is_undone=True)
+    world.cloud.fail_next("create", away)
+    alone = world.new_cycle(calls=CallPool(1, timeout_s=90, clock=world.clock))
+    report = alone.run(world.config).report
+    assert world.cloud.calls["create"] == 1
+    assert world.machines == ()
+    (hold,) = report.holds
+    assert (hold.cause, hold.until) == (Cause.PAUSED, world.clock.now() + 400)
+    assert "429 Too Many Requests" in hold.detail
+    assert report.wake_at == world.clock.now() + 300
+    told = {each.event for each in world.store.events(space=SPACE)}
+    assert told == {"creation-undone", "intent-dropped"}
+
+
+def test_a_pause_ends_by_itself(world: World) -> None:
+    """After the time that the cloud asked for, the space is filled."""
+    away = Unavailable("create", "429", retry_after_s=90, is_undone=True)
+    world.cloud.fail_next("create", away)
+    alone = world.new_cycle(calls=CallPool(1, timeout_s=90, clock=world.clock))
+    assert alone.run(world.config).report.wake_at == world.clock.now() + 90
+    world.clock.advance(89)
+    assert causes(world) == {"": Cause.PAUSED}
+    assert world.here == ()
+    world.clock.advance(1)
+    world.cycle()
+    assert len(world.here) == 10
+
+
+def test_deletions_that_are_turned_away_do_not_count_as_tried(world: World) -> None:
+    """They are tried at the next cycle, and creations wait as the cloud asks."""
+    world.cycles(2)
+    names = [each.listed.name for each in world.here][:3]
+    for name in names:
+        world.cloud.finish(name)
+    away = Unavailable("delete", "429", retry_after_s=30, is_undone=True)
+    world.cloud.fail_next("delete", away)
+    world.clock.advance(60)
+    alone = world.new_cycle(calls=CallPool(1, timeout_s=90, clock=world.clock))
+    report = alone.run(world.config).report
+    ended = [each for each in world.machines if each.name in names]
+    assert [each.delete_attempts for each in ended] == [0, 0, 0]
+    assert sorted(each.delete_error for each in ended) == ["", "", "delete: 429"]
+    assert [hold.cause for hold in report.holds] == [Cause.PAUSED]
+    assert world.cloud.calls["delete"] == 1
+    world.clock.advance(60)
+    world.cycle()
+    assert world.cloud.calls["delete"] == 4
+    assert {each.delete_error for each in world.machines} == {""}
+
+
+def test_a_deletion_of_unknown_outcome_counts_as_tried(world: World) -> None:
+    """A 503 with Retry-After may have been carried out: its own delay holds."""
+    world.cycles(2)
+    world.cloud.finish(world.here[0].listed.name)
+    world.cloud.fail_next("delete", Unavailable("delete", "503", retry_after_s=30))
+    world.clock.advance(60)
+    world.cycle()
+    (ended,) = (each for each in world.machines if each.delete_attempts)
+    assert (ended.delete_attempts, ended.delete_error) == (1, "delete: 503")
+
+
+def test_a_quota_fault_of_a_made_machine_stops_creation(tmp_path: Path) -> None:
+    """The cloud took the requests, then had no ports: as if it had refused them."""
+    world = World(tmp_path, max_creations_per_cycle=Amount(count=2))
+    world.cycle()
+    for truth in world.here:
+        world.cloud.fail(truth.listed.name, "no more ports", lacks_quota=True)
+    world.clock.advance(60)
+    (hold,) = world.cycle().report.holds
+    assert (hold.machinetype, hold.cause) == ("", Cause.QUOTA)
+    assert "no more ports" in hold.detail
+    assert [each.creation_failures for each in world.store.records(SPACE).machinetypes] == []
     world.close()
 
 

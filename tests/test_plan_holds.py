@@ -39,6 +39,7 @@ SPACE_HOLDS: dict[Cause, dict[str, Any]] = {
     Cause.DRAIN: {"drain": drain()},
     Cause.SHUTDOWN_TIME: {"shutdown_time": NOW - 5},
     Cause.LISTING_SUSPECT: {"memory": {"suspect_since": NOW - 30, "listed_machines": 7}},
+    Cause.PAUSED: {"memory": {"pauses": 3, "paused_until": NOW + 7, "pause_error": "429"}},
     Cause.QUOTA: {"memory": {"quota_failures": 2, "quota_failed_at": NOW, "quota_error": "cores"}},
 }
 """The most telling first."""
@@ -66,6 +67,7 @@ def held_by(*causes: Cause) -> SpaceFacts:
             f"listings have shown far too few machines since {NOW - 30}; before, they showed 7",
             None,
         ),
+        (Cause.PAUSED, "the cloud turned us away 3 times in a row: 429", NOW + 7),
         (Cause.QUOTA, "the quota was exceeded 2 times in a row: cores", NOW + 120),
     ],
 )
@@ -146,6 +148,12 @@ def test_quota_holds_the_space_for_a_growing_time(failures: int, delay: int) -> 
 def test_no_quota_failure_is_no_hold(remembered: dict[str, Any]) -> None:
     """A count without a time or a time without a count says nothing."""
     assert cause(facts(memory=memory(**remembered))) is None
+
+
+@pytest.mark.parametrize(("until", "expected"), [(NOW, None), (NOW + 1, Cause.PAUSED)])
+def test_a_pause_ends_when_its_time_is_over(until: int, expected: Cause | None) -> None:
+    """At the very second the cloud is asked again."""
+    assert cause(facts(memory=memory(pauses=1, paused_until=until))) is expected
 
 
 def test_a_quota_without_a_text_says_how_often() -> None:

@@ -33,6 +33,10 @@ ADVICE: Mapping[Cause, str] = MappingProxyType(
         Cause.QUOTA: (
             "Ask the cloud for more quota, or set processors_limit of the space to what there is."
         ),
+        Cause.PAUSED: (
+            "Nothing: it is tried again by itself, ever less often unless the cloud says when. If"
+            " it stays, see what else uses this account, or ask the cloud to allow more."
+        ),
         Cause.NO_FLAVOR: (
             "Compare flavor_names, min_processors and max_processors with the cloud's flavors."
         ),
@@ -80,6 +84,7 @@ EVENTS: Mapping[str, str] = MappingProxyType(
         "machine-gone": "gone",
         "intent-dropped": "not made after all",
         "creation-failed": "could not be made",
+        "creation-undone": "turned away by the cloud, not made",
         "creation-unknown": "asked for, but the outcome is unknown",
         "no-capacity": "no room for it in the cloud",
         "quota-exceeded": "beyond the quota of the cloud",
@@ -94,6 +99,7 @@ LOUD = frozenset(
         "machine-missing",
         "delete-failed",
         "creation-failed",
+        "creation-undone",
         "creation-unknown",
         "no-capacity",
         "quota-exceeded",

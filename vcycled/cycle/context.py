@@ -63,6 +63,7 @@ class Context:
 
 _WARNINGS: Sequence[str] = (
     "creation-failed",
+    "creation-undone",
     "creation-unknown",
     "delete-failed",
     "machine-missing",

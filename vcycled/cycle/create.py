@@ -34,7 +34,7 @@ from vcycled.model import (
     Stage,
     Terms,
 )
-from vcycled.remember import Attempt, concluded
+from vcycled.remember import Attempt, concluded, is_turned_away
 from vcycled.spaces.base import CreateRequest
 
 BATCH = 50
@@ -56,30 +56,34 @@ class _Batch:
 
     def __init__(self, context: Context) -> None:
         self._context = context
-        self._is_over_quota = False
+        self._is_over = False
         self._unfit: set[tuple[str, str]] = set()
 
     def call(self, machine: Machine, request: CreateRequest) -> Callable[[], str]:
         """Return the call; it returns an empty id if the cloud was not asked any more."""
 
         def create() -> str:
-            if self._is_over_quota or (machine.flavor, machine.zone) in self._unfit:
+            if self._is_over or (machine.flavor, machine.zone) in self._unfit:
                 return ""
-            return self._context.space.create(request)
+            try:
+                return self._context.space.create(request)
+            except SpaceError as error:
+                self._heed(machine, error)
+                raise
 
         return create
 
-    def heed(self, machine: Machine, error: SpaceError | None) -> None:
-        """Stop asking for what was just refused."""
-        if isinstance(error, QuotaExceeded):
-            self._is_over_quota = True
+    def _heed(self, machine: Machine, error: SpaceError) -> None:
+        """Let no further call begin that would be refused alike."""
+        if isinstance(error, QuotaExceeded) or is_turned_away(error):
+            self._is_over = True
         elif isinstance(error, NoCapacity):
             self._unfit.add((machine.flavor, machine.zone))
 
     @property
-    def is_over_quota(self) -> bool:
-        """True once the cloud said that the quota is used up."""
-        return self._is_over_quota
+    def is_over(self) -> bool:
+        """True once the cloud said that the quota is used up, or asked us to wait."""
+        return self._is_over
 
 
 def create_all(
@@ -90,7 +94,12 @@ def create_all(
     *,
     is_late: Callable[[], bool],
 ) -> Records:
-    """Ask for the planned machines, in batches, until all are asked for or `is_late()`."""
+    """Ask for the planned machines, in batches, until all are asked for or `is_late()`.
+
+    None is asked for if the cloud just answered a deletion with the wish to be left alone.
+    """
+    if (records.memory.paused_until or 0) > context.clock.now():
+        return records
     wanted = list(_wanted(context, config, creates))
     if not wanted:
         return records
@@ -99,7 +108,7 @@ def create_all(
     calls = _Batch(context)
     for start in range(0, len(wanted), BATCH):
         batch = wanted[start : start + BATCH]
-        if is_late() or calls.is_over_quota:
+        if is_late() or calls.is_over:
             attempts = [Attempt(machine=each.machine) for each in wanted[start:]]
             return _conclude(context, config, records, attempts)
         records = _create_batch(context, config, records, batch, calls)
@@ -121,7 +130,6 @@ def _create_batch(
     attempts = list(failed)
     for outcome in context.calls.run_all("create", jobs):
         machine = asked[outcome.number]
-        calls.heed(machine, outcome.error)
         attempts.append(
             Attempt(machine=machine, cloud_id=outcome.value or "", error=outcome.error)
         )

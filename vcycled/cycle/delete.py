@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 
 from vcycled.config import SpaceConfig
 from vcycled.cycle.context import Context
 from vcycled.cycle.tend import settle
-from vcycled.errors import SpaceError
+from vcycled.errors import SpaceError, Unavailable
 from vcycled.model import MESSAGES, Changes, Delete, Event, Machine, Records
+from vcycled.remember import is_turned_away, paused
 
 
 def delete_all(
@@ -18,7 +19,8 @@ def delete_all(
     """Ask for every machine in `deletes` to be deleted; a failure harms no other.
 
     The attempts are stored before the first call, the answers after the last. A machine that left
-    no shutdown message is given the reason as one (compat.md 3).
+    no shutdown message is given the reason as one (compat.md 3). Once the cloud asks us to wait,
+    the rest is left for the next cycle and does not count as tried.
     """
     if not deletes:
         return records
@@ -29,20 +31,81 @@ def delete_all(
     records = settle(context, config, records, before)
     for each in deletes:
         _leave_message(context, each)
-    return context.save(records, _asked(context, tried))
+    answers = list(_asked(context, tried))
+    return context.save(records, _concluded(context, records, deletes, answers))
 
 
-def _asked(context: Context, tried: Sequence[Machine]) -> Changes:
-    """Call the cloud for each machine and return what its answers change."""
-    calls = [_call(context, machine) for machine in tried]
-    done, events = [], []
-    for outcome in context.calls.run_all("delete", calls):
-        machine = tried[outcome.number]
-        if outcome.error is None:
-            done.append(replace(machine, is_delete_acknowledged=True))
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Answer:
+    """What came of asking for one machine; nothing if the cloud was not asked any more."""
+
+    number: int
+    """Of the machine in the order it was planned."""
+    machine: Machine
+    was_asked: bool
+    error: SpaceError | None
+
+
+@dataclass(slots=True)
+class _Calls:
+    """Deletions of one cycle, until the cloud asks us to wait."""
+
+    context: Context
+    is_over: bool = False
+
+    def of(self, machine: Machine) -> Callable[[], bool]:
+        """Return the call; it returns False if the cloud was not asked any more."""
+
+        def delete() -> bool:
+            if self.is_over:
+                return False
+            try:
+                self.context.space.delete(machine.name, machine.cloud_id)
+            except SpaceError as error:
+                if is_turned_away(error):
+                    self.is_over = True
+                raise
+            return True
+
+        return delete
+
+
+def _asked(context: Context, tried: Sequence[Machine]) -> Iterator[_Answer]:
+    """Call the cloud for each machine and yield its answers as they come."""
+    calls = _Calls(context)
+    jobs = [calls.of(machine) for machine in tried]
+    for outcome in context.calls.run_all("delete", jobs):
+        yield _Answer(
+            number=outcome.number,
+            machine=tried[outcome.number],
+            was_asked=outcome.value is not False,
+            error=outcome.error,
+        )
+
+
+def _concluded(
+    context: Context, records: Records, deletes: Sequence[Delete], answers: Sequence[_Answer]
+) -> Changes:
+    """Return what the answers change; an attempt that did not reach the cloud is taken back."""
+    now = context.clock.now()
+    machines, events = [], []
+    for answer in answers:
+        before, machine, error = deletes[answer.number].machine, answer.machine, answer.error
+        if not answer.was_asked:
+            machines.append(before)
+        elif error is None:
+            machines.append(replace(machine, is_delete_acknowledged=True, delete_error=""))
         else:
-            events.append(_failure(machine, outcome.error, context.clock.now()))
-    return Changes(space=context.name, machines=tuple(done), events=tuple(events))
+            is_undone = isinstance(error, Unavailable) and error.is_undone
+            machines.append(replace(before if is_undone else machine, delete_error=str(error)))
+            events.append(_failure(machine, error, now))
+    memory = paused(records.memory, [answer.error for answer in answers], now=now)
+    return Changes(
+        space=context.name,
+        machines=tuple(machines),
+        events=tuple(events),
+        memory=memory if memory is not records.memory else None,
+    )
 
 
 def _tried(delete: Delete, now: int) -> Machine:
@@ -88,7 +151,3 @@ def _leave_message(context: Context, delete: Delete) -> None:
         context.tree.leave_message(delete.machine.space, delete.machine.name, message)
     except OSError as error:
         context.log.warning("tree-failed", machine=delete.machine.name, error=str(error))
-
-
-def _call(context: Context, machine: Machine) -> Callable[[], None]:
-    return lambda: context.space.delete(machine.name, machine.cloud_id)

@@ -106,6 +106,20 @@ def facts_of(
     )
 
 
+def with_memories(facts: SpaceFacts, records: Records) -> SpaceFacts:
+    """Return `facts` with what is remembered of machines, machinetypes and space since."""
+    memories = {memory.machinetype: memory for memory in records.machinetypes}
+    return replace(
+        facts,
+        machines=records.machines,
+        memory=records.memory,
+        machinetypes=tuple(
+            replace(kind, memory=memories.get(kind.name, kind.memory))
+            for kind in facts.machinetypes
+        ),
+    )
+
+
 def _machinetype(
     kind: MachinetypeConfig,
     memory: MachinetypeMemory | None,

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from vcycled.config import SpaceConfig
 from vcycled.cycle.context import Context
 from vcycled.cycle.contextualize import template_holds
 from vcycled.cycle.create import create_all
 from vcycled.cycle.delete import delete_all
-from vcycled.cycle.facts import Holds, facts_of, limits_in_force
+from vcycled.cycle.facts import Holds, facts_of, limits_in_force, with_memories
 from vcycled.cycle.heartbeats import Heartbeats
 from vcycled.cycle.look import Look, Looker
 from vcycled.cycle.publish import publish_records
@@ -26,12 +26,16 @@ from vcycled.cycle.tend import (
     tell_deadlines,
 )
 from vcycled.errors import SpaceError, Unavailable
-from vcycled.model import Cause, Plan, Records
+from vcycled.model import Cause, Plan, Records, SpaceFacts
 from vcycled.plan import plan_space
 from vcycled.remember import obey, updated
 
 CLEANUP_SECONDS = 3600
 """How often folders in deleted/ are looked through."""
+BLIND_MOST_SECONDS = 3600
+"""A cloud that asks for a longer pause is looked at again after so long."""
+PAUSE_MOST_SECONDS = 300
+"""A pause of creation delays the next look for so long at most: what runs is watched."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +44,16 @@ class Outcome:
 
     report: SpaceReport
     plan: Plan | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Thought:
+    """A plan, and what it was made from."""
+
+    facts: SpaceFacts
+    plan: Plan
+    records: Records
+    """With the heartbeats."""
 
 
 @dataclass(slots=True)
@@ -109,24 +123,31 @@ class SpaceCycle:
         with timer.phase("remember"):
             records = self._remember(config, look, now)
         with timer.phase("plan"):
-            plan, records = self._plan(config, look, records, held)
+            thought = self._think(config, look, records, held)
+        plan = thought.plan
         self._tell_holds(plan)
         with timer.phase("act"):
-            records = delete_all(context, config, records, plan.deletes)
-            failures = _failures(records)
-            records = create_all(
-                context,
-                config,
-                records,
-                plan.creates,
-                is_late=lambda: self._is_late(began),
-            )
-            if _failures(records) > failures:
-                self._looker.forget_flavors()
+            records = self._act(config, plan, thought.records, began)
         with timer.phase("publish"):
             written = self._publish(config, records, now)
-        report = self._report(config, look, plan, records, timer, written=written)
+        told = self._rethink(thought, records)
+        report = self._report(config, look, told, records, timer, written=written)
         return Outcome(report=report, plan=plan)
+
+    def _act(self, config: SpaceConfig, plan: Plan, records: Records, began: float) -> Records:
+        context = self._context
+        records = delete_all(context, config, records, plan.deletes)
+        failures = _failures(records)
+        records = create_all(
+            context,
+            config,
+            records,
+            plan.creates,
+            is_late=lambda: self._is_late(began),
+        )
+        if _failures(records) > failures:
+            self._looker.forget_flavors()
+        return records
 
     def _tell_holds(self, plan: Plan) -> None:
         """Log each decision not to create or delete when it is made, not at every cycle."""
@@ -160,10 +181,8 @@ class SpaceCycle:
         changes = lessons(context, config, records, look.machines, now=now)
         return settle(context, config, records, self._jumps.mark(changes, now=now))
 
-    def _plan(
-        self, config: SpaceConfig, look: Look, records: Records, held: str
-    ) -> tuple[Plan, Records]:
-        """Return the plan, and the records with the heartbeats it was made from."""
+    def _think(self, config: SpaceConfig, look: Look, records: Records, held: str) -> _Thought:
+        """Return the plan, and what it was made from."""
         context, now = self._context, self._context.clock.now()
         machines = self._heartbeats.of(records.machines, config)
         records = Records(
@@ -179,7 +198,20 @@ class SpaceCycle:
             holds=Holds(space=held, machinetypes=template_holds(context, config)),
             receiver_up_since=self._receiver_up_since(now),
         )
-        return plan_space(facts, now=now, rng=context.rng), records
+        plan = plan_space(facts, now=now, rng=context.rng)
+        return _Thought(facts=facts, plan=plan, records=records)
+
+    def _rethink(self, thought: _Thought, records: Records) -> Plan:
+        """Return the plan with the holds that the answers to it brought, for `vcycle why`.
+
+        Without them an operator would wait for the next cycle to read of the quota.
+        """
+        plan, before, now = thought.plan, thought.records, self._context.clock.now()
+        if (records.memory, records.machinetypes) != (before.memory, before.machinetypes):
+            facts = with_memories(thought.facts, records)
+            new = plan_space(facts, now=now, rng=self._context.rng)
+            plan = replace(plan, holds=new.holds, wake_at=new.wake_at)
+        return replace(plan, wake_at=_wake_at(plan, records, now))
 
     def _receiver_up_since(self, now: int) -> int | None:
         """Return since when heartbeats could arrive; an external web site is trusted to be up."""
@@ -222,7 +254,7 @@ class SpaceCycle:
         written = publish_records(context) if config.options.mode == "manage" else 0
         wait = config.options.cycle_seconds
         if isinstance(error, Unavailable) and error.retry_after_s is not None:
-            wait = max(wait, error.retry_after_s)
+            wait = max(wait, min(error.retry_after_s, BLIND_MOST_SECONDS))
         report = SpaceReport(
             space=config.name,
             at=now,
@@ -244,9 +276,9 @@ class SpaceCycle:
         if orders is not None:
             records = updated(records, orders)
         changes = lessons(context, config, records, look.machines, now=now)
-        plan, records = self._plan(config, look, updated(records, changes), held)
-        report = self._report(config, look, plan, records, timer, written=0)
-        return Outcome(report=report, plan=plan)
+        thought = self._think(config, look, updated(records, changes), held)
+        report = self._report(config, look, thought.plan, thought.records, timer, written=0)
+        return Outcome(report=report, plan=thought.plan)
 
     def _report(
         self,
@@ -278,6 +310,12 @@ class SpaceCycle:
             stuck_calls=context.calls.stuck,
             seconds=timer.seconds,
         )
+
+
+def _wake_at(plan: Plan, records: Records, now: int) -> int:
+    """Return when to look again: not while the cloud wants to be left alone, within reason."""
+    paused_until = min(records.memory.paused_until or 0, now + PAUSE_MOST_SECONDS)
+    return max(plan.wake_at, paused_until)
 
 
 def _failures(records: Records) -> int:

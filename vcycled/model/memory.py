@@ -115,6 +115,8 @@ class Machine:
     delete_attempts: int = 0
     delete_attempt_at: int | None = None
     is_delete_acknowledged: bool = False
+    delete_error: str = ""
+    """Why the last attempt failed; empty if the cloud agreed to it."""
     is_delete_ordered: bool = False
     """An operator wants it gone."""
     gone_at: int | None = None
@@ -180,6 +182,11 @@ class SpaceMemory:
     quota_failures: int = 0
     quota_failed_at: int | None = None
     quota_error: str = ""
+    pauses: int = 0
+    """How many times in a row the cloud turned us away before it looked at what we asked for."""
+    paused_until: int | None = None
+    """Nothing is created before; as long as the cloud asked for, else ever longer."""
+    pause_error: str = ""
     unfit: tuple[Unfit, ...] = ()
     clock_jumped_at: int | None = None
 

@@ -101,6 +101,7 @@ class Cause(StrEnum):
     BACKOFF = "backoff"
     PROBING = "probing"
     CREATION_FAILED = "creation-failed"
+    PAUSED = "paused"
     QUOTA = "quota"
     NO_FLAVOR = "no-flavor"
     NO_CAPACITY = "no-capacity"

@@ -5,7 +5,7 @@ What keeps it from growing *further* (limits, the creation cap, another's claim)
 
 from __future__ import annotations
 
-from vcycled.model import Cause, Drain, Hold, Machine, SpaceFacts
+from vcycled.model import Cause, Drain, Hold, Machine, SpaceFacts, SpaceMemory
 from vcycled.plan.instants import retry_at
 from vcycled.plan.stock import Stock, is_starting
 
@@ -26,6 +26,14 @@ def space_hold(facts: SpaceFacts, *, now: int) -> Hold | None:
         before = f"before, they showed {memory.listed_machines}"
         detail = f"listings have shown far too few machines since {memory.suspect_since}; {before}"
         return _hold("", Cause.LISTING_SUSPECT, detail)
+    return _refused(memory, now=now)
+
+
+def _refused(memory: SpaceMemory, *, now: int) -> Hold | None:
+    """Return what the cloud's last answers forbid for a while."""
+    if memory.paused_until is not None and now < memory.paused_until:
+        detail = f"the cloud turned us away {memory.pauses} times in a row"
+        return _hold("", Cause.PAUSED, _with(detail, memory.pause_error), memory.paused_until)
     until = retry_at(
         memory.quota_failures, memory.quota_failed_at, most_seconds=MOST_QUOTA_SECONDS
     )

@@ -5,6 +5,7 @@ questions  what must be asked before that can be believed (shell: `find`, shutdo
 learn      every transition, recorded once, as one set of changes
 obey       the orders of operators
 concluded  the answers to our creations
+paused     the space that a cloud asked to wait
 updated    the records once changes are saved
 """
 
@@ -12,6 +13,7 @@ from vcycled.remember.adopt import adopted
 from vcycled.remember.creation import Attempt, concluded
 from vcycled.remember.ends import LastWords
 from vcycled.remember.learn import Answers, learn
+from vcycled.remember.ledger import is_turned_away, paused
 from vcycled.remember.match import Matched, Questions, match, questions
 from vcycled.remember.orders import obey, updated
 
@@ -23,9 +25,11 @@ __all__ = [
     "Questions",
     "adopted",
     "concluded",
+    "is_turned_away",
     "learn",
     "match",
     "obey",
+    "paused",
     "questions",
     "updated",
 ]

@@ -65,6 +65,7 @@ def _returned(known: Machine, listed: ListedMachine, *, now: int) -> Machine:
         delete_attempts=0,
         delete_attempt_at=None,
         is_delete_acknowledged=False,
+        delete_error="",
     )
     return back if has_ended else renewed(back)
 

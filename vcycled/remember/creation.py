@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from vcycled.errors import NoCapacity, QuotaExceeded, SpaceError, Unavailable, UserDataError
-from vcycled.model import Changes, Machine, Records, SpaceMemory, Stage
-from vcycled.remember.ledger import Ledger, without_capacity
+from vcycled.model import Changes, Machine, Records, Stage
+from vcycled.remember.ledger import Ledger, is_turned_away, paused, without_capacity
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,16 +28,14 @@ def concluded(records: Records, attempts: Iterable[Attempt], *, now: int) -> Cha
     certain, so their machines are GONE at once.
     """
     ledger = Ledger(records, records.memory, now)
-    has_quota = True
-    for attempt in attempts:
-        if isinstance(attempt.error, QuotaExceeded) and has_quota:
-            has_quota = False
-            ledger.memory = _over_quota(ledger.memory, attempt.error, now=now)
+    known = tuple(attempts)
+    for attempt in known:
         _conclude(ledger, attempt)
-    if has_quota and ledger.memory.quota_failures and _any_made(ledger):
-        ledger.memory = replace(
-            ledger.memory, quota_failures=0, quota_failed_at=None, quota_error=""
-        )
+    if any(is_turned_away(attempt.error) for attempt in known):
+        errors = [attempt.error for attempt in known]
+        ledger.memory = paused(ledger.memory, errors, now=now)
+    elif ledger.memory.pauses and any(attempt.cloud_id for attempt in known):
+        ledger.memory = replace(ledger.memory, pauses=0, paused_until=None, pause_error="")
     return ledger.changes()
 
 
@@ -49,6 +47,8 @@ def _conclude(ledger: Ledger, attempt: Attempt) -> None:
         ledger.put(made, "machine-created", f"{machine.flavor}, id {attempt.cloud_id}")
     elif error is None:
         ledger.put(gone, "intent-dropped", "the cloud was not asked for it")
+    elif isinstance(error, Unavailable) and error.is_undone:
+        ledger.put(gone, "creation-undone", str(error))
     elif isinstance(error, Unavailable):
         ledger.fail(machine, str(error))
         ledger.put(machine, "creation-unknown", str(error))
@@ -58,20 +58,8 @@ def _conclude(ledger: Ledger, attempt: Attempt) -> None:
         )
         ledger.put(gone, "no-capacity", str(error))
     elif isinstance(error, QuotaExceeded):
+        ledger.lack_quota(error.detail)
         ledger.put(gone, "quota-exceeded", str(error))
     else:
         ledger.fail(machine, str(error))
         ledger.put(gone, "creation-failed", str(error))
-
-
-def _over_quota(memory: SpaceMemory, error: QuotaExceeded, *, now: int) -> SpaceMemory:
-    return replace(
-        memory,
-        quota_failures=memory.quota_failures + 1,
-        quota_failed_at=now,
-        quota_error=error.detail,
-    )
-
-
-def _any_made(ledger: Ledger) -> bool:
-    return any(machine.cloud_id for machine in ledger.changes().machines)

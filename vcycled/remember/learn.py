@@ -132,6 +132,7 @@ def _identified(ledger: Ledger, machine: Machine, listed: ListedMachine) -> Mach
 def _start(ledger: Ledger, machine: Machine, listed: ListedMachine) -> Machine:
     began = started_at(machine, listed, now=ledger.now)
     ledger.note(machine, "machine-started", f"after {began - machine.created_at} s")
+    ledger.find_quota(machine)
     memory = ledger.of(machine)
     failed_at = memory.creation_failed_at
     if failed_at is not None and machine.created_at > failed_at:
@@ -155,12 +156,12 @@ def _stop(
         now=ledger.now,
     )
     ledger.note(stopped, "machine-stopped", _end_text(stopped))
-    _judge(ledger, stopped, lacks_capacity=listed is not None and listed.lacks_capacity)
+    _judge(ledger, stopped, listed)
     ledger.account(stopped, is_final=False)
     return stopped
 
 
-def _judge(ledger: Ledger, stopped: Machine, *, lacks_capacity: bool) -> None:
+def _judge(ledger: Ledger, stopped: Machine, listed: ListedMachine | None) -> None:
     """Draw the conclusions from an end: an abort, evidence of work, or a failed creation."""
     memory = ledger.of(stopped)
     if stopped.is_aborted and stopped.stopped_at is not None:
@@ -170,12 +171,21 @@ def _judge(ledger: Ledger, stopped: Machine, *, lacks_capacity: bool) -> None:
     elif has_found_work(stopped):
         at = max(memory.proven_at or 0, stopped.created_at)
         ledger.remember(replace(memory, proven_at=at))
-    elif stopped.started_at is None and lacks_capacity:
+    elif stopped.started_at is None:
+        _judge_failure(ledger, stopped, listed)
+
+
+def _judge_failure(ledger: Ledger, stopped: Machine, listed: ListedMachine | None) -> None:
+    """Tell what kept a machine from running: the quota, the cloud's room, or itself."""
+    if listed is not None and listed.lacks_quota:
+        ledger.lack_quota(stopped.fault)
+        ledger.note(stopped, "quota-exceeded", stopped.fault)
+    elif listed is not None and listed.lacks_capacity:
         ledger.memory = without_capacity(
             ledger.memory, stopped.flavor, stopped.zone, now=ledger.now
         )
         ledger.note(stopped, "no-capacity", stopped.fault)
-    elif stopped.started_at is None and _was_to_start(stopped):
+    elif _was_to_start(stopped):
         ledger.fail(stopped, stopped.fault or _why_never_ran(stopped))
         ledger.note(stopped, "creation-failed", stopped.fault or _why_never_ran(stopped))
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 
+from vcycled.errors import Unavailable
 from vcycled.model import (
     Changes,
     Event,
@@ -19,6 +21,11 @@ from vcycled.remember.ends import interval_of
 UNFIT_SECONDS = 300
 UNFIT_MOST_SECONDS = 3600
 """How long a flavor in a zone is not tried again for want of room; doubled at each failure."""
+PAUSE_SECONDS = 60
+PAUSE_MOST_SECONDS = 900
+"""How long nothing is created after the cloud turned us away; doubled at each time in a row."""
+ASKED_MOST_SECONDS = 3600
+"""A cloud that asks for a longer pause is tried again after so long."""
 
 
 class Ledger:
@@ -34,6 +41,7 @@ class Ledger:
         self._before = {each.machinetype: each for each in records.machinetypes}
         self._machinetypes: dict[str, MachinetypeMemory] = {}
         self._failed: set[str] = set()
+        self._has_quota = True
 
     def put(self, machine: Machine, event: str = "", detail: str = "") -> None:
         """Record the new value of a machine, and why."""
@@ -84,6 +92,26 @@ class Ledger:
             )
         )
 
+    def lack_quota(self, error: str) -> None:
+        """Count that the quota is used up; several machines in one step show it once."""
+        if self._has_quota:
+            self._has_quota = False
+            failures = self.memory.quota_failures + 1
+            self.memory = replace(
+                self.memory, quota_failures=failures, quota_failed_at=self.now, quota_error=error
+            )
+
+    def find_quota(self, started: Machine) -> None:
+        """Forget that the quota was used up if `started` was asked for after that.
+
+        That a cloud takes a request proves nothing: many see only later that ports are lacking.
+        """
+        failed_at = self.memory.quota_failed_at
+        if failed_at is not None and started.created_at > failed_at:
+            self.memory = replace(
+                self.memory, quota_failures=0, quota_failed_at=None, quota_error=""
+            )
+
     def changes(self) -> Changes:
         """Return all that was collected."""
         return Changes(
@@ -105,3 +133,26 @@ def without_capacity(memory: SpaceMemory, flavor: str, zone: str, *, now: int) -
     fresh = [each for each in known.values() if each.until + UNFIT_MOST_SECONDS > now]
     unfit = Unfit(flavor=flavor, zone=zone, until=now + wait, failures=failures)
     return replace(memory, unfit=(*fresh, unfit))
+
+
+def is_turned_away(error: Exception | None) -> bool:
+    """Return whether a cloud will not take more of the kind now, whatever is asked for."""
+    return isinstance(error, Unavailable) and (error.is_undone or error.retry_after_s is not None)
+
+
+def paused(memory: SpaceMemory, errors: Iterable[Exception | None], *, now: int) -> SpaceMemory:
+    """Return `memory` with one pause for all of `errors` that turned us away."""
+    away = [each for each in errors if isinstance(each, Unavailable) and is_turned_away(each)]
+    if not away:
+        return memory
+    asked = [each.retry_after_s for each in away if each.retry_after_s is not None]
+    over_at = memory.paused_until or now
+    before = memory.pauses if now - over_at <= ASKED_MOST_SECONDS else 0
+    grown = min(PAUSE_SECONDS << min(before, 10), PAUSE_MOST_SECONDS)
+    wait = min(max(asked, default=grown), ASKED_MOST_SECONDS)
+    return replace(
+        memory,
+        pauses=before + 1,
+        paused_until=max(over_at, now + wait),
+        pause_error=str(away[0]),
+    )

@@ -129,7 +129,8 @@ MachineRow: TypeAlias = tuple[
     int | None, int | None, int | None, str | None,  # seen_at, started_at, stopped_at, end_source
     bool, bool, int,  # is_aborted, is_closed, interval
     int | None, int | None, int,  # missing_since, missing_first_at, missing_listings
-    str, int, int | None, bool, bool,  # delete_reason, _attempts, _attempt_at, is_…
+    str, int, int | None, bool,  # delete_reason, _attempts, _attempt_at, is_…_acknowledged
+    str, bool,  # delete_error, is_delete_ordered
     int | None, str, str,  # gone_at, fault, token_hash
     int,  # terms_id
     int | None, str | None, int | None,  # message_code, message_text, message_written_at
@@ -145,7 +146,8 @@ def to_machine(found: MachineRow, known: Mapping[int, Terms]) -> Machine:
         seen_at, started_at, stopped_at, end_source,
         is_aborted, is_closed, interval,
         missing_since, missing_first_at, missing_listings,
-        delete_reason, delete_attempts, delete_attempt_at, is_acknowledged, is_ordered,
+        delete_reason, delete_attempts, delete_attempt_at, is_acknowledged,
+        delete_error, is_ordered,
         gone_at, fault, token_hash,
         terms_id,
         code, text, written_at,
@@ -180,6 +182,7 @@ def to_machine(found: MachineRow, known: Mapping[int, Terms]) -> Machine:
         delete_attempts=delete_attempts,
         delete_attempt_at=delete_attempt_at,
         is_delete_acknowledged=is_acknowledged,
+        delete_error=delete_error,
         is_delete_ordered=is_ordered,
         gone_at=gone_at,
         fault=fault,

@@ -133,6 +133,7 @@ machines = sa.Table(
     _whole("delete_attempts"),
     _maybe("delete_attempt_at"),
     _flag("is_delete_acknowledged"),
+    _text("delete_error"),
     _flag("is_delete_ordered"),
     _maybe("gone_at"),
     _text("fault"),
@@ -169,6 +170,9 @@ spaces = sa.Table(
     _whole("quota_failures"),
     _maybe("quota_failed_at"),
     _text("quota_error"),
+    _whole("pauses"),
+    _maybe("paused_until"),
+    _text("pause_error"),
     _text("unfit"),  # a JSON list of objects
     _maybe("clock_jumped_at"),
 )
