@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
+from dataclasses import replace
 
 from vcycled.config import SpaceConfig
 from vcycled.cycle.context import Context
@@ -14,8 +15,22 @@ from vcycled.model import GRACE_SECONDS, Changes, Drain, Machine, Records, Stage
 def settle(context: Context, config: SpaceConfig, records: Records, changes: Changes) -> Records:
     """Save `changes`, let the tree follow them, and return the records after them."""
     after = context.save(records, changes)
-    _follow(context, config, records, changes)
+    living = {machine.name for machine in after.machines}
+    _follow(context, config, records, _without_namesakes(changes, living))
     return after
+
+
+def _without_namesakes(changes: Changes, living: Collection[str]) -> Changes:
+    """Return `changes` without machines that are gone and whose folder is another's by now.
+
+    A cloud may have held two of one name; the folder is that of the one that lives.
+    """
+    gone = (each for each in changes.machines if each.stage is Stage.GONE)
+    namesakes = {each.uuid for each in gone if each.name in living}
+    if not namesakes:
+        return changes
+    left = tuple(each for each in changes.machines if each.uuid not in namesakes)
+    return replace(changes, machines=left)
 
 
 def _follow(context: Context, config: SpaceConfig, before: Records, changes: Changes) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 
@@ -88,14 +88,20 @@ class OpenStackCloud:
         for server in self._named(name):
             self.servers.change(server, **changes)
 
-    def add_foreign(self, name: str, *, flavor: str = "", **metadata: str) -> str:
-        """Add a running server that somebody else made; return its id."""
+    def add_foreign(
+        self, name: str, *, flavor: str = "", metadata: Mapping[str, str] | None = None
+    ) -> str:
+        """Add a running server that somebody else made; return its id.
+
+        With metadata of a machine of ours it is one of ours, by whatever accident.
+        """
         with self._lock:
             self.servers.catch_up()
             server = self.servers.new(name, self._flavor(flavor))
             server.status, server.task_state = "ACTIVE", None
             server.launched_at = self._clock.now()
-            server.metadata = metadata
+            server.metadata = dict(metadata or {})
+            server.zone = self.settings.zones[0]
             self.servers.add(server)
             return server.id
 

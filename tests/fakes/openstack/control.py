@@ -35,6 +35,7 @@ class Controlled:
             "lose_replies": cloud.lose_replies,
             "fail_next": self._fail_next,
             "fail_always": self._fail_always,
+            "clear": cloud.script.clear,
             "hold": self._hold,
             "release": cloud.script.release,
             "latency": self._latency,

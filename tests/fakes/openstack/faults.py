@@ -86,6 +86,12 @@ class Script:
             if fault is not None:
                 self._always[operation] = fault, share
 
+    def clear(self) -> None:
+        """Forget every fault that no call has met, and those of all calls."""
+        with self._lock:
+            self._next.clear()
+            self._always.clear()
+
     def hold(self, operation: str) -> threading.Event:
         """Let calls hang from now on until the event that is returned is set."""
         gate = self._gates[operation] = threading.Event()

@@ -219,7 +219,7 @@ class Nova(Service):
         server.request = asked
         server.metadata = dict(asked.get("metadata", {}))
         server.image_id = image_id
-        server.zone = asked.get("availability_zone", self._settings.zones[0])
+        server.zone = asked.get("availability_zone", "")
         server.addresses = _addresses(server.number, networks)
         self._servers.add(server, start_seconds=self._settings.start_seconds)
         self._provide(server, asked)
@@ -237,6 +237,7 @@ class Nova(Service):
         if server.flavor.name in self._settings.no_room:
             self.fail(server, NO_HOST, in_cell0=True)
             return
+        server.zone = server.zone or self._settings.zones[0]  # of the host
         for each in asked.get("block_device_mapping_v2", []):
             if each.get("destination_type") != "volume":
                 continue
