@@ -68,19 +68,32 @@ def make_identities(bed: Bed) -> None:
         make_user(keystone, NETWORKED, roles=("member",), projects=(NETWORKED, BARE))
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ids:
+    """What Keystone calls a user and its projects."""
+
+    user: str
+    projects: tuple[str, ...]
+
+
 def make_user(
     keystone: Identity, name: str, *, roles: tuple[str, ...], projects: tuple[str, ...]
-) -> None:
+) -> Ids:
     """Make a user with roles in projects; whatever is there already stays as it is."""
     role_ids = {str(each.name): str(each.id) for each in keystone.roles()}
     user = next(iter(keystone.users(name=name)), None) or keystone.create_user(
         name=name, password=PASSWORD, domain_id="default"
     )
-    for project_name in projects:
-        project = next(iter(keystone.projects(name=project_name)), None)
-        project = project or keystone.create_project(name=project_name, domain_id="default")
+    made = tuple(_project(keystone, each) for each in projects)
+    for project in made:
         for role in roles:
-            keystone.assign_project_role_to_user(project.id, user.id, role_ids[role])
+            keystone.assign_project_role_to_user(project, user.id, role_ids[role])
+    return Ids(user=str(user.id), projects=made)
+
+
+def _project(keystone: Identity, name: str) -> str:
+    there = next(iter(keystone.projects(name=name)), None)
+    return str((there or keystone.create_project(name=name, domain_id="default")).id)
 
 
 def _register(keystone: Identity, entry: Entry) -> None:

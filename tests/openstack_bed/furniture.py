@@ -6,18 +6,23 @@ from openstack.connection import Connection
 from openstack.exceptions import SDKException
 
 from tests.openstack_bed.accounts import connection
-from tests.openstack_bed.places import BARE, FLAVORS, IMAGE, NETWORK, NETWORKED, Bed
+from tests.openstack_bed.places import BARE, FLAVORS, HOPELESS, IMAGE, NETWORK, Bed
 from tests.openstack_bed.processes import BedError, wait_until
 
 
 def make_flavors(bed: Bed) -> None:
-    """Make the flavors."""
+    """Make the flavors; the hopeless one is for projects that ask for it."""
     with connection(bed, "admin") as admin:
-        there = {str(each.name) for each in admin.compute.flavors()}
+        there = {str(each.name) for each in admin.compute.flavors(is_public=None)}
         for name, processors in FLAVORS.items():
             if name not in there:
-                memory_mb = 2048 * min(processors, 8)
-                admin.compute.create_flavor(name=name, vcpus=processors, ram=memory_mb, disk=10)
+                admin.compute.create_flavor(
+                    name=name,
+                    vcpus=processors,
+                    ram=2048 * min(processors, 8),
+                    disk=10,
+                    is_public=name != HOPELESS,
+                )
 
 
 def make_image(bed: Bed) -> None:
@@ -33,15 +38,14 @@ def make_image(bed: Bed) -> None:
             )
 
 
-def make_network(bed: Bed) -> None:
-    """Make the network of the first project."""
-    with connection(bed, NETWORKED) as cloud:
-        network = cloud.network.find_network(NETWORK) or cloud.network.create_network(name=NETWORK)
-        if not network.subnet_ids:
-            # Without DHCP, whose ports would wait for an agent.
-            cloud.network.create_subnet(
-                network_id=network.id, ip_version=4, cidr="10.64.0.0/16", is_dhcp_enabled=False
-            )
+def make_network(cloud: Connection) -> None:
+    """Make the network of a project."""
+    network = cloud.network.find_network(NETWORK) or cloud.network.create_network(name=NETWORK)
+    if not network.subnet_ids:
+        # Without DHCP, whose ports would wait for an agent.
+        cloud.network.create_subnet(
+            network_id=network.id, ip_version=4, cidr="10.64.0.0/16", is_dhcp_enabled=False
+        )
 
 
 def boot_one(bed: Bed, limit_s: float = 60.0) -> None:

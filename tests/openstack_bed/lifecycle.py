@@ -9,7 +9,7 @@ from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 
 from tests.openstack_bed import accounts, furniture, packages, schemas, services, settings
-from tests.openstack_bed.places import Bed
+from tests.openstack_bed.places import NETWORKED, Bed
 from tests.openstack_bed.processes import (
     Service,
     await_port,
@@ -147,7 +147,8 @@ def _neutron(bed: Bed, *needs: Future[None]) -> None:
     schemas.make_tables(bed, "neutron")
     _await_all(needs)
     _serve(bed, services.neutron(bed))
-    furniture.make_network(bed)
+    with accounts.connection(bed, NETWORKED) as cloud:
+        furniture.make_network(cloud)
 
 
 def _glance(bed: Bed, keystone: Future[None]) -> None:

@@ -21,7 +21,8 @@ SOFT: Final = "vcycle-soft"
 """A cloud in clouds.yaml: the first project, where deleted machines only seem gone for an hour."""
 IMAGE: Final = "bed-image"
 NETWORK: Final = "bed-network"
-FLAVORS: Final = {"vc.1": 1, "vc.2": 2, "vc.4": 4, "vc.8": 8, "vc.impossible": 1500}
+HOPELESS: Final = "vc.impossible"
+FLAVORS: Final = {"vc.1": 1, "vc.2": 2, "vc.4": 4, "vc.8": 8, HOPELESS: 1500}
 """Processors by name. No host has 1,500, so that a machine of the last one ends in ERROR."""
 
 PORTS: Final = {
