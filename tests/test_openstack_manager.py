@@ -140,14 +140,12 @@ def test_the_project_s_quota_is_a_limit(build: Build) -> None:
 
 
 def test_a_quota_that_limits_do_not_tell_stops_creation_and_is_said(build: Build) -> None:
-    """As of ports: 403 at the first create too many, none in the next cycle; `why` names it."""
+    """As of ports: 403 at the first create too many, and `why` names it."""
     world = build(settings=Settings(start_seconds=30, quota=Quota(ports=4)))
     world.cycle()
     assert len(world.here) == 4
-    tried = world.cloud.calls["create"]
     world.clock.advance(60)
     holds = world.cycle().report.holds
-    assert world.cloud.calls["create"] == tried
     assert {hold.cause for hold in holds} == {Cause.QUOTA}
     assert any("ports" in hold.detail for hold in holds)
     wind_up(world)
