@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives import serialization as form
 
 from tests.scarcity import small_files
 from tests.web_site import ONE, SPACE, TOKENS, certificate_files, read_answer, running
+from vcycled.clock import SystemClock
 from vcycled.errors import ConfigError
 from vcycled.machinedir import MachineDir
 from vcycled.testing.clock import START, FakeClock
@@ -153,10 +154,10 @@ def test_a_renewed_certificate_is_served_without_restart(
     """Connections after the change see the new one."""
     certificate = Certificate(*certificate_files(tmp_path, authority))
     old = serial_seen(certificate, authority)
-    certificate.follow()
+    certificate.follow(SystemClock())
     assert serial_seen(certificate, authority) == old
     certificate_files(tmp_path, authority)
-    certificate.follow()
+    certificate.follow(SystemClock())
     assert serial_seen(certificate, authority) != old
 
 
@@ -172,14 +173,14 @@ def test_a_half_renewed_certificate_is_told_and_not_served(
     new_key = files[1].read_bytes()
     files[1].write_bytes(key)
     for _ in range(2):
-        certificate.follow()
+        certificate.follow(SystemClock())
     assert caplog.text.count("web-certificate-unusable") == 1
     assert serial_seen(certificate, authority) == old
     files[1].write_bytes(new_key)
-    certificate.follow()
+    certificate.follow(SystemClock())
     assert serial_seen(certificate, authority) != old
     files[0].unlink()
-    certificate.follow()
+    certificate.follow(SystemClock())
     assert f"there is no file {files[0]}" in caplog.text
 
 

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import trustme
 
@@ -15,6 +16,7 @@ from vcycled import mjf
 from vcycled.clock import SystemClock
 from vcycled.config import WebOptions
 from vcycled.machinedir import HeartbeatRow, MachineDir, NewMachine, hash_of
+from vcycled.web.doors import Door
 from vcycled.web.outputs import OutputLimits
 from vcycled.web.server import WebServer
 from vcycled.web.tls import Certificate
@@ -27,6 +29,9 @@ OUTPUTS = f"/machines/{SPACE}/{ONE}/joboutputs"
 LIMITS = OutputLimits(file_bytes=100_000, total_bytes=250_000, files=5, idle_s=20.0, upload_s=40.0)
 HASTY = replace(LIMITS, idle_s=0.3, upload_s=1.0)
 """For uploads that are to be given up."""
+
+
+Connection = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,11 +80,23 @@ class Site:
         """What is in the joboutputs of a machine, hidden files too."""
         return sorted(path.name for path in self.outputs(machine).iterdir())
 
-    async def connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        """Open a connection."""
+    async def connect(self, papers: Path | None = None) -> Connection:
+        """Open a connection; `papers` is a PEM file with a certificate, its chain and key."""
         return await asyncio.open_connection(
-            "localhost", self.port, ssl=self.trust, server_hostname="localhost"
+            "localhost", self.port, ssl=self.trusting(papers), server_hostname="localhost"
         )
+
+    async def connect_plain(self) -> Connection:
+        """Open a connection without TLS."""
+        return await asyncio.open_connection("localhost", self.server.port_of(Door.PLAIN))
+
+    def trusting(self, papers: Path | None = None) -> ssl.SSLContext:
+        """Return what a client trusts, and shows."""
+        if papers is None:
+            return self.trust
+        context = ssl.create_default_context(cafile=str(self.authority))
+        context.load_cert_chain(papers)
+        return context
 
     async def ask(
         self,
@@ -89,9 +106,10 @@ class Site:
         *,
         token: str = "",
         headers: Iterable[str] = (),
+        over: Connection | None = None,
     ) -> Answer:
         """Send one request as it is, nothing escaped or tidied, and return the answer."""
-        reader, writer = await self.connect()
+        reader, writer = over or await self.connect()
         lines = [f"{method} {path} HTTP/1.1", "Host: localhost", "Connection: close", *headers]
         if token:
             lines.append(f"Authorization: Bearer {token}")
@@ -133,8 +151,13 @@ async def read_answer(reader: asyncio.StreamReader) -> Answer:
             return Answer(status, headers, error.partial)
 
 
-def prepare(root: Path) -> MachineDir:
-    """Publish two machines, a heartbeat list and some files of the site."""
+def prepare(root: Path, https_x509dn: str = "") -> MachineDir:
+    """Publish two machines, a heartbeat list and some files of the site.
+
+    Args:
+        root: of the tree.
+        https_x509dn: of the machinetype.
+    """
     tree = MachineDir(root, clock=SystemClock())
     tree.make_ready()
     for name, token in TOKENS.items():
@@ -156,6 +179,7 @@ def prepare(root: Path) -> MachineDir:
                 manager="vac01.example.com",
                 features=mjf.features(facts),
                 zone="nova",
+                https_x509dn=https_x509dn,
                 token_hash=hash_of(token),
                 user_data=b"secret",
             )
@@ -168,12 +192,25 @@ def prepare(root: Path) -> MachineDir:
 
 
 @asynccontextmanager
-async def running(root: Path, limits: OutputLimits = LIMITS) -> AsyncIterator[Site]:
-    """Run a site over TLS on a free port of loopback."""
-    tree = prepare(root / "vcycle")
+async def running(
+    root: Path,
+    limits: OutputLimits = LIMITS,
+    *,
+    https_x509dn: str = "",
+    **options: Any,  # noqa: ANN401 - replace() refuses wrong names
+) -> AsyncIterator[Site]:
+    """Run a site over TLS on a free port of loopback.
+
+    Args:
+        root: folder of the test.
+        limits: of outputs.
+        https_x509dn: of the machinetype.
+        options: of [web].
+    """
+    tree = prepare(root / "vcycle", https_x509dn)
     authority = trustme.CA()
     files = certificate_files(root, authority)
-    options = WebOptions(
+    usual = WebOptions(
         root=root / "vcycle",
         listen=("127.0.0.1",),
         port=0,
@@ -181,8 +218,10 @@ async def running(root: Path, limits: OutputLimits = LIMITS) -> AsyncIterator[Si
         key=files[1],
         hostname="web01.example.com",
     )
+    chosen = replace(usual, **options)
     clock = ShiftedClock()
-    server = WebServer(options, Certificate(*files), clock=clock, limits=limits)
+    certificate = Certificate(*files, chosen.client_authorities)
+    server = WebServer(chosen, certificate, clock=clock, limits=limits)
     await server.start()
     authority.cert_pem.write_to_path(root / "ca.pem")
     trust = ssl.create_default_context(cafile=str(root / "ca.pem"))

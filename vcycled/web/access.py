@@ -20,13 +20,21 @@ class AccessLog(AbstractAccessLogger):
         """Write the line; `time` is how many seconds the request took."""
         KVLogger(self.logger).info(
             "web-request",
-            peer=request.remote,
+            peer=_peer(request),
             method=request.method,
             path=_shown(request.raw_path),
             status=response.status,
             received=request.content_length,
             seconds=time,
         )
+
+
+def _peer(request: BaseRequest) -> str | None:
+    """Return who asks; on the local socket there is no address but what the front says."""
+    if request.remote:
+        return request.remote
+    _, _, last = request.headers.get("X-Forwarded-For", "").rpartition(",")
+    return _shown(last.strip()) or None
 
 
 def _shown(raw_path: str) -> str:

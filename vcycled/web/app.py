@@ -8,12 +8,16 @@ from importlib import resources
 from aiohttp.web import BaseRequest, RequestPayloadError, Response, StreamResponse
 
 from vcycled import __version__, kvlog
+from vcycled.clock import Clock
 from vcycled.machinedir.layout import JOBOUTPUTS, OUTPUT_NAMES, Layout
-from vcycled.web.auth import Decision, Wish, decide, peer_of
+from vcycled.web.auth import Decision, Peer, Wish, decide, decide_fetch, tokens_in
+from vcycled.web.clients import Clients
+from vcycled.web.doors import Door, dn_of
 from vcycled.web.marker import Marker
 from vcycled.web.outputs import OutputStore, Receive, Refusal
 from vcycled.web.sending import OCTETS, kind_of, listing, page, send, text
 from vcycled.web.target import (
+    Contextualization,
     Feature,
     Folder,
     HeartbeatList,
@@ -29,24 +33,35 @@ from vcycled.web.tree import OpenFile, Reader
 
 _LOG = kvlog.get(__name__)
 _READS = frozenset({"GET", "HEAD"})
+_WAYS = 'Basic realm="vcycle", Bearer realm="vcycle"'
 
 
 class Site:
     """What the machines see."""
 
-    def __init__(self, layout: Layout, store: OutputStore, marker: Marker) -> None:
+    def __init__(
+        self,
+        layout: Layout,
+        store: OutputStore,
+        marker: Marker,
+        *,
+        clients: Clients,
+        clock: Clock,
+    ) -> None:
         self._layout = layout
+        self._clients = clients
+        self._clock = clock
         self._reader = Reader(layout)
         self._store = store
         self._marker = marker
         self._index = _index()
 
-    async def handle(self, request: BaseRequest) -> StreamResponse:
+    async def handle(self, request: BaseRequest, door: Door) -> StreamResponse:
         """Answer one request."""
         target = target_of(request.raw_path)
         try:
-            if isinstance(target, Output):
-                return await self._output(request, target)
+            if isinstance(target, Output | Contextualization):
+                return await self._private(request, target, door)
             if request.method not in _READS:
                 return _refuse(405, "this can only be read", Allow="GET, HEAD")
             return await self._read(request, target)
@@ -73,7 +88,7 @@ class Site:
             case Feature() | HeartbeatList():
                 content = await in_thread(self._small, target)
                 return _missing() if content is None else text(200, content)
-            case Nothing() | Output():
+            case Nothing() | Output() | Contextualization():
                 return _missing()
 
     def _small(self, target: Feature | HeartbeatList) -> bytes | None:
@@ -89,11 +104,36 @@ class Site:
         names = await in_thread(self._reader.names, space, machine, folder)
         return _missing() if names is None else listing(_path(request), names)
 
-    async def _output(self, request: BaseRequest, target: Output) -> StreamResponse:
+    async def _private(
+        self, request: BaseRequest, target: Output | Contextualization, door: Door
+    ) -> StreamResponse:
+        """Answer a request for what only one machine may have."""
+        if door is Door.PLAIN:
+            return _refuse(403, "only by https")
+        tokens = tokens_in(request.headers.get("Authorization", ""))
+        peer = Peer(tokens=tokens, dn=dn_of(request, door, self._clients))
+        if isinstance(target, Contextualization):
+            return await self._contextualization(request, target, peer)
+        return await self._output(request, target, peer)
+
+    async def _contextualization(
+        self, request: BaseRequest, target: Contextualization, peer: Peer
+    ) -> StreamResponse:
+        """Answer a request for the user_data of a machine, which it may fetch for a while."""
+        now = self._clock.now()
+        offer = await in_thread(self._reader.offer, target.space, target.machine)
+        decision = decide_fetch(request.method, peer, offer, now=now)
+        if decision is not Decision.ALLOWED:
+            return _denied_fetch(decision)
+        fetch = self._reader.user_data
+        file = await in_thread(fetch, target.space, target.machine, now=now)
+        return await _sent(request, file, OCTETS)
+
+    async def _output(self, request: BaseRequest, target: Output, peer: Peer) -> StreamResponse:
         """Answer a request for a machine's outputs, which only that machine may touch."""
         owner = await in_thread(self._reader.owner, target.space, target.machine)
         wish = Wish(method=request.method, file=target.file)
-        decision = decide(wish, peer_of(request.headers.get("Authorization", "")), owner)
+        decision = decide(wish, peer, owner)
         if decision is not Decision.ALLOWED:
             return _denied(decision)
         if request.method == "PUT":
@@ -120,7 +160,7 @@ class Site:
                     file=target.file,
                     error=str(refusal.__cause__),
                 )
-            return _refuse(refusal.status, refusal.text)
+            return _refuse(refusal.status, refusal.text, **_later(refusal.retry_after_s))
         return text(204) if is_replaced else text(201, "stored\n")
 
 
@@ -167,12 +207,28 @@ def _denied(decision: Decision) -> Response:
         case Decision.GONE:
             return _refuse(404, "there is no such machine")
         case Decision.NAMELESS:
-            ways = 'Basic realm="vcycle", Bearer realm="vcycle"'
-            return _refuse(401, "the machine's own token is needed", WWW_Authenticate=ways)
+            why = "the machine's own token is needed, or a certificate with its https_x509dn"
+            return _refuse(401, why, WWW_Authenticate=_WAYS)
         case Decision.BAD_NAME:
             return _refuse(403, f"names of outputs: {OUTPUT_NAMES}")
         case Decision.REFUSED | Decision.ALLOWED:
-            return _refuse(403, "this is not the machine's own token")
+            return _refuse(403, "this is neither the machine's own token nor its https_x509dn")
+
+
+def _denied_fetch(decision: Decision) -> Response:
+    match decision:
+        case Decision.METHOD:
+            return _refuse(405, "this can only be read", Allow="GET, HEAD")
+        case Decision.NAMELESS:
+            return _refuse(401, "the token of this URL is needed", WWW_Authenticate=_WAYS)
+        case Decision.REFUSED:
+            return _refuse(403, "this is not the token of this URL")
+        case Decision.GONE | Decision.BAD_NAME | Decision.ALLOWED:
+            return _missing()
+
+
+def _later(seconds: int | None) -> dict[str, str]:
+    return {} if seconds is None else {"Retry_After": str(seconds)}
 
 
 def _refuse(status: int, why: str, **headers: str) -> Response:

@@ -1,7 +1,8 @@
 """Who may read and write a machine's outputs. Pure.
 
-A machine proves who it is by its own token; client certificates will be another identity of the
-same `Peer`. Whoever it is, it may touch the outputs of that one machine only.
+A machine proves who it is by its own token, which opens its own outputs only, or by a client
+certificate with the name that its machinetype states (`https_x509dn`), which opens those of all
+machines of that name.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ from enum import Enum, auto
 
 from vcycled.machinedir import is_token
 from vcycled.machinedir.layout import is_output_name
+from vcycled.machinedir.offers import Offer
+from vcycled.model.dn import Dn
 
 _LONGEST = 1024
 """Of an Authorization header; a token is far shorter."""
@@ -29,9 +32,12 @@ class Wish:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Peer:
-    """Who asks, as far as it says; nothing of it is believed yet."""
+    """Who asks."""
 
     tokens: tuple[str, ...] = ()
+    """What it shows as its token; nothing of it is believed yet."""
+    dn: Dn | None = None
+    """Name in its certificate, which was verified."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +46,8 @@ class Owner:
 
     token_hash: str
     """Empty if the machine has no token."""
+    dn: Dn | None = None
+    """Name in certificates that may stand for the machine."""
 
 
 class Decision(Enum):
@@ -58,8 +66,8 @@ class Decision(Enum):
     """No output can have this name."""
 
 
-def peer_of(authorization: str) -> Peer:
-    """Return who an Authorization header claims to be.
+def tokens_in(authorization: str) -> tuple[str, ...]:
+    """Return what may be a token in an Authorization header.
 
     `Bearer TOKEN`, or Basic with the token as user or as password: so `curl
     https://TOKEN@host/…` and `https://anything:TOKEN@host/…` both work.
@@ -68,11 +76,11 @@ def peer_of(authorization: str) -> Peer:
     text = rest.strip()
     match scheme.lower():
         case "bearer" if text:
-            return Peer(tokens=(text,))
+            return (text,)
         case "basic":
-            return Peer(tokens=_basic(text))
+            return _basic(text)
         case _:
-            return Peer()
+            return ()
 
 
 def _basic(text: str) -> tuple[str, ...]:
@@ -90,10 +98,30 @@ def decide(wish: Wish, peer: Peer, owner: Owner | None) -> Decision:
         return Decision.METHOD
     if owner is None:
         return Decision.GONE
-    if not peer.tokens:
+    if not peer.tokens and peer.dn is None:
         return Decision.NAMELESS
-    if not any(is_token(each, owner.token_hash) for each in peer.tokens):
+    if not _is_owner(peer, owner):
         return Decision.REFUSED
     if wish.file and not is_output_name(wish.file):
         return Decision.BAD_NAME
     return Decision.ALLOWED
+
+
+def _is_owner(peer: Peer, owner: Owner) -> bool:
+    is_named = peer.dn is not None and peer.dn == owner.dn
+    return is_named or _has_token(peer, owner.token_hash)
+
+
+def _has_token(peer: Peer, token_hash: str) -> bool:
+    return any(is_token(each, token_hash) for each in peer.tokens)
+
+
+def decide_fetch(method: str, peer: Peer, offer: Offer | None, *, now: int) -> Decision:
+    """Return whether `peer` may fetch the user_data that is offered (None: none is)."""
+    if method not in {"GET", "HEAD"}:
+        return Decision.METHOD
+    if offer is None or not offer.is_open(now):
+        return Decision.GONE
+    if not peer.tokens:
+        return Decision.NAMELESS
+    return Decision.ALLOWED if _has_token(peer, offer.token_hash) else Decision.REFUSED

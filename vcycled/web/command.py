@@ -48,7 +48,7 @@ def run(path: Path, *, clock: Clock) -> int:
     """Serve as the file at `path` says until a signal; return the exit status."""
     try:
         options, warnings = load_web(path)
-        certificate = Certificate(options.certificate, options.key)
+        certificate = Certificate(options.certificate, options.key, options.client_authorities)
     except ConfigError as error:
         for problem in error.problems:
             click.echo(f"vcycle-web: {problem}", err=True)

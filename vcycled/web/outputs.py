@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import math
 import os
 import secrets
 import stat
@@ -22,7 +23,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from vcycled.clock import Clock
-from vcycled.machinedir.layout import JOBOUTPUTS
+from vcycled.machinedir.layout import FETCHED, JOBOUTPUTS
+from vcycled.web.rates import Rates
 from vcycled.web.threads import in_thread
 from vcycled.web.tree import folder
 
@@ -44,6 +46,7 @@ class OutputLimits:
     file_bytes: int
     total_bytes: int
     files: int
+    puts_per_minute: int = 600
     idle_s: float = 30.0
     """Without a byte for so long, an upload is given up."""
     upload_s: float = 3600.0
@@ -53,9 +56,17 @@ class OutputLimits:
 class Refusal(Exception):
     """An output was not taken, and nothing of it is left."""
 
-    def __init__(self, status: int, text: str, *, is_our_fault: bool = False) -> None:
+    def __init__(
+        self,
+        status: int,
+        text: str,
+        *,
+        is_our_fault: bool = False,
+        retry_after_s: int | None = None,
+    ) -> None:
         self.status = status
         self.text = text
+        self.retry_after_s = retry_after_s
         self.is_our_fault = is_our_fault
         super().__init__(text)
 
@@ -88,6 +99,7 @@ class OutputStore:
     def __init__(self, limits: OutputLimits, *, clock: Clock) -> None:
         self._limits = limits
         self._clock = clock
+        self._rates = Rates(limits.puts_per_minute, clock=clock)
         self._uploads: dict[Path, _Uploads] = {}
 
     async def store(
@@ -107,9 +119,11 @@ class OutputStore:
         Raises:
             Refusal: it was not taken.
         """
+        self._check_rate(machine)
         uploads = self._uploads.setdefault(machine, _Uploads())
         if len(uploads.hidden) >= UPLOADS_AT_ONCE:
-            raise Refusal(429, f"{UPLOADS_AT_ONCE} uploads of this machine are on their way")
+            text = f"{UPLOADS_AT_ONCE} uploads of this machine are on their way"
+            raise Refusal(429, text, retry_after_s=1)
         hidden = f"{_HIDDEN}{secrets.token_hex(8)}"
         uploads.hidden.add(hidden)
         try:
@@ -158,6 +172,12 @@ class OutputStore:
         async with asyncio.timeout(self._limits.idle_s):
             return await receive()
 
+    def _check_rate(self, machine: Path) -> None:
+        wait_s = self._rates.wait_s(machine)
+        if wait_s > 0:
+            text = f"a machine may put {self._limits.puts_per_minute} outputs a minute"
+            raise Refusal(429, text, retry_after_s=math.ceil(wait_s))
+
     def _check_file(self, size: int) -> None:
         if size > self._limits.file_bytes:
             raise Refusal(413, f"an output may have {self._limits.file_bytes} bytes")
@@ -177,7 +197,7 @@ class OutputStore:
         for entry in found:
             if entry.name.startswith(_HIDDEN) and self._is_left_over(entry, upload.others):
                 _discard(upload.outputs, entry.name)
-        return [entry for entry in found if not entry.name.startswith(_HIDDEN)]
+        return [entry for entry in found if not _is_hidden(entry.name)]
 
     def _is_left_over(self, entry: os.DirEntry[str], living: _Uploads) -> bool:
         if entry.name in living.hidden:
@@ -186,6 +206,10 @@ class OutputStore:
             written_at = self._clock.of_stamp(entry.stat(follow_symlinks=False).st_mtime)
             return self._clock.now() - written_at > self._limits.upload_s
         return False
+
+
+def _is_hidden(name: str) -> bool:
+    return name.startswith(_HIDDEN) or name == FETCHED
 
 
 @contextmanager

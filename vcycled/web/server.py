@@ -7,6 +7,7 @@ import logging
 import socket
 import threading
 from contextlib import suppress
+from functools import partial
 
 from aiohttp import web
 
@@ -16,6 +17,8 @@ from vcycled.config import WebOptions
 from vcycled.machinedir.layout import Layout
 from vcycled.web.access import AccessLog, NoHeaders
 from vcycled.web.app import Site
+from vcycled.web.clients import Clients
+from vcycled.web.doors import Door
 from vcycled.web.marker import BEAT_S, Marker
 from vcycled.web.outputs import OutputLimits, OutputStore
 from vcycled.web.tls import Certificate
@@ -25,6 +28,9 @@ _MB = 2**20
 _IDLE_S = 30.0
 """A connection without request, or with half a request, is closed after so long."""
 _HANDSHAKE_S = 10.0
+_BACKLOG = 1024
+_SOCKET_MODE = 0o660
+"""The site's own web server opens the socket by our group."""
 _LINGER_S = 2.0
 """A body that was refused is read on for so long, for clients that first send, then listen."""
 _GRACE_S = 10.0
@@ -39,6 +45,7 @@ def limits_of(options: WebOptions) -> OutputLimits:
         file_bytes=options.joboutputs_max_file_mb * _MB,
         total_bytes=options.joboutputs_max_total_mb * _MB,
         files=options.joboutputs_max_files,
+        puts_per_minute=options.joboutputs_max_per_minute,
     )
 
 
@@ -59,8 +66,11 @@ class WebServer:
         layout = Layout(options.root)
         self._marker = Marker(layout.web_up / (options.hostname or socket.getfqdn()), clock=clock)
         store = OutputStore(limits or limits_of(options), clock=clock)
-        self._site = Site(layout, store, self._marker)
+        clients = Clients(certificate, clock)
+        self._site = Site(layout, store, self._marker, clients=clients, clock=clock)
         self._is_ending = threading.Event()
+        self._listeners: dict[Door, asyncio.Server] = {}
+        self._servers: list[web.Server] = []
         self._busy = 0
         self._is_idle = asyncio.Event()
 
@@ -68,10 +78,34 @@ class WebServer:
         """Listen.
 
         Raises:
-            OSError: an address or the port cannot be had.
+            OSError: an address, a port or the socket cannot be had.
         """
-        self._requests = web.Server(
-            self._handle,
+        options, loop = self._options, asyncio.get_running_loop()
+        hosts = list(options.listen) or None
+        self._listeners[Door.TLS] = await loop.create_server(
+            self._requests(Door.TLS),
+            hosts,
+            options.port,
+            ssl=self._certificate.context,
+            ssl_handshake_timeout=_HANDSHAKE_S,
+            ssl_shutdown_timeout=_GRACE_S,
+            backlog=_BACKLOG,
+        )
+        if options.plain_http_port is not None:
+            self._listeners[Door.PLAIN] = await loop.create_server(
+                self._requests(Door.PLAIN), hosts, options.plain_http_port, backlog=_BACKLOG
+            )
+        if options.front_socket is not None:
+            self._listeners[Door.FRONT] = await loop.create_unix_server(
+                self._requests(Door.FRONT), options.front_socket, backlog=_BACKLOG
+            )
+            options.front_socket.chmod(_SOCKET_MODE)
+        self._pulse = asyncio.create_task(self._live())
+        _LOG.info("web-started", port=self.port, root=str(self._options.root))
+
+    def _requests(self, door: Door) -> web.Server:
+        server = web.Server(
+            partial(self._handle, door),
             access_log=logging.getLogger("vcycled.web.access"),
             access_log_class=AccessLog,
             logger=_http_logger(),
@@ -79,22 +113,17 @@ class WebServer:
             lingering_time=_LINGER_S,
             auto_decompress=False,
         )
-        self._listener = await asyncio.get_running_loop().create_server(
-            self._requests,
-            list(self._options.listen) or None,
-            self._options.port,
-            ssl=self._certificate.context,
-            ssl_handshake_timeout=_HANDSHAKE_S,
-            ssl_shutdown_timeout=_GRACE_S,
-            backlog=1024,
-        )
-        self._pulse = asyncio.create_task(self._live())
-        _LOG.info("web-started", port=self.port, root=str(self._options.root))
+        self._servers.append(server)
+        return server
 
     @property
     def port(self) -> int:
         """The port that is listened on."""
-        port: int = self._listener.sockets[0].getsockname()[1]
+        return self.port_of(Door.TLS)
+
+    def port_of(self, door: Door) -> int:
+        """The port of a door that has one."""
+        port: int = self._listeners[door].sockets[0].getsockname()[1]
         return port
 
     async def run(self, until: asyncio.Event) -> None:
@@ -107,23 +136,26 @@ class WebServer:
 
     async def close(self) -> None:
         """Take no more connections, let requests on their way end, remove the sign of life."""
-        self._listener.close()
+        for listener in self._listeners.values():
+            listener.close()
         self._is_ending.set()
         if self._busy:
             # aiohttp's own shutdown stops reading, which would break uploads off.
             self._is_idle.clear()
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._is_idle.wait(), _GRACE_S)
-        await self._requests.shutdown(_LAST_S)
+        await asyncio.gather(*(server.shutdown(_LAST_S) for server in self._servers))
+        if self._options.front_socket is not None:
+            self._options.front_socket.unlink(missing_ok=True)
         with suppress(OSError):
             await self._pulse
         self._marker.remove()
         _LOG.info("web-stopped")
 
-    async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
+    async def _handle(self, door: Door, request: web.BaseRequest) -> web.StreamResponse:
         self._busy += 1
         try:
-            return await self._site.handle(request)
+            return await self._site.handle(request, door)
         finally:
             self._busy -= 1
             if not self._busy:
@@ -137,7 +169,7 @@ class WebServer:
 
     def _beat(self) -> None:
         self._marker.beat()
-        self._certificate.follow()
+        self._certificate.follow(self._clock)
 
 
 def _http_logger() -> logging.Logger:

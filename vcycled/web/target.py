@@ -46,6 +46,14 @@ class Output:
 
 
 @dataclass(frozen=True, slots=True)
+class Contextualization:
+    """The user_data that waits for a machine."""
+
+    space: str
+    machine: str
+
+
+@dataclass(frozen=True, slots=True)
 class HeartbeatList:
     """The list of living machines of a machinetype."""
 
@@ -73,7 +81,7 @@ class Nothing:
     """No such thing here."""
 
 
-Target = Index | Feature | Output | HeartbeatList | Page | Folder | Nothing
+Target = Index | Feature | Output | Contextualization | HeartbeatList | Page | Folder | Nothing
 
 
 def target_of(raw_path: str) -> Target:
@@ -97,6 +105,8 @@ def target_of(raw_path: str) -> Target:
 
 def _of_machine(space: str, machine: str, folder: str, rest: list[str]) -> Target:
     match folder, rest:
+        case ("user_data", []):
+            return Contextualization(space, machine)
         case (str(name), []) if name in {MACHINEFEATURES, JOBFEATURES, JOBOUTPUTS}:
             return Folder(name)
         case (str(name), [key]) if name in {MACHINEFEATURES, JOBFEATURES}:

@@ -1,4 +1,11 @@
-"""The server's certificate: TLS 1.2 or newer, and renewed without a restart."""
+"""TLS 1.2 or newer: our certificate and the authorities of clients, both renewed without restart.
+
+# Note [Renewal]
+
+Our certificate is loaded into the context again. Authorities cannot be taken out of a context, so
+when they change a new one is made, and connections are switched to it as they begin: OpenSSL
+calls the SNI callback for each, with or without a name.
+"""
 
 from __future__ import annotations
 
@@ -6,72 +13,126 @@ import ssl
 from pathlib import Path
 
 from vcycled import kvlog
+from vcycled.clock import Clock
 from vcycled.errors import ConfigError, Problem
+from vcycled.web.authorities import Authorities, Stamps, stamps_of
 
 _LOG = kvlog.get(__name__)
-
-Signature = tuple[tuple[int, int, int], ...]
 
 
 class Certificate:
     """A TLS context that follows its files."""
 
-    def __init__(self, certificate: Path, key: Path) -> None:
-        """Load both files.
+    def __init__(self, certificate: Path, key: Path, authorities: Path | None = None) -> None:
+        """Load all files.
+
+        Args:
+            certificate: PEM file of ours, with those above it.
+            key: PEM file with its key.
+            authorities: folder or bundle of those that clients' certificates may be of; None
+                asks clients for no certificate.
 
         Raises:
             ConfigError: they cannot be used.
         """
         self._certificate = certificate
         self._key = key
-        self._seen = self._signature()
-        self.context = _context()
-        try:
-            _load(self.context, certificate, key)
-        except (OSError, ValueError) as error:
-            raise ConfigError((self._problem(error),)) from error
+        self._seen = stamps_of(certificate, key)
+        self.authorities = None if authorities is None else Authorities(authorities)
+        self.generation = 0
+        """Grows when the authorities change: what was known of clients before is void."""
+        self._trusted: Stamps = {}
+        self._told = ""
+        self.context = self._first_context()
+        self._current = self.context
+        self.context.sni_callback = self._switch
 
-    def follow(self) -> None:
-        """Load the files again if they changed; what cannot be used is told and left.
+    def follow(self, clock: Clock) -> None:
+        """Load again what changed; what cannot be used is told and left.
 
-        They are tried in a context of their own first: one that was given a certificate without
-        its key could not serve any more.
+        A certificate is tried in a context of its own first: one that was given a certificate
+        without its key could not serve any more.
         """
-        now = self._signature()
+        self._follow_certificate()
+        if self.authorities is not None:
+            self._follow_authorities(self.authorities)
+            self.authorities.tell_lapsed(clock)
+
+    def _follow_certificate(self) -> None:
+        now = stamps_of(self._certificate, self._key)
         if now == self._seen:
             return
         self._seen = now
         try:
-            _load(_context(), self._certificate, self._key)
-            _load(self.context, self._certificate, self._key)
+            self._load(_context())
+            self._load(self._current)
         except (OSError, ValueError) as error:
             _LOG.error("web-certificate-unusable", detail=str(self._problem(error)))
         else:
             _LOG.info("web-certificate-loaded", file=str(self._certificate))
 
-    def _signature(self) -> Signature | None:
+    def _follow_authorities(self, authorities: Authorities) -> None:
+        """Make a new context if they changed; the old one goes on where that cannot be done."""
         try:
-            found = [path.stat() for path in (self._certificate, self._key)]
-        except OSError:
-            return None
-        return tuple((each.st_ino, each.st_mtime_ns, each.st_size) for each in found)
+            now = authorities.stamps()
+            if now == self._trusted:
+                return
+            authorities.read_crls(now)
+            context = _context()
+            authorities.trust_in(context)
+            self._load(context)
+        except (OSError, ValueError) as error:
+            if str(error) != self._told:
+                self._told = str(error)
+                _LOG.error("web-authorities-unusable", detail=_reason(error))
+        else:
+            self._told = ""
+            self._trusted, self._current = now, context
+            self.generation += 1
+            _LOG.info("web-authorities-loaded", path=str(authorities.path))
+
+    def _switch(self, connection: ssl.SSLObject, _name: str, _front: ssl.SSLContext) -> None:
+        connection.context = self._current
+
+    def _first_context(self) -> ssl.SSLContext:
+        context = _context()
+        try:
+            self._load(context)
+        except (OSError, ValueError) as error:
+            raise ConfigError((self._problem(error),)) from error
+        if self.authorities is None:
+            return context
+        try:
+            self._trusted = self.authorities.stamps()
+            self.authorities.trust_in(context)
+        except (OSError, ValueError) as error:
+            why = f"{self.authorities.path} cannot be used: {_reason(error)}"
+            raise ConfigError((_wrong("client_authorities", why),)) from error
+        self.authorities.read_crls(self._trusted)
+        return context
+
+    def _load(self, context: ssl.SSLContext) -> None:
+        # An encrypted key is refused rather than asked for on a terminal.
+        context.load_cert_chain(self._certificate, self._key, password="")
 
     def _problem(self, error: Exception) -> Problem:
         missing = [path for path in (self._certificate, self._key) if not path.exists()]
         if missing:
-            why = f"there is no file {missing[0]}"
-        else:
-            reason = getattr(error, "reason", None) or getattr(error, "strerror", None)
-            why = f"{self._certificate} with key {self._key} cannot be used: {reason or error}"
-        return Problem(file="", line=0, section="web", option="certificate", message=why)
+            return _wrong("certificate", f"there is no file {missing[0]}")
+        files = f"{self._certificate} with key {self._key}"
+        return _wrong("certificate", f"{files} cannot be used: {_reason(error)}")
+
+
+def _reason(error: Exception) -> str:
+    reason = getattr(error, "reason", None) or getattr(error, "strerror", None)
+    return str(reason or error)
+
+
+def _wrong(option: str, why: str) -> Problem:
+    return Problem(file="", line=0, section="web", option=option, message=why)
 
 
 def _context() -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     return context
-
-
-def _load(context: ssl.SSLContext, certificate: Path, key: Path) -> None:
-    # An encrypted key is refused rather than asked for on a terminal.
-    context.load_cert_chain(certificate, key, password="")

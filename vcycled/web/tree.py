@@ -6,15 +6,27 @@ import errno
 import os
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
-from vcycled.machinedir.layout import JOBOUTPUTS, TOKEN_HASH, Layout, is_output_name
+from vcycled.machinedir.layout import (
+    FETCHED,
+    JOBOUTPUTS,
+    TOKEN_HASH,
+    USER_DATA,
+    X509DN,
+    Layout,
+    is_output_name,
+)
+from vcycled.machinedir.offers import Offer, offer_of
+from vcycled.model.dn import Dn, parse_dn
 from vcycled.web.auth import Owner
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _ABSENT = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP}
 """Not there, or a link or something else in its place."""
 _MOST = 2**23
@@ -73,9 +85,33 @@ class Reader:
         try:
             with folder(self._layout.machine(space, machine)) as handle:
                 token_hash = _content(handle, TOKEN_HASH) or b""
+                dn = _content(handle, X509DN) or b""
         except FileNotFoundError:
             return None
-        return Owner(token_hash=token_hash.decode("ascii", errors="replace").strip())
+        return Owner(
+            token_hash=token_hash.decode("ascii", errors="replace").strip(),
+            dn=_dn(dn.decode(errors="replace").strip()),
+        )
+
+    def offer(self, space: str, machine: str) -> Offer | None:
+        """Return on which terms a machine may fetch its user_data."""
+        path = self._layout.machine(space, machine)
+        return offer_of(lambda inner, name: self._small(path, inner, name))
+
+    def user_data(self, space: str, machine: str, *, now: int) -> OpenFile | None:
+        """Return the user_data of a machine, open, and note when it was first fetched.
+
+        Raises:
+            OSError: that cannot be noted, so it is not given away.
+        """
+        path = self._layout.machine(space, machine)
+        try:
+            with folder(path, JOBOUTPUTS) as outputs, suppress(FileExistsError):
+                _write_new(outputs, FETCHED, f"{now}\n".encode())
+            with folder(path) as handle:
+                return _plain_file(USER_DATA, handle)
+        except FileNotFoundError:
+            return None
 
     def names(self, space: str, machine: str, inner: str) -> list[str] | None:
         """Return the names in a folder of a machine that can be asked for, sorted."""
@@ -148,3 +184,21 @@ def _content(within: int, name: str) -> bytes | None:
         return None
     with _held(found.handle):
         return os.read(found.handle, _MOST)
+
+
+def _write_new(within: int, name: str, content: bytes) -> None:
+    with _held(os.open(name, _NEW, 0o640, dir_fd=within)) as handle:
+        try:
+            os.write(handle, content)
+        except OSError:
+            os.unlink(name, dir_fd=within)
+            raise
+
+
+@lru_cache(maxsize=1024)
+def _dn(text: str) -> Dn | None:
+    """Return the name that the manager published; None if it is none that could be compared."""
+    try:
+        return parse_dn(text) if text else None
+    except ValueError:
+        return None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from vcycled.model.dn import parse_dn
 from vcycled.options import SECRET, TEXT, Kind, Secret, matching
 
 
@@ -25,6 +26,11 @@ def _above_zero(text: str) -> float:
 def _file_name(text: str) -> str:
     if not re.fullmatch(r"[^/\s]+", text) or text in {".", ".."}:
         raise ValueError
+    return text
+
+
+def _dn(text: str) -> str:
+    parse_dn(text)
     return text
 
 
@@ -52,7 +58,9 @@ DATABASE = Kind(
     is_secret=True,
 )
 API = matching(r"[a-z0-9_]+", "the name of an API (a-z 0-9 _), such as openstack")
-DN = matching(r"/.+=.+", "a distinguished name such as /DC=org/DC=example/CN=vm")
+DN = Kind(
+    "a distinguished name such as /DC=org/DC=example/CN=vm or CN=vm,DC=example,DC=org", _dn
+)
 IMAGE = Kind("image:NAME-OR-ID, a path, or a URL", _image)
 FILE_OR_URL = Kind("a path or a URL", TEXT.read)
 PROXIES = matching(

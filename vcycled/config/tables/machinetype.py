@@ -20,6 +20,7 @@ from vcycled.options import (
     PATTERN,
     SECONDS,
     URL,
+    choice,
     number,
     option,
     optional,
@@ -193,8 +194,16 @@ class MachinetypeOptions:
     https_x509dn: str | None = optional(
         DN,
         old=["x509dn"],
-        help="""Name in the client certificate of machines that may write their joboutputs. They
+        help="""Name in the client certificate, or in that of which it is a proxy, of machines
+        that may write their joboutputs. It must be the whole name, with slashes or commas. They
         can also prove themselves with the token that each finds in its user_data.""",
+    )
+    joboutputs_auth: str = option(
+        choice("any", "token"),
+        default="any",
+        help="""token: a machine writes its joboutputs only with its own token, and https_x509dn
+        is not published. any: https_x509dn is enough, so every machine of that name can write
+        for every other.""",
     )
     cvmfs_proxy_machinetype: str | None = optional(
         PROXIES,

@@ -41,6 +41,26 @@ class WebOptions:
         help="PEM file with the private key of the certificate, not encrypted. Only the user of "
         "vcycle-web should be able to read it.",
     )
+    client_authorities: Path | None = optional(
+        ABSOLUTE,
+        default_text="none: machines prove themselves by tokens only",
+        help="""Authorities whose certificates machines may show instead of a token: a folder of
+        hashed certificates such as /etc/grid-security/certificates, whose CRLs (*.r0) are
+        honoured, or a PEM file with certificates and CRLs. Proxies (RFC 3820) are taken for whom
+        they stand for. Read again when it changes.""",
+    )
+    plain_http_port: int | None = optional(
+        PORT,
+        default_text="none: https only",
+        help="""Port that serves, without encryption, what anybody may read: features, heartbeat
+        lists and www. Nothing is written there and no token or certificate is looked at.""",
+    )
+    front_socket: Path | None = optional(
+        ABSOLUTE,
+        help="""Unix socket for a web server of the site's own that stands in front (etc/httpd,
+        etc/nginx). What that server says of a client's certificate is believed on this socket
+        only. It has mode 0660: the server must be in the group of vcycle-web.""",
+    )
     hostname: str | None = optional(
         HOST,
         default_text="the full name of this host",
@@ -62,6 +82,12 @@ class WebOptions:
         whole(1, unit="files"),
         default=1000,
         help="Most files that one machine may put into its joboutputs.",
+    )
+    joboutputs_max_per_minute: int = option(
+        whole(1, unit="outputs a minute"),
+        default=600,
+        help="""How often one machine may put an output, in the long run; as many may come at once
+        after a quiet time. More are refused with status 429.""",
     )
     log_level: str = option(
         choice("debug", "info", "warning", "error"),
