@@ -20,6 +20,8 @@ from vcycled.spaces.openstack.options import OpenStackOptions
 KEYSTONE = "https://cloud.example.com:5000"
 NOVA = "https://cloud.example.com:8774/v2.1"
 GLANCE = "https://cloud.example.com:9292"
+INNER = "http://inner.example.com/"
+"""What services behind a proxy think they are reached at, and nobody reaches."""
 MARKER = "hunter2-MARKER"
 """A secret that may be seen nowhere."""
 
@@ -72,14 +74,15 @@ class CannedCloud:
 
     def serve(self) -> CannedCloud:
         """Put the answers in place."""
-        self.answer("GET", f"{self.keystone}/", 300, {"versions": {"values": self._documents()}})
+        for root in (self.keystone, f"{self.keystone}/"):
+            self.answer("GET", root, 300, {"versions": {"values": self._documents()}})
         self.mock.add_callback("POST", f"{self.keystone}/v3/auth/tokens", self._log_in)
         version = {
             "id": "v2.1",
             "status": "CURRENT",
             "version": self.nova_max,
             "min_version": "2.1",
-            "links": [{"rel": "self", "href": "http://inner.example.com:8774/v2.1/"}],
+            "links": [{"rel": "self", "href": f"{INNER}v2.1/"}],
         }
         self.answer("GET", f"{NOVA}/", 200, {"version": version})
         return self
@@ -109,7 +112,7 @@ class CannedCloud:
 
     def _documents(self) -> list[JsonObject]:
         return [
-            {"id": each, "status": "stable", "links": [{"rel": "self", "href": f"{KEYSTONE}/"}]}
+            {"id": each, "status": "stable", "links": [{"rel": "self", "href": INNER}]}
             for each in self.versions
         ]
 

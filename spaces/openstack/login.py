@@ -17,6 +17,7 @@ import requests
 from keystoneauth1 import exceptions as ks
 from keystoneauth1.access import AccessInfo
 from keystoneauth1.discover import EndpointData
+from keystoneauth1.exceptions import from_response
 from keystoneauth1.session import Session
 
 from vcycled import __version__
@@ -214,8 +215,10 @@ class Login:
         )
         if found.status is None:
             # It found no document of versions and would go on with the catalogue's URL. That is
-            # fine if there just is none, and not if the service is down.
-            self._session.get(known, log=False)
+            # fine if there just is none, and not if the service is ill.
+            response = self._session.get(known, raise_exc=False, log=False)
+            if response.status_code == 429 or response.status_code >= 500:
+                raise from_response(response, "GET", known)
         low = found.max_microversion
         return Endpoint(
             url=_at_same_host(str(found.url), known).rstrip("/"),
@@ -244,6 +247,7 @@ class Login:
                 raise Unavailable(operation, detail) from None
 
     def _error(self, operation: str, response: requests.Response) -> SpaceError:
+        """Return what an answer means, and keep the pause that it asks for."""
         known = self._account
         token = response.request.headers.get("X-Auth-Token")
         reply = Reply(
@@ -255,7 +259,10 @@ class Login:
             secrets=(*(known.secrets if known else ()), *([str(token)] if token else [])),
             now=self._clock.now(),
         )
-        return of_reply(operation, reply)
+        error = of_reply(operation, reply)
+        if isinstance(error, Unavailable) and error.retry_after_s:
+            self._wire.pace.pause(error.retry_after_s)
+        return error
 
     def close(self) -> None:
         """Close the connections."""

@@ -112,7 +112,11 @@ def of_failure(operation: str, error: OSError, url: str, read_timeout_s: float) 
             return Unavailable(operation, detail, is_undone=True)
         case requests.exceptions.Timeout():
             return Unavailable(operation, f"no answer from {place} within {read_timeout_s:g} s")
-        case requests.exceptions.ConnectionError() | requests.exceptions.ChunkedEncodingError():
+        case (
+            requests.exceptions.ConnectionError()
+            | requests.exceptions.ChunkedEncodingError()
+            | requests.exceptions.ContentDecodingError()
+        ):
             never = _never_connected(error, place)
             cut = f"the connection to {place} was cut before the whole answer"
             return Unavailable(operation, never or cut, is_undone=bool(never))

@@ -1,0 +1,523 @@
+"""Logging in to an OpenStack: where Keystone is, who asks, and how long a token is used."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+import requests
+import responses
+
+from tests.canned_openstack import (
+    CATALOG,
+    GLANCE,
+    INNER,
+    KEYSTONE,
+    MARKER,
+    NOVA,
+    Answer,
+    CannedCloud,
+    JsonObject,
+    endpoint,
+    new_api,
+    with_password,
+)
+from vcycled.errors import Refused, Unavailable
+from vcycled.options import Secret
+from vcycled.spaces.openstack.options import OpenStackOptions
+
+LOGIN = f"POST {KEYSTONE}/v3/auth/tokens"
+FEDERATION = f"{KEYSTONE}/v3/OS-FEDERATION/identity_providers/egi.eu/protocols"
+
+
+@pytest.fixture
+def mock() -> Iterator[responses.RequestsMock]:
+    """Return answers in place of the network."""
+    with responses.RequestsMock(assert_all_requests_are_fired=False) as mock:
+        yield mock
+
+
+@pytest.fixture
+def cloud(mock: responses.RequestsMock) -> CannedCloud:
+    """Return a cloud that is well."""
+    return CannedCloud(mock=mock).serve()
+
+
+def identity(cloud: CannedCloud) -> JsonObject:
+    """Return what the last login said about who asks, and for which project."""
+    auth = cloud.logins[-1]["auth"]
+    assert isinstance(auth, dict)
+    return auth
+
+
+# Where Keystone is
+
+
+@pytest.mark.parametrize(
+    ("end", "has_notice"),
+    [
+        pytest.param("", False, id="no version"),
+        pytest.param("/", False, id="a slash"),
+        pytest.param("/v3", False, id="v3"),
+        pytest.param("/v3/", False, id="v3 and a slash"),
+        pytest.param("/v2.0", True, id="v2.0, as in old configurations"),
+        pytest.param("/v2.0/", True, id="v2.0 and a slash"),
+    ],
+)
+def test_whatever_version_the_url_names_v3_is_used(
+    cloud: CannedCloud, end: str, has_notice: bool
+) -> None:
+    """The cloud is asked; a v2.0 in the URL is worth a notice."""
+    api = new_api(with_password(url=KEYSTONE + end))
+    api.connect()
+    assert LOGIN in cloud.asked
+    notice = f"url names Identity v2.0, but v3 is spoken: write {KEYSTONE}/v3"
+    assert api.notices() == ((notice,) if has_notice else ())
+
+
+def test_keystone_may_live_in_a_folder(mock: responses.RequestsMock) -> None:
+    """As where all services share one port."""
+    keystone = "https://cloud.example.com/identity"
+    cloud = CannedCloud(mock=mock, keystone=keystone).serve()
+    new_api(with_password(url=f"{keystone}/v3")).connect()
+    assert f"POST {keystone}/v3/auth/tokens" in cloud.asked
+
+
+@pytest.mark.parametrize(
+    ("end", "has_v3_document"),
+    [
+        pytest.param("/v2.0", True, id="v3 tells of itself"),
+        pytest.param("/v3", False, id="nothing does, so the URL is believed"),
+    ],
+)
+def test_a_root_that_is_hidden_does_not_matter(
+    mock: responses.RequestsMock, end: str, has_v3_document: bool
+) -> None:
+    """Some sites let only one version through."""
+    cloud = CannedCloud(mock=mock)
+    links = [{"rel": "self", "href": f"{INNER}v3/"}]
+    document = {"version": {"id": "v3.14", "status": "stable", "links": links}}
+    cloud.answer("GET", KEYSTONE, 404)
+    cloud.answer("GET", f"{KEYSTONE}/v3", *((200, document) if has_v3_document else (403,)))
+    cloud.serve()
+    new_api(with_password(url=KEYSTONE + end)).connect()
+    assert LOGIN in cloud.asked
+
+
+@pytest.mark.parametrize("end", ["", "/v2.0", "/v3"])
+def test_identity_v2_is_used_where_there_is_nothing_else(
+    mock: responses.RequestsMock, end: str
+) -> None:
+    """It has no domains, and its catalogue another form."""
+    cloud = CannedCloud(mock=mock, versions=("v2.0",)).serve()
+    place = {"region": "one", "publicURL": NOVA, "id": "e1"}
+    access = {
+        "token": {
+            "id": "t",
+            "expires": "2999-01-01T00:00:00Z",
+            "tenant": {"id": "p1", "name": "grid"},
+        },
+        "user": {"id": "u1", "name": "vcycle", "roles": []},
+        "serviceCatalog": [{"type": "compute", "name": "nova", "endpoints": [place]}],
+    }
+    cloud.answer("POST", f"{KEYSTONE}/v2.0/tokens", 200, {"access": access})
+    api = new_api(with_password(url=KEYSTONE + end))
+    api.connect()
+    (call,) = [each for each in mock.calls if each.request.method == "POST"]
+    assert json.loads(call.request.body or b"")["auth"] == {
+        "tenantName": "grid",
+        "passwordCredentials": {"username": "vcycle", "password": MARKER},
+    }
+    assert api.has("compute")
+
+
+def test_an_application_credential_needs_v3(mock: responses.RequestsMock) -> None:
+    """The error says what would do."""
+    CannedCloud(mock=mock, versions=("v2.0",)).serve()
+    options = OpenStackOptions(url=KEYSTONE, cred_id="c1", cred_secret=Secret(MARKER))
+    with pytest.raises(Refused, match="only Identity v2, which wants username and password"):
+        new_api(options).connect()
+
+
+def test_what_is_no_keystone_is_told(cloud: CannedCloud) -> None:
+    """With the URL, which a person must correct."""
+    for path in ("", "/v3"):
+        cloud.answer("GET", f"https://www.example.com{path}", 200, b"<html>Welcome</html>")
+    with pytest.raises(Refused, match=r"there is no Keystone at https://www\.example\.com"):
+        new_api(with_password(url="https://www.example.com")).connect()
+
+
+@pytest.mark.parametrize("status", [429, 500, 503])
+def test_a_keystone_that_is_ill_is_not_taken_for_none(
+    mock: responses.RequestsMock, status: int
+) -> None:
+    """The next cycle tries again, from the beginning."""
+    cloud = CannedCloud(mock=mock)
+    cloud.answer("GET", KEYSTONE, status)
+    cloud.serve()
+    api = new_api(with_password(url=f"{KEYSTONE}/v3"))
+    with pytest.raises(Unavailable):
+        api.connect()
+    assert cloud.asked == [f"GET {KEYSTONE}/"]
+
+
+def test_a_password_goes_to_no_host_that_a_link_names(cloud: CannedCloud) -> None:
+    """Services behind a proxy give links over plain HTTP; those of Nova are not followed, too."""
+    api = new_api()
+    api.connect()
+    cloud.answer("GET", f"{NOVA}/servers", 200, {"servers": []})
+    api.call("machines", "compute", "GET", "/servers")
+    assert not [each for each in cloud.asked if INNER in each]
+
+
+# Who asks
+
+
+@pytest.mark.parametrize(
+    ("changes", "user_domain", "project"),
+    [
+        pytest.param(
+            {},
+            {"id": "default"},
+            {"name": "grid", "domain": {"id": "default"}},
+            id="the domain with the id default, unless told",
+        ),
+        pytest.param(
+            {"domain_name": "Physics"},
+            {"name": "Physics"},
+            {"name": "grid", "domain": {"name": "Physics"}},
+            id="one domain for both",
+        ),
+        pytest.param(
+            {"user_domain_name": "LDAP"},
+            {"name": "LDAP"},
+            {"name": "grid", "domain": {"id": "default"}},
+            id="the user from another",
+        ),
+        pytest.param(
+            {"domain_name": "LDAP", "project_domain_name": "default"},
+            {"name": "LDAP"},
+            {"name": "grid", "domain": {"id": "default"}},
+            id="the project in another",
+        ),
+        pytest.param(
+            {"project_id": "p1"}, {"id": "default"}, {"id": "p1"}, id="an id needs no domain"
+        ),
+    ],
+)
+def test_a_user_logs_in_to_a_project(
+    cloud: CannedCloud, changes: dict[str, str], user_domain: object, project: object
+) -> None:
+    """Each in its domain."""
+    new_api(with_password(**changes)).connect()
+    user = {"name": "vcycle", "domain": user_domain, "password": MARKER}
+    assert identity(cloud) == {
+        "identity": {"methods": ["password"], "password": {"user": user}},
+        "scope": {"project": project},
+    }
+
+
+def test_an_application_credential_logs_in_without_a_project(cloud: CannedCloud) -> None:
+    """It is of one, and Keystone refuses to be told another."""
+    options = OpenStackOptions(
+        url=KEYSTONE, cred_id="c1", cred_secret=Secret(MARKER), project_name="grid"
+    )
+    new_api(options).connect()
+    credential = {"id": "c1", "secret": MARKER}
+    assert identity(cloud) == {
+        "identity": {"methods": ["application_credential"], "application_credential": credential}
+    }
+
+
+def unscoped(cloud: CannedCloud, heard: list[str]) -> Callable[[requests.PreparedRequest], Answer]:
+    """Return what answers a federated login, and notes the header that proves who asks."""
+
+    def answer(request: requests.PreparedRequest) -> Answer:
+        heard.append(str(request.headers.get("Authorization")))
+        return 201, {"X-Subject-Token": "unscoped"}, json.dumps(cloud.body())
+
+    return answer
+
+
+def test_an_access_token_is_read_anew_at_each_login(
+    mock: responses.RequestsMock, tmp_path: Path
+) -> None:
+    """Whatever keeps it fresh need only write the file."""
+    cloud = CannedCloud(mock=mock, token_life_s=60).serve()
+    heard: list[str] = []
+    mock.add_callback("POST", f"{FEDERATION}/openid/auth", unscoped(cloud, heard))
+    file = tmp_path / "token"
+    options = OpenStackOptions(
+        url=KEYSTONE, project_id="p1", identity_provider="egi.eu", access_token_file=str(file)
+    )
+    api = new_api(options)
+    with pytest.raises(Refused, match=f"access_token_file {file} cannot be read: No such file"):
+        api.connect()
+    for text in ("first\n", "second"):
+        file.write_text(text)
+        heard.clear()
+        api.connect()
+        assert heard[0] == f"Bearer {text.strip()}"
+    assert identity(cloud) == {
+        "identity": {"methods": ["token"], "token": {"id": "unscoped"}},
+        "scope": {"project": {"id": "p1"}},
+    }
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        pytest.param(b"\n", "is empty", id="empty"),
+        pytest.param(b"\xff", "is not text", id="binary"),
+    ],
+)
+def test_an_access_token_file_without_a_token_is_told(
+    cloud: CannedCloud, tmp_path: Path, content: bytes, why: str
+) -> None:
+    """With its name."""
+    file = tmp_path / "token"
+    file.write_bytes(content)
+    options = OpenStackOptions(
+        url=KEYSTONE, project_id="p1", identity_provider="egi.eu", access_token_file=str(file)
+    )
+    with pytest.raises(Refused, match=f"access_token_file {file} {why}"):
+        new_api(options).connect()
+
+
+def test_an_access_token_may_stand_in_the_options(
+    cloud: CannedCloud,
+    mock: responses.RequestsMock,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """And no password of a ~/.netrc takes its place."""
+    netrc = tmp_path / "netrc"
+    netrc.write_text("machine cloud.example.com login other password other\n")
+    monkeypatch.setenv("NETRC", str(netrc))
+    heard: list[str] = []
+    mock.add_callback("POST", f"{FEDERATION}/oidc/auth", unscoped(cloud, heard))
+    options = OpenStackOptions(
+        url=KEYSTONE,
+        project_id="p1",
+        identity_provider="egi.eu",
+        protocol="oidc",
+        access_token=Secret(MARKER),
+    )
+    new_api(options).connect()
+    assert heard == [f"Bearer {MARKER}"]
+
+
+# Tokens
+
+
+@pytest.mark.parametrize(
+    ("life_s", "is_renewed"),
+    [
+        pytest.param(3600, False, id="kept over cycles"),
+        pytest.param(180, False, id="kept while it lives for two minutes"),
+        pytest.param(119, True, id="renewed before it ends"),
+    ],
+)
+def test_a_token_is_kept_until_shortly_before_its_end(
+    mock: responses.RequestsMock, life_s: int, is_renewed: bool
+) -> None:
+    """A cycle costs no login."""
+    cloud = CannedCloud(mock=mock, token_life_s=life_s).serve()
+    api = new_api()
+    for _ in range(3):
+        api.connect()
+    assert (len(cloud.logins) > 1) == is_renewed
+
+
+def turning_away(
+    cloud: CannedCloud, *, until: int
+) -> Callable[[requests.PreparedRequest], Answer]:
+    """Return what answers a listing with 401 to all tokens before that of login `until`."""
+
+    def answer(request: requests.PreparedRequest) -> Answer:
+        is_good = request.headers["X-Auth-Token"] == cloud.token(until)
+        return (200, {}, '{"servers": []}') if is_good else (401, {}, '{"error": {}}')
+
+    return answer
+
+
+def test_a_token_that_is_turned_away_is_renewed_and_the_call_made_again(
+    cloud: CannedCloud, mock: responses.RequestsMock
+) -> None:
+    """Tokens can end early, when a password is changed or Keystone loses its keys."""
+    mock.add_callback("GET", f"{NOVA}/servers", turning_away(cloud, until=2))
+    api = new_api()
+    api.connect()
+    before = api.calls
+    api.call("machines", "compute", "GET", "/servers")
+    assert cloud.asked[before:] == [f"GET {NOVA}/servers", LOGIN, f"GET {NOVA}/servers"]
+    assert api.calls == before + 3
+
+
+def test_many_threads_renew_a_token_once(cloud: CannedCloud, mock: responses.RequestsMock) -> None:
+    """Ten calls under way with the old token make one login, not ten."""
+    together = threading.Barrier(10, timeout=20)
+    answer = turning_away(cloud, until=2)
+
+    def listing(request: requests.PreparedRequest) -> Answer:
+        if request.headers["X-Auth-Token"] == cloud.token(1):
+            together.wait()
+        return answer(request)
+
+    mock.add_callback("GET", f"{NOVA}/servers", listing)
+    api = new_api()
+    api.connect()
+    with ThreadPoolExecutor(10) as pool:
+        list(pool.map(lambda _: api.call("machines", "compute", "GET", "/servers"), range(10)))
+    assert len(cloud.logins) == 2
+
+
+def test_a_new_token_that_is_turned_away_too_is_for_a_person(
+    cloud: CannedCloud, mock: responses.RequestsMock
+) -> None:
+    """There are two tries, and the user is named."""
+    mock.add_callback("GET", f"{NOVA}/servers", turning_away(cloud, until=9))
+    api = new_api()
+    api.connect()
+    with pytest.raises(Refused, match="machines: user vcycle is not let in"):
+        api.call("machines", "compute", "GET", "/servers")
+    assert cloud.asked.count(f"GET {NOVA}/servers") == 2
+
+
+def test_a_wrong_password_names_the_user_and_costs_one_try(cloud: CannedCloud) -> None:
+    """Clouds lock accounts after some."""
+    refusal = json.dumps({"error": {"message": "The request you have made needs a login."}})
+    cloud.refusal = (401, {}, refusal)
+    with pytest.raises(Refused) as caught:
+        new_api().connect()
+    assert str(caught.value) == (
+        "connect: user vcycle is not let in: The request you have made needs a login. (401)"
+    )
+    assert len(cloud.logins) == 1
+
+
+def test_after_a_refusal_everything_is_asked_anew(cloud: CannedCloud) -> None:
+    """What was wrong may have been put right, where only a new login sees it."""
+    cloud.refusal = (401, {}, "")
+    api = new_api()
+    with pytest.raises(Refused):
+        api.connect()
+    cloud.refusal = None
+    api.connect()
+    assert cloud.asked == [f"GET {KEYSTONE}/", LOGIN] * 2 + [f"GET {NOVA}/"]
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        pytest.param((201, {"X-Subject-Token": "t"}, "{}"), id="no token in it"),
+        pytest.param((201, {"X-Subject-Token": "t"}, '{"token": {'), id="cut"),
+        pytest.param((201, {"X-Subject-Token": "t"}, '{"token": []}'), id="another form"),
+        pytest.param((201, {}, '{"token": {"user": {}}}'), id="no header"),
+        pytest.param((200, {}, "<html>Please log in</html>"), id="a page for people"),
+    ],
+)
+def test_an_answer_that_is_no_token_is_no_login(cloud: CannedCloud, answer: Answer) -> None:
+    """Something stands between us and Keystone; the next cycle tries again."""
+    cloud.refusal = answer
+    with pytest.raises(Unavailable, match="connect: no sense in the cloud's answer"):
+        new_api().connect()
+
+
+# The catalogue
+
+SEVERAL = (
+    endpoint("compute", NOVA, region="north"),
+    endpoint("compute", "https://south.example.com/v2.1", region="south"),
+    endpoint("image", GLANCE, region="north", interface="internal"),
+)
+
+
+def test_several_regions_must_be_chosen_from(mock: responses.RequestsMock) -> None:
+    """They are named, and none is taken by chance."""
+    CannedCloud(mock=mock, catalog=SEVERAL).serve()
+    with pytest.raises(Refused, match="set region to one of north, south"):
+        new_api().connect()
+
+
+def test_a_region_and_an_interface_are_chosen(mock: responses.RequestsMock) -> None:
+    """Whatever is elsewhere is not there for us."""
+    CannedCloud(mock=mock, catalog=SEVERAL).serve()
+    api = new_api(with_password(region="north"))
+    api.connect()
+    assert (api.has("compute"), api.has("image"), api.has("network")) == (True, False, False)
+    with pytest.raises(Refused) as caught:
+        new_api(with_password(region="north", interface="internal")).connect()
+    assert str(caught.value) == (
+        "connect: the catalogue of user vcycle has no compute in region north"
+        " (only: north, public; south, public)"
+    )
+
+
+@pytest.mark.parametrize(
+    "catalog", [pytest.param((), id="empty"), pytest.param(CATALOG[1:], id="no Nova")]
+)
+def test_a_project_without_nova_is_told(
+    mock: responses.RequestsMock, catalog: tuple[JsonObject, ...]
+) -> None:
+    """As a user gets who is in no project."""
+    CannedCloud(mock=mock, catalog=catalog).serve()
+    with pytest.raises(Refused, match=r"has no compute \(nor anywhere else: check the project"):
+        new_api().connect()
+
+
+@pytest.mark.parametrize(
+    ("most", "spoken"),
+    [
+        pytest.param("2.46", "2.1", id="before flavors are in listings"),
+        pytest.param("2.47", "2.47", id="since they are"),
+        pytest.param("2.100", "2.47", id="a hundred is more than ninety"),
+        pytest.param("", "2.1", id="of before microversions"),
+    ],
+)
+def test_the_microversion_is_what_the_cloud_has(
+    mock: responses.RequestsMock, most: str, spoken: str
+) -> None:
+    """It is sent with every call to Nova, and only there."""
+    cloud = CannedCloud(mock=mock, nova_max=most).serve()
+    api = new_api()
+    api.connect()
+    assert api.compute_microversion == spoken
+    cloud.answer("GET", f"{NOVA}/servers", 200, {})
+    api.call("machines", "compute", "GET", "/servers")
+    assert mock.calls[-1].request.headers["OpenStack-API-Version"] == f"compute {spoken}"
+    links = [{"rel": "self", "href": f"{INNER}v2/"}]
+    versions = [{"id": "v2.9", "status": "CURRENT", "links": links}]
+    cloud.answer("GET", GLANCE, 300, {"versions": versions})
+    cloud.answer("GET", f"{GLANCE}/v2/images", 200, {"images": []})
+    api.call("create", "image", "GET", "/images")
+    assert "OpenStack-API-Version" not in mock.calls[-1].request.headers
+
+
+def test_an_old_nova_without_a_document_is_used_as_the_catalogue_says(
+    mock: responses.RequestsMock,
+) -> None:
+    """Without a microversion."""
+    cloud = CannedCloud(mock=mock, catalog=(endpoint("compute", f"{GLANCE}/v2/p1"),)).serve()
+    for path in ("/v2/", "/", "/v2/p1", ""):
+        cloud.answer("GET", GLANCE + path, 404)
+    cloud.answer("GET", f"{GLANCE}/v2/p1/servers", 200, {"servers": []})
+    api = new_api()
+    api.connect()
+    api.call("machines", "compute", "GET", "/servers")
+    assert api.compute_microversion == "2.1"
+
+
+def test_a_nova_that_is_ill_is_not_taken_for_an_old_one(mock: responses.RequestsMock) -> None:
+    """Else all would go on in an old microversion until the next token."""
+    cloud = CannedCloud(mock=mock)
+    cloud.answer("GET", f"{NOVA}/", 500)
+    cloud.answer("GET", "https://cloud.example.com:8774/", 500)
+    cloud.answer("GET", NOVA, 500)
+    cloud.serve()
+    with pytest.raises(Unavailable):
+        new_api().connect()
