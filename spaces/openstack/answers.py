@@ -62,6 +62,9 @@ class Doc:
 
     def text(self, key: str, default: str | _Required = _REQUIRED) -> str:
         """Return a text."""
+        value = self.members.get(key)
+        if type(value) is str:  # the usual case, met a hundred thousand times in a long listing
+            return value
         return self._read(key, str, default)
 
     def whole(self, key: str, default: int | _Required = _REQUIRED) -> int:
@@ -88,7 +91,10 @@ class Doc:
     def mapping(self, key: str) -> dict[str, str]:
         """Return an object whose members are all texts; an absent one is empty."""
         members: Mapping[str, object] = self._read(key, dict, {})
-        return {name: self._is(key, each, str) for name, each in members.items()}
+        return {
+            name: each if type(each) is str else self._is(key, each, str)
+            for name, each in members.items()
+        }
 
     def __contains__(self, key: str) -> bool:
         """Return whether there is such a member that is not null."""

@@ -26,6 +26,10 @@ class Conflict(Refused):
     """The thing is not in a state in which this can be done."""
 
 
+class Unsupported(Refused):
+    """The service cannot do this at all, as it is set up."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reply:
     """An answer with a status of 300 or more."""
@@ -70,6 +74,8 @@ def of_reply(operation: str, reply: Reply) -> SpaceError:  # noqa: PLR0911 - one
             return QuotaExceeded(operation, detail)
         case 400 | 409 | 500 | 503 if lacks_capacity(text):
             return NoCapacity(operation, detail)
+        case 501:
+            return Unsupported(operation, detail)
         case status if status == 408 or status >= 500:
             return Unavailable(operation, detail)
         case 409:

@@ -9,7 +9,7 @@ still found by their id, as soft-deleted, or as an error of the cloud. So it is 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from types import MappingProxyType
 
@@ -23,8 +23,6 @@ UUID = "vcycle_uuid"
 
 _UNTAGGED: Mapping[str, str] = MappingProxyType({})
 _ENDED = {MachineState.SHUTDOWN, MachineState.FAILED}
-_KINDS = (("fixed", 4), ("fixed", 6), ("floating", 4), ("floating", 6))
-"""Addresses from the most to the least wanted: other machines of the space use them."""
 
 
 def listed_of(
@@ -113,15 +111,13 @@ def _address(addresses: Doc, networks: Sequence[str]) -> str:
     """Return the best address, or "" if there is none yet."""
     wanted = [name for name in networks if name in addresses]
     for name in (*wanted, *addresses):
-        found = dict(_by_kind(addresses.docs(name)))
-        for kind in _KINDS:
-            if kind in found:
-                return found[kind]
+        shown = addresses.docs(name)
+        if shown:
+            return min(shown, key=_rank).text("addr")
     return ""
 
 
-def _by_kind(shown: Sequence[Doc]) -> Iterator[tuple[tuple[str, int], str]]:
-    """Yield addresses with their kind; of one kind the first comes last, so that it stays."""
-    for each in reversed(shown):
-        kind = each.text("OS-EXT-IPS:type", "fixed"), each.whole("version", 4)
-        yield kind, each.text("addr")
+def _rank(address: Doc) -> int:
+    """Return how little an address is wanted: other machines of the space use it."""
+    is_floating = address.text("OS-EXT-IPS:type", "fixed") == "floating"
+    return 10 * is_floating + address.whole("version", 4)

@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 from vcycled.spaces.openstack.answers import Doc
 from vcycled.spaces.openstack.api import Api
-from vcycled.spaces.openstack.errors import Conflict, Missing
+from vcycled.spaces.openstack.errors import Conflict, Missing, Unsupported
 from vcycled.spaces.openstack.paging import pages
 
 CONSOLE_LINES = 50
@@ -77,7 +77,7 @@ class Servers:
             answer = self._act(
                 "console", server_id, {"os-getConsoleOutput": {"length": CONSOLE_LINES}}
             )
-        except (Missing, Conflict):
+        except (Missing, Conflict, Unsupported):
             return ""
         return "\n".join(answer.text("output", "").splitlines()[-CONSOLE_LINES:])
 

@@ -64,6 +64,7 @@ class Nova(Service):
         yield Route("discover", "GET", r"/v2\.1/?", self._version, is_open=True)
         yield Route("limits", "GET", r"/v2\.1/limits", self._limits)
         yield Route("flavors", "GET", r"/v2\.1/flavors/detail", self._flavors)
+        yield Route("flavors", "GET", r"/v2\.1/flavors/([^/]+)", self._flavor)
         yield Route("zones", "GET", r"/v2\.1/os-availability-zone", self._zones)
         yield Route("machines", "GET", r"/v2\.1/servers/detail", self._details)
         yield Route("machines", "GET", r"/v2\.1/servers", self._names)
@@ -160,6 +161,12 @@ class Nova(Service):
         found, links = self._page(request, known, [each.id for each in known], "flavors/detail")
         shown = [self._views(request).flavor(each) for each in found]
         return as_json({"flavors": shown, **({"flavors_links": links} if links else {})})
+
+    def _flavor(self, request: Request, flavor_id: str) -> Reply:
+        for each in self._settings.flavors:
+            if each.id == flavor_id:
+                return as_json({"flavor": self._views(request).flavor(each)})
+        raise Rejected(404, f"Flavor {flavor_id} could not be found.")
 
     def _zones(self, _request: Request) -> Reply:
         up = {"available": True}
