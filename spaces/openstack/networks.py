@@ -113,6 +113,6 @@ class Networks:
         )
 
     def _look_up(self, operation: str, params: Mapping[str, str]) -> list[Doc]:
-        path = "/v2.0/networks"
+        path = "/networks"
         found = pages(self._api, operation, "network", path, "networks", params=params)
         return [each for page in found for each in page]

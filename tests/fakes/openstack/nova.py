@@ -330,6 +330,8 @@ class Nova(Service):
                     409,
                     "Multiple possible networks found, use a Network ID to be more specific.",
                 )
+            if wanted == "auto" and not inner:
+                raise Rejected(400, "Unable to automatically allocate a network for project 1b2c")
             return inner
         for each in wanted:
             if each.get("uuid") not in known:
