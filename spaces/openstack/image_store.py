@@ -22,7 +22,7 @@ from vcycled.spaces.openstack.inventory import Seen
 from vcycled.spaces.openstack.listing import INSTALLATION, instant
 from vcycled.spaces.openstack.paging import pages
 
-POLL_SECONDS = 2.0
+POLL_SECONDS = 5.0
 ACTIVE_SECONDS = 3600.0
 """How long Glance may take to make an image that arrived usable: it may copy it elsewhere."""
 _PIECE_BYTES = 2**20

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from vcycled.cli import look_commands, order_commands, plan_commands, store_commands
+from vcycled.cli import image_commands, look_commands, order_commands, plan_commands, store_commands
 from vcycled.cli.apel_commands import apel
 from vcycled.cli.config_commands import config
 from vcycled.cli.printing import clean
@@ -76,6 +76,7 @@ for _command in (
     look_commands.machine,
     look_commands.why,
     look_commands.events,
+    image_commands.images,
     plan_commands.plan,
     plan_commands.user_data,
     order_commands.drain,

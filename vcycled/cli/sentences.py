@@ -14,8 +14,8 @@ ADVICE: Mapping[Cause, str] = MappingProxyType(
     {
         Cause.NO_SHARE: "Give it a target_share above 0 in the configuration.",
         Cause.HELD: (
-            "Mend what is said above; `vcycle config check` lists all that is wrong. It goes on at"
-            " the next cycle after that, without a restart."
+            "Mend what is said above, unless an image is just on its way; `vcycle config check`"
+            " lists all that is wrong. It goes on at the next cycle after that, without a restart."
         ),
         Cause.DRAIN: "Lift the drain with `vcycle undrain` when machines are wanted again.",
         Cause.SHUTDOWN_TIME: "Move or remove shutdown_time of the space in the configuration.",

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import string
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from vcycled.config import MachinetypeConfig, SpaceConfig
@@ -49,6 +49,7 @@ class _Wanted:
     machine: Machine
     kind: MachinetypeConfig
     token: str
+    image: str
 
 
 class _Batch:
@@ -92,15 +93,18 @@ def create_all(
     records: Records,
     creates: Sequence[Create],
     *,
+    images: Mapping[str, str],
     is_late: Callable[[], bool],
 ) -> Records:
     """Ask for the planned machines, in batches, until all are asked for or `is_late()`.
+
+    `images` are those of machinetypes whose root_image was uploaded, as `image:ID`.
 
     None is asked for if the cloud just answered a deletion with the wish to be left alone.
     """
     if (records.memory.paused_until or 0) > context.clock.now():
         return records
-    wanted = list(_wanted(context, config, creates))
+    wanted = list(_wanted(context, config, creates, images))
     if not wanted:
         return records
     intents = Changes(space=context.name, machines=tuple(each.machine for each in wanted))
@@ -143,14 +147,17 @@ def _conclude(
     return settle(context, config, records, changes)
 
 
-def _wanted(context: Context, config: SpaceConfig, creates: Sequence[Create]) -> Iterator[_Wanted]:
+def _wanted(
+    context: Context, config: SpaceConfig, creates: Sequence[Create], images: Mapping[str, str]
+) -> Iterator[_Wanted]:
     kinds = {kind.name: kind for kind in config.machinetypes}
     terms = {name: terms_of(config, kind, host=context.host) for name, kind in kinds.items()}
     for create in creates:
         token = new_token()
         kind = kinds[create.machinetype]
         machine = _intent(context, create, kind, terms[kind.name], token)
-        yield _Wanted(machine=machine, kind=kind, token=token)
+        image = images.get(kind.name, kind.options.root_image or "")
+        yield _Wanted(machine=machine, kind=kind, token=token, image=image)
 
 
 def _intent(
@@ -226,7 +233,7 @@ def _request(
             "vcycle_uuid": machine.uuid,
             "vcycle_space": machine.space,
         },
-        image=wanted.kind.options.root_image or "",
+        image=wanted.image,
         public_key=rendered.public_key,
         volume_gb=config.options.volume_gb_per_processor * machine.processors,
     )

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from vcycled.cycle.context import Context
+from vcycled.cycle.images import ImagesNow
 from vcycled.model import Flavor, Limits, ListedMachine
 
 FLAVORS_SECONDS = 3600
@@ -19,6 +20,7 @@ class Look:
     limits: Limits
     flavors: Sequence[Flavor]
     machines: Sequence[ListedMachine]
+    images: ImagesNow = field(default_factory=ImagesNow)
 
 
 class Looker:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 
+from vcycled.images.status import ImageState, ImageStatus
 from vcycled.model import Cause, Deferred, Hold, Limits, MachineState, Plan, Records, Share
 
 
@@ -36,6 +37,8 @@ class SpaceReport:
     """Accounting records written in this cycle."""
     api_calls: int = 0
     stuck_calls: int = 0
+    images: tuple[ImageStatus, ...] = ()
+    """Those that are uploaded from here, those that are wanted first."""
     seconds: Mapping[str, float] = field(default_factory=dict)
     """Duration of each phase."""
 
@@ -44,7 +47,7 @@ class SpaceReport:
         return json.dumps(self, default=_fields, separators=(",", ":"))
 
 
-def _fields(fact: SpaceReport | Hold | Share | Limits) -> dict[str, object]:
+def _fields(fact: SpaceReport | Hold | Share | Limits | ImageStatus) -> dict[str, object]:
     """Return the fields of `fact` as they are; asdict would copy all that is in them."""
     return {field.name: getattr(fact, field.name) for field in fields(fact)}
 
@@ -55,8 +58,16 @@ def report_from(text: str) -> SpaceReport:
     known["holds"] = tuple(_hold(each) for each in known.get("holds", ()))
     known["shares"] = tuple(Share(**each) for each in known.get("shares", ()))
     known["deferred"] = tuple(known.get("deferred", ()))
+    known["images"] = tuple(_image(each) for each in known.get("images", ()))
     known["limits"] = Limits(**known.get("limits", {}))
     return SpaceReport(**known)
+
+
+def _image(each: Mapping[str, object]) -> ImageStatus:
+    known = {name: value for name, value in each.items() if name in _IMAGE_FIELDS}
+    known["state"] = ImageState(str(each["state"]))
+    known["machinetypes"] = tuple(each["machinetypes"])  # type: ignore[arg-type] # a list of names
+    return ImageStatus(**known)  # type: ignore[arg-type] # as it was written
 
 
 def _hold(each: Mapping[str, object]) -> Hold:
@@ -70,6 +81,7 @@ def _hold(each: Mapping[str, object]) -> Hold:
 
 
 _FIELDS = frozenset(SpaceReport.__dataclass_fields__)
+_IMAGE_FIELDS = frozenset(ImageStatus.__dataclass_fields__)
 
 
 def states_of(records: Records) -> dict[str, int]:

@@ -13,6 +13,7 @@ from vcycled.cycle.create import create_all
 from vcycled.cycle.delete import delete_all
 from vcycled.cycle.facts import Holds, facts_of, limits_in_force, with_memories
 from vcycled.cycle.heartbeats import Heartbeats
+from vcycled.cycle.images import ImageKeeper
 from vcycled.cycle.look import Look, Looker
 from vcycled.cycle.publish import publish_records
 from vcycled.cycle.remembering import JumpWatch, lessons
@@ -76,6 +77,7 @@ class SpaceCycle:
     def __init__(self, context: Context) -> None:
         self._context = context
         self._looker = Looker(context)
+        self.images = ImageKeeper(context)
         self._heartbeats = Heartbeats(context.tree)
         self._jumps = JumpWatch(context)
         self._deadlines: object = None
@@ -97,7 +99,7 @@ class SpaceCycle:
         timer = _Timer(self._context)
         try:
             with timer.phase("look"):
-                look = self._looker.look()
+                look = self._look(config, is_acting=config.options.mode == "manage")
         except SpaceError as error:
             outcome = self._blind(config, error, timer)
         else:
@@ -115,7 +117,15 @@ class SpaceCycle:
             SpaceError: the cloud cannot be looked at.
         """
         timer = _Timer(self._context)
-        return self._observe(config, self._looker.look(), timer, held)
+        return self._observe(config, self._look(config, is_acting=False), timer, held)
+
+    def close(self) -> None:
+        """Let what goes on beside the cycles end."""
+        self.images.close()
+
+    def _look(self, config: SpaceConfig, *, is_acting: bool) -> Look:
+        look = self._looker.look()
+        return replace(look, images=self.images.look(config, is_acting=is_acting))
 
     def _manage(self, config: SpaceConfig, look: Look, timer: _Timer, held: str) -> Outcome:
         context, began = self._context, self._context.clock.monotonic()
@@ -127,26 +137,28 @@ class SpaceCycle:
         plan = thought.plan
         self._tell_holds(plan)
         with timer.phase("act"):
-            records = self._act(config, plan, thought.records, began)
+            records = self._act(config, look, thought, began)
         with timer.phase("publish"):
             written = self._publish(config, records, now)
         told = self._rethink(thought, records)
         report = self._report(config, look, told, records, timer, written=written)
         return Outcome(report=report, plan=plan)
 
-    def _act(self, config: SpaceConfig, plan: Plan, records: Records, began: float) -> Records:
-        context = self._context
-        records = delete_all(context, config, records, plan.deletes)
+    def _act(self, config: SpaceConfig, look: Look, thought: _Thought, began: float) -> Records:
+        context, plan = self._context, thought.plan
+        records = delete_all(context, config, thought.records, plan.deletes)
         failures = _failures(records)
         records = create_all(
             context,
             config,
             records,
             plan.creates,
+            images=look.images.ids,
             is_late=lambda: self._is_late(began),
         )
         if _failures(records) > failures:
             self._looker.forget_flavors()
+            self.images.recheck()
         return records
 
     def _tell_holds(self, plan: Plan) -> None:
@@ -191,11 +203,12 @@ class SpaceCycle:
             machinetypes=records.machinetypes,
             drains=records.drains,
         )
+        known = {**look.images.holds, **template_holds(context, config)}
         facts = facts_of(
             config,
             records,
             look,
-            holds=Holds(space=held, machinetypes=template_holds(context, config)),
+            holds=Holds(space=held, machinetypes=known),
             receiver_up_since=self._receiver_up_since(now),
         )
         plan = plan_space(facts, now=now, rng=context.rng)
@@ -264,6 +277,7 @@ class SpaceCycle:
             records=written,
             api_calls=context.space.calls,
             stuck_calls=context.calls.stuck,
+            images=self.images.statuses(),
             seconds=timer.seconds,
         )
         return Outcome(report=report)
@@ -308,6 +322,7 @@ class SpaceCycle:
             records=written,
             api_calls=context.space.calls,
             stuck_calls=context.calls.stuck,
+            images=self.images.statuses(),
             seconds=timer.seconds,
         )
 

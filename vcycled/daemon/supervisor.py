@@ -164,7 +164,8 @@ class Supervisor:
             return
         busy = self._outfit.store.spaces_with_machines()
         for name in removed:
-            if name not in busy:
+            team = self._teams.get(name)
+            if name not in busy and (team is None or not team.worker.owes):
                 self._outfit.configs.forget(name)
                 self._outfit.log.info("space-removed", space=name)
 

@@ -36,6 +36,7 @@ class SpaceWorker:
         self._clock = clock
         self._log = log
         self._is_stopping = False
+        self._has_cycled = False
         self._wake = threading.Event()
         self._thread = threading.Thread(target=self._work, daemon=True)
 
@@ -58,6 +59,11 @@ class SpaceWorker:
         return not self._thread.is_alive()
 
     @property
+    def owes(self) -> bool:
+        """Whether something of the space other than machines must still be removed."""
+        return not self._has_cycled or self._cycle.images.owes
+
+    @property
     def is_alive(self) -> bool:
         """Whether the thread runs."""
         return self._thread.is_alive()
@@ -68,11 +74,13 @@ class SpaceWorker:
             self._wake.clear()
             began = self._clock.now()
             wake_at = self._cycle_once(config, held) or began + config.options.cycle_seconds
+            self._has_cycled = True
             late = self._clock.now() - began - config.options.cycle_seconds
             if late > 0:
                 skipped = 1 + late // config.options.cycle_seconds
                 self._log.warning("cycle-overran", late=late, skipped=skipped)
             self._clock.wait(self._wake, max(0, wake_at - self._clock.now()))
+        self._cycle.close()
 
     def _cycle_once(self, config: SpaceConfig, held: str) -> int | None:
         """Run one cycle and return when the next is due; None if it could not say."""

@@ -6,12 +6,13 @@ asked for again only if it changed; what is to be uploaded is examined first.
 
 from __future__ import annotations
 
-from vcycled.images.cache import Copy, ImageCache
+from vcycled.images.cache import Busy, Copy, ImageCache
 from vcycled.images.examine import Examined, Stamp, examine, stamp_of
 from vcycled.images.signature import check_signer, signer_of
 from vcycled.images.source import Source, source_of
 
 __all__ = [
+    "Busy",
     "Copy",
     "Examined",
     "ImageCache",

@@ -42,6 +42,10 @@ class Copy:
     """Why the server could not be asked whether it has a newer one; empty if it was."""
 
 
+class Busy(ImageError):
+    """Another thread or process is at it; the next round may find it done."""
+
+
 class ImageCache:
     """Copies of images of web servers; any number of threads and processes may share it.
 
@@ -78,7 +82,8 @@ class ImageCache:
         """Ask the server for its image unless it is the one that is here already.
 
         Raises:
-            ImageError: there is no copy and none could be had; or another thread is at it.
+            Busy: there is no copy, and another thread is fetching one.
+            ImageError: there is no copy and none could be had.
         """
         path = self.path_of(source)
         try:
@@ -88,7 +93,7 @@ class ImageCache:
         except ImageError as error:
             if not path.is_file():
                 raise
-            return Copy(path=path, trouble=str(error))
+            return Copy(path=path, trouble="" if isinstance(error, Busy) else str(error))
         except OSError as error:
             raise ImageError(f"{self._folder} cannot be written: {error.strerror}") from error
         return Copy(path=path, is_new=is_new)
@@ -125,7 +130,7 @@ def _alone(path: Path) -> Iterator[None]:
     """Hold the lock of one image.
 
     Raises:
-        ImageError: another thread or process holds it.
+        Busy: another thread or process holds it.
     """
     lock = path.with_name(f".{path.name}.lock")
     with os.fdopen(os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600), "rb") as stream:
@@ -134,7 +139,7 @@ def _alone(path: Path) -> Iterator[None]:
         except OSError as error:
             if error.errno != errno.EWOULDBLOCK:
                 raise
-            raise ImageError("it is being fetched for another space") from error
+            raise Busy("it is being fetched for another space") from error
         yield
 
 

@@ -60,6 +60,13 @@ class ManagerOptions:
         does not know its own full name, or to keep a site's accounting history under the old
         name after a move.""",
     )
+    ca_folder: Path = option(
+        ABSOLUTE,
+        default=Path("/etc/grid-security/certificates"),
+        help="""Folder with the certificates of authorities and their lists of revoked ones, as
+        packages of IGTF and fetch-crl keep it. Who signed an image (cernvm_signing_dn) must come
+        from one of them.""",
+    )
     parallel_calls: int = option(
         whole(1, 1000),
         default=10,
