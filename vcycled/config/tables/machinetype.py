@@ -156,14 +156,16 @@ class MachinetypeOptions:
     root_image: str | None = optional(
         IMAGE,
         default_text="required by most APIs",
-        help="""What machines boot. image:NAME-OR-ID is an image that the cloud has; a path or a
-        URL is uploaded to the cloud when it is newer than what is there (.iso as a CD-ROM image,
-        anything else as a raw disk). A relative path is in the machinetype's files folder.""",
+        help="""What machines boot. image:NAME-OR-ID is an image that the cloud has. A file of this
+        host or a URL is uploaded, and again when it changes: qcow2, ISO (also any name in .iso)
+        or a raw disk. A URL must be of a server that states Last-Modified or an ETag. A relative
+        path is in the machinetype's files folder.""",
     )
     cernvm_signing_dn: str | None = optional(
         PATTERN,
-        help="""Regular expression for the name of who signed the image; an image without such a
-        signature is refused.""",
+        help=r"""Regular expression that is looked for in the name of who signed the image, such
+        as /CN=cvm-sign01\.cern\.ch$. An image of a path or URL that has no such signature, by a
+        certificate from an authority in ca_folder, is refused.""",
     )
     root_public_key: str | None = optional(
         PATH,
