@@ -12,7 +12,6 @@ from vcycled.cycle.contextualize import template_holds
 from vcycled.cycle.create import create_all
 from vcycled.cycle.delete import delete_all
 from vcycled.cycle.facts import Holds, facts_of, limits_in_force, with_memories
-from vcycled.cycle.handover import find_offers, withdraw_offers
 from vcycled.cycle.heartbeats import Heartbeats
 from vcycled.cycle.images import ImageKeeper
 from vcycled.cycle.look import Look, Looker
@@ -20,12 +19,12 @@ from vcycled.cycle.publish import publish_records
 from vcycled.cycle.remembering import JumpWatch, lessons
 from vcycled.cycle.report import SpaceReport, deferred_text, states_of
 from vcycled.cycle.tend import (
+    deadlines,
     publish_heartbeats,
     repair_all,
     retire_forgotten,
     settle,
-    tell_terms,
-    terms_in_force,
+    tell_deadlines,
 )
 from vcycled.errors import SpaceError, Unavailable
 from vcycled.model import Cause, Plan, Records, SpaceFacts
@@ -81,7 +80,7 @@ class SpaceCycle:
         self.images = ImageKeeper(context)
         self._heartbeats = Heartbeats(context.tree)
         self._jumps = JumpWatch(context)
-        self._terms: object = None
+        self._deadlines: object = None
         self._cleaned_at: int | None = None
         self._is_repaired = False
         self._causes: dict[str, Cause] = {}
@@ -238,15 +237,13 @@ class SpaceCycle:
         written = publish_records(context)
         try:
             publish_heartbeats(context, config, records.machines)
-            terms = terms_in_force(config, records)
-            if terms != self._terms:
-                tell_terms(context, config, records)
-                self._terms = terms
+            told = deadlines(config, records)
+            if told != self._deadlines:
+                tell_deadlines(context, config, records)
+                self._deadlines = told
             if not self._is_repaired:
                 repair_all(context, config, records)
-                find_offers(context, records)
                 self._is_repaired = True
-            withdraw_offers(context, records)
             self._clean(config, records, now)
         except OSError as error:
             context.log.warning("tree-failed", error=str(error))
