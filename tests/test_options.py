@@ -17,6 +17,7 @@ from vcycled import options
         (options.AMOUNT, "10%", options.Amount(percent=10.0)),
         (options.AMOUNT, "3", options.Amount(count=3)),
         (options.HOSTPORT, "vacmon.example.com:8884", "vacmon.example.com:8884"),
+        (options.HOSTPORT, "[2001:db8::1]:65535", "[2001:db8::1]:65535"),
         (options.choice("a", "b"), "b", "b"),
     ],
 )
@@ -42,6 +43,10 @@ def test_reads_what_it_accepts(kind: options.Kind[object], text: str, value: obj
         (options.TEXT, ""),
         (options.URL, "ftp://host/x"),
         (options.PATTERN, "("),
+        (options.HOSTPORT, "vacmon.example.com"),
+        (options.HOSTPORT, "vacmon.example.com:0"),
+        (options.HOSTPORT, "vacmon.example.com:65536"),
+        (options.HOSTPORT, "2001:db8::1:8884"),
     ],
 )
 def test_says_what_it_accepts(kind: options.Kind[object], text: str) -> None:

@@ -236,6 +236,14 @@ def _amount(text: str) -> Amount:
     return Amount(count=count)
 
 
+def _hostport(text: str) -> str:
+    if not re.fullmatch(r"([A-Za-z0-9.-]+|\[[0-9A-Fa-f:]+\]):[0-9]{1,5}", text):
+        raise ValueError
+    if not 1 <= int(text.rpartition(":")[2]) <= 65535:
+        raise ValueError
+    return text
+
+
 def _text(text: str) -> str:
     if not text:
         raise ValueError
@@ -266,6 +274,6 @@ NAMES = words(NAME)
 HOST = matching(
     r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?|\[?[0-9A-Fa-f:]+\]?", "a host name or address"
 )
-HOSTPORT = matching(r"[A-Za-z0-9.\[\]:-]+:[0-9]{1,5}", "host:port")
+HOSTPORT = Kind("host:port", _hostport)
 URL = matching(r"https?://[^\s/]+.*", "a URL that begins with http:// or https://")
 PATTERN = Kind("a regular expression", _pattern)

@@ -12,7 +12,7 @@ from vcycled.clock import Clock
 from vcycled.config import ManagerOptions
 from vcycled.kvlog import KVLogger
 from vcycled.machinedir import MachineDir
-from vcycled.model import Changes, Event, Records
+from vcycled.model import Changes, Event, Machine, Records
 from vcycled.proxy import Mint
 from vcycled.remember import updated
 from vcycled.spaces.base import Space
@@ -38,6 +38,8 @@ class Context:
     log: KVLogger
     is_stopping: Callable[[], bool]
     """True once the manager was told to end: finish what was begun, begin nothing."""
+    ended: list[Machine] = field(default_factory=list)
+    """Machines that were seen to end since VacMon was last told."""
     mint: Mint = field(default_factory=Mint)
     """Makes the proxies of the space's machines."""
     warned: set[tuple[str, str]] = field(default_factory=set)

@@ -15,6 +15,7 @@ from vcycled.cycle.facts import Holds, facts_of, limits_in_force, with_memories
 from vcycled.cycle.heartbeats import Heartbeats
 from vcycled.cycle.images import ImageKeeper
 from vcycled.cycle.look import Look, Looker
+from vcycled.cycle.news import News
 from vcycled.cycle.publish import publish_records
 from vcycled.cycle.remembering import JumpWatch, lessons
 from vcycled.cycle.report import SpaceReport, deferred_text, states_of
@@ -80,6 +81,7 @@ class SpaceCycle:
         self.images = ImageKeeper(context)
         self._heartbeats = Heartbeats(context.tree)
         self._jumps = JumpWatch(context)
+        self._news = News(context)
         self._deadlines: object = None
         self._cleaned_at: int | None = None
         self._is_repaired = False
@@ -142,6 +144,7 @@ class SpaceCycle:
             written = self._publish(config, records, now)
         told = self._rethink(thought, records)
         report = self._report(config, look, told, records, timer, written=written)
+        self._news.tell(config, records, report.limits)
         return Outcome(report=report, plan=plan)
 
     def _act(self, config: SpaceConfig, look: Look, thought: _Thought, began: float) -> Records:

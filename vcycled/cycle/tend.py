@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from vcycled.config import SpaceConfig
 from vcycled.cycle.context import Context
+from vcycled.cycle.news import ends
 from vcycled.machinedir import HeartbeatRow, NewMachine, Noted
 from vcycled.mjf import Features, MachineFacts, features, moving
 from vcycled.model import GRACE_SECONDS, Changes, Drain, Machine, Records, Stage
@@ -15,6 +16,7 @@ from vcycled.model import GRACE_SECONDS, Changes, Drain, Machine, Records, Stage
 def settle(context: Context, config: SpaceConfig, records: Records, changes: Changes) -> Records:
     """Save `changes`, let the tree follow them, and return the records after them."""
     after = context.save(records, changes)
+    context.ended.extend(ends(context, records, changes))
     living = {machine.name for machine in after.machines}
     _follow(context, config, records, _without_namesakes(changes, living))
     return after

@@ -102,7 +102,8 @@ class SpaceOptions:
     vacmon_hostport: tuple[str, ...] = option(
         words(HOSTPORT),
         default=(),
-        help="VacMon servers that are told by UDP how the space is doing, each as host:port.",
+        help="""VacMon servers that are told by UDP how the space is doing, each as host:port; the
+        usual port is 8884.""",
     )
     https_host: str | None = optional(
         HOST,
