@@ -5,7 +5,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help demo test test-live test-live-openstack lint docs bench mutants clean
+.PHONY: help demo test test-live test-live-openstack lint docs bench bench-openstack mutants clean
 
 help:  ## show the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 24
@@ -43,6 +43,11 @@ bench: $(STAMP)  ## measure the figures that are promised (minutes, and 2 GB of 
 	$(BIN)/python -m bench.steady
 	$(BIN)/python -m bench.many_spaces
 	$(BIN)/python -m bench.hanging
+
+bench-openstack: $(STAMP)  ## the figures of OpenStack spaces, on a simulated cloud (ten minutes)
+	$(BIN)/python -m bench.openstack_ramp
+	$(BIN)/python -m bench.openstack_steady
+	$(BIN)/python -m bench.openstack_overhead
 
 mutants: $(STAMP)  ## change the planner in every small way: does some test fail? (minutes)
 	$(BIN)/python -m bench.mutants

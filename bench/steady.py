@@ -112,16 +112,16 @@ def misses(rows: Sequence[Row]) -> Iterator[str]:
 def measure(root: Path, machines: int) -> Row:
     """Return what the cycles of a manager cost that was just started."""
     installation = Installation(root, spaces=1, machines=machines)
-    empty = _rss_mb("VmRSS")
+    empty = rss_mb("VmRSS")
     installation.refill()
-    cloud = _rss_mb("VmRSS") - empty
+    cloud = rss_mb("VmRSS") - empty
     cycle = _cycle(installation)
     first = cycle()
     costs = []
     for turn in range(CYCLES):
         installation.beat(turn)
         costs.append(cycle())
-    rss = _rss_mb("VmHWM")
+    rss = rss_mb("VmHWM")
     calls = _calls(installation)
     touched = _touched(installation.tree.layout.spaces, cycle)
     calls = _calls(installation) - calls
@@ -193,7 +193,7 @@ def _stamps(folder: Path) -> dict[str, tuple[int, ...]]:
     return found
 
 
-def _rss_mb(field: str) -> float:
+def rss_mb(field: str) -> float:
     """Return memory of this process as the kernel states it: VmRSS now, VmHWM at its peak."""
     for line in Path("/proc/self/status").read_text(encoding="ascii").splitlines():
         name, _, value = line.partition(":")

@@ -22,3 +22,24 @@ def test_a_steady_cycle_touches_no_machine_and_asks_the_cloud_three_times(tmp_pa
     """Log in, limits, one listing; no file of a machine is opened, made, changed or removed."""
     (row,) = run("steady", "--in", str(tmp_path), "20")
     assert (row["machines"], row["files touched"], row["API calls"]) == ("20", "0", "3")
+
+
+def test_a_steady_cycle_on_openstack_asks_twice_and_no_more(tmp_path: Path) -> None:
+    """Limits and one page; nothing for the token, versions, flavors and images that are known."""
+    cycle, plain, objects = run("openstack_steady", "--in", str(tmp_path), "12")
+    assert (cycle["servers"], cycle["API calls"], plain["API calls"]) == ("12", "2", "1")
+    assert objects["what"] == "SDK's listing"
+
+
+def test_a_ramp_on_openstack_costs_a_call_for_each_machine(tmp_path: Path) -> None:
+    """And few to log in, find out what there is, and see them run; never more than ten at once."""
+    (row,) = run("openstack_ramp", "--in", str(tmp_path), "--latency", "0.02", "30")
+    assert (row["machines"], row["cycles"]) == ("30", "2")
+    assert 30 < int(row["API calls"]) <= 42
+    assert int(row["at once"]) <= 10
+
+
+def test_the_manager_is_compared_with_a_loop_that_makes_the_same_calls(tmp_path: Path) -> None:
+    """For a ramp and for steady cycles."""
+    rows = run("openstack_overhead", "--in", str(tmp_path), "--ramps", "1", "--latency", "0", "5")
+    assert [row["what"] for row in rows] == ["ramp", "steady cycle"]
