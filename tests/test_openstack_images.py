@@ -13,6 +13,8 @@ import pytest
 
 from tests.fakes.openstack import RESET, Fault, OpenStackCloud, Settings, answer, serving
 from tests.openstack_kit import options
+from tests.openstack_world import OpenStackWorld
+from tests.world import kind
 from vcycled.errors import Refused, SpaceError, Unavailable
 from vcycled.spaces.base import CreateRequest, ImageFile, StoredImage
 from vcycled.spaces.openstack.image_store import ACTIVE_SECONDS, POLL_SECONDS
@@ -308,6 +310,30 @@ def test_a_file_that_is_gone_is_named(site: Site) -> None:
     with pytest.raises(Refused, match=r"disk\.img cannot be read: No such file"):
         site.upload()
     assert site.listed() == []
+
+
+def test_a_manager_uploads_an_image_makes_machines_of_it_and_leaves_none(tmp_path: Path) -> None:
+    """From a file of this host to servers, and back to an empty cloud."""
+    path = tmp_path / "disk.img"
+    path.write_bytes(bytes(MIB))
+    world = OpenStackWorld(tmp_path / "root", kind(root_image=str(path)))
+
+    def cycles(count: int, seconds: int) -> None:
+        for _ in range(count):
+            world.clock.advance(seconds)
+            world.cycle()
+            assert world.manager.images.wait(20)
+
+    cycles(3, 60)
+    (image,) = [each for each in world.cloud.glance.by_id.values() if each.name != "worker"]
+    assert len(world.here) == 10
+    assert {each.image_id for each in world.here} == {image.id}
+    world.finish_all()
+    world.config = replace(world.config, is_removed=True, held="removed")
+    cycles(12, 300)
+    assert image.id not in world.cloud.glance.by_id
+    assert not world.manager.images.owes
+    world.close()
 
 
 def test_a_cloud_without_an_image_service_takes_none(tmp_path: Path) -> None:

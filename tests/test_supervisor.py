@@ -13,8 +13,10 @@ from vcycled import kvlog
 from vcycled.apel.queue import Queue
 from vcycled.clock import Clock, SystemClock
 from vcycled.config import ConfigSource
+from vcycled.cycle import images as keeper
 from vcycled.daemon.supervisor import Outfit, Supervisor, installation_of
 from vcycled.errors import StoreError
+from vcycled.images import shelf
 from vcycled.model import Order, OrderKind, Records, SpaceMemory
 from vcycled.spaces.base import Space
 from vcycled.spaces.memory import MemoryCloud, MemoryOptions, MemorySpace
@@ -170,6 +172,34 @@ def test_a_space_that_is_removed_drains_and_is_then_let_go(
     site.until(lambda: f"space-removed space={A}" in caplog.text)
     assert site.clouds[A].here == ()
     assert len(site.clouds[A].truth) == 2
+
+
+def test_a_space_that_is_removed_is_kept_until_its_images_are_gone(
+    site: Site, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also by a manager that was started after it was removed."""
+    caplog.set_level("INFO")
+    for name in ("UNUSED_SECONDS", "HANDED_SECONDS"):
+        monkeypatch.setattr(shelf, name, 1)
+    images = site.clouds[A].take_images()
+    (site.folder / "disk.img").write_bytes(b"image")
+    with_image = site.space(A) + f"root_image = {site.folder}/disk.img\n"
+    site.write(with_image, site.space(B))
+    site.start()
+    site.until(lambda: len(site.clouds[A].here) == 2)
+    site.write(site.space(B))
+    for truth in site.clouds[A].here:
+        site.clouds[A].finish(truth.listed.name)
+    site.until(lambda: site.clouds[A].here == ())
+    before = site.listings(A)
+    site.until(lambda: site.listings(A) > before + 1)
+    site.stop()
+    assert len(images.kept) == 1
+    assert "space-removed" not in caplog.text
+    monkeypatch.setattr(keeper, "LOOK_SECONDS", 1)
+    site.start()
+    site.until(lambda: f"space-removed space={A}" in caplog.text)
+    assert images.kept == {}
 
 
 def test_limits_that_vanish_hold_creation_for_a_cycle(

@@ -16,10 +16,10 @@ from vcycled.cli.status import chosen
 @json_option
 @pass_session
 def images(session: Session, space: str, *, as_json: bool) -> None:
-    """List root images that are uploaded from here: of all spaces, or of SPACE.
+    """List the root images that are uploaded from here.
 
-    Where each comes from, how far it is, which machinetypes name it, and old ones that await
-    their removal; as of the last cycle.
+    Of all spaces, or of SPACE: where each comes from, how far it is, which machinetypes name it,
+    and old ones that await their removal; as of the last cycle.
     """
     with session.store() as store:
         view = chosen(session.view(store), space)
