@@ -159,6 +159,8 @@ class Space(ABC):
     """False if machinetypes need no root_image here."""
     user_data_limit: ClassVar[int | None] = None
     """Most bytes of user_data that the cloud takes; None if it does not say."""
+    takes_gzip: ClassVar[bool] = False
+    """True if user_data may be binary, so that it can be packed if it is too long."""
 
     @abstractmethod
     def __init__(self, name: str, options: object, *, clock: Clock) -> None:

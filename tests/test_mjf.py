@@ -135,5 +135,6 @@ def test_urls_have_no_trailing_slash(host: str, site: str) -> None:
         machinefeatures=f"{site}/machines/s.example.com/vcycle-a-1/machinefeatures",
         jobfeatures=f"{site}/machines/s.example.com/vcycle-a-1/jobfeatures",
         joboutputs=f"{site}/machines/s.example.com/vcycle-a-1/joboutputs",
+        user_data=f"{site}/machines/s.example.com/vcycle-a-1/user_data",
         heartbeat_machines=f"{site}/heartbeatlists/s.example.com",
     )

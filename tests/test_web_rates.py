@@ -1,7 +1,11 @@
 """How often a machine may put something."""
 
+from dataclasses import replace
+from pathlib import Path
+
 import pytest
 
+from tests.web_site import LIMITS, TWO, running
 from vcycled.testing.clock import FakeClock
 from vcycled.web import rates
 from vcycled.web.rates import Rates
@@ -43,3 +47,12 @@ def test_only_those_are_forgotten_that_may_do_all_again(monkeypatch: pytest.Monk
         mine.wait_s(name)
     assert mine.wait_s("busy") > 0
     assert set(mine._left) == {"busy", "other", "third"}
+
+
+async def test_a_machine_that_puts_too_often_is_told_when_to_come_again(tmp_path: Path) -> None:
+    """429 before anything is read; the other machine is not concerned."""
+    async with running(tmp_path, replace(LIMITS, puts_per_minute=3)) as site:
+        answers = [await site.put("log", b"x") for _ in range(4)]
+        assert [answer.status for answer in answers] == [201, 204, 204, 429]
+        assert 1 <= int(answers[-1].headers["retry-after"]) <= 20
+        assert (await site.put("log", b"x", machine=TWO)).status == 201

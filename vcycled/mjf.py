@@ -54,6 +54,8 @@ class Urls:
     machinefeatures: str
     jobfeatures: str
     joboutputs: str
+    user_data: str
+    """Where it may fetch its user_data if that is too long for its cloud."""
     heartbeat_machines: str
     """Of the heartbeat lists of its space."""
 
@@ -68,6 +70,7 @@ def urls(*, https_host: str, https_port: int, space: str, machine: str) -> Urls:
         machinefeatures=f"{own}/machinefeatures",
         jobfeatures=f"{own}/jobfeatures",
         joboutputs=f"{own}/joboutputs",
+        user_data=f"{own}/user_data",
         heartbeat_machines=f"{site}/heartbeatlists/{space}",
     )
 

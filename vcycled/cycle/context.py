@@ -44,6 +44,8 @@ class Context:
     """Makes the proxies of the space's machines."""
     warned: set[tuple[str, str]] = field(default_factory=set)
     """Machinetypes and patterns that were warned about."""
+    offered: set[str] = field(default_factory=set)
+    """Machines whose user_data waits for them at the web site."""
 
     def save(self, records: Records, changes: Changes) -> Records:
         """Save `changes` in one transaction, log their events, return the records after them."""

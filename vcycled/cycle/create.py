@@ -22,6 +22,7 @@ from vcycled.config import MachinetypeConfig, SpaceConfig
 from vcycled.cycle.context import Context
 from vcycled.cycle.contextualize import Rendered, render
 from vcycled.cycle.facts import terms_of
+from vcycled.cycle.handover import hand_over
 from vcycled.cycle.tend import new_machine, settle
 from vcycled.errors import NoCapacity, QuotaExceeded, SpaceError, UserDataError
 from vcycled.machinedir import hash_of, new_token
@@ -185,7 +186,10 @@ def _intent(
 def _make_ready(
     context: Context, config: SpaceConfig, records: Records, batch: Sequence[_Wanted]
 ) -> tuple[list[tuple[_Wanted, Rendered]], list[Attempt]]:
-    """Render user_data and write the trees; return what is ready, and what failed."""
+    """Render user_data and write the trees; return what is ready, and what failed.
+
+    What is ready has as its user_data what the cloud is given.
+    """
     ready: list[tuple[_Wanted, Rendered]] = []
     failed: list[Attempt] = []
     for each in batch:
@@ -193,22 +197,22 @@ def _make_ready(
             rendered = render(
                 context, config, each.kind, each.machine, each.token, others=records.machines
             )
+            handed = hand_over(context, each.kind, each.machine.name, rendered)
             tree = new_machine(
                 context,
                 config,
                 each.machine,
                 records.drains,
                 user_data=rendered.user_data,
-                x509dn=each.kind.options.https_x509dn or "",
             )
-            context.tree.prepare(tree)
+            context.tree.prepare(replace(tree, user_data_hash=handed.token_hash))
         except UserDataError as error:
             failed.append(Attempt(machine=each.machine, error=error))
         except OSError as error:
             problem = UserDataError(f"the machine's folder cannot be written: {error}")
             failed.append(Attempt(machine=each.machine, error=problem))
         else:
-            ready.append((each, rendered))
+            ready.append((each, replace(rendered, user_data=handed.content)))
     return ready, failed
 
 

@@ -12,6 +12,7 @@ from vcycled.cycle.contextualize import template_holds
 from vcycled.cycle.create import create_all
 from vcycled.cycle.delete import delete_all
 from vcycled.cycle.facts import Holds, facts_of, limits_in_force, with_memories
+from vcycled.cycle.handover import find_offers, withdraw_offers
 from vcycled.cycle.heartbeats import Heartbeats
 from vcycled.cycle.images import ImageKeeper
 from vcycled.cycle.look import Look, Looker
@@ -20,12 +21,12 @@ from vcycled.cycle.publish import publish_records
 from vcycled.cycle.remembering import JumpWatch, lessons
 from vcycled.cycle.report import SpaceReport, deferred_text, states_of
 from vcycled.cycle.tend import (
-    deadlines,
     publish_heartbeats,
     repair_all,
     retire_forgotten,
     settle,
-    tell_deadlines,
+    tell_terms,
+    terms_in_force,
 )
 from vcycled.errors import SpaceError, Unavailable
 from vcycled.model import Cause, Plan, Records, SpaceFacts
@@ -82,7 +83,11 @@ class SpaceCycle:
         self._heartbeats = Heartbeats(context.tree)
         self._jumps = JumpWatch(context)
         self._news = News(context)
+<<<<<<< vcycled/cycle/run.py
+        self._terms: object = None
+=======
         self._deadlines: object = None
+>>>>>>> /var/tmp/h/theirs
         self._cleaned_at: int | None = None
         self._is_repaired = False
         self._causes: dict[str, Cause] = {}
@@ -240,13 +245,15 @@ class SpaceCycle:
         written = publish_records(context)
         try:
             publish_heartbeats(context, config, records.machines)
-            told = deadlines(config, records)
-            if told != self._deadlines:
-                tell_deadlines(context, config, records)
-                self._deadlines = told
+            terms = terms_in_force(config, records)
+            if terms != self._terms:
+                tell_terms(context, config, records)
+                self._terms = terms
             if not self._is_repaired:
                 repair_all(context, config, records)
+                find_offers(context, records)
                 self._is_repaired = True
+            withdraw_offers(context, records)
             self._clean(config, records, now)
         except OSError as error:
             context.log.warning("tree-failed", error=str(error))

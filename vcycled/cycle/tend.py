@@ -57,7 +57,7 @@ def _follow_one(
 ) -> None:
     tree = context.tree
     if before is None and machine.stage is Stage.LISTED:
-        tree.repair(new_machine(context, config, machine, drains, user_data=b"", x509dn=""))
+        tree.repair(new_machine(context, config, machine, drains, user_data=b""))
     if machine.stage is Stage.GONE:
         _note(context, before, machine)
         tree.retire(machine.space, machine.name)
@@ -65,7 +65,7 @@ def _follow_one(
     _note(context, before, machine)
     if machine.started_at is not None and (before is None or before.started_at is None):
         tree.publish(machine.space, machine.name, moving(_facts(config, machine, drains)))
-        tree.wipe_user_data(machine.space, machine.name)
+        tree.wipe_if_over(machine.space, machine.name)
 
 
 def _note(context: Context, before: Machine | None, machine: Machine) -> None:
@@ -86,13 +86,9 @@ def _noted(machine: Machine) -> Noted:
 
 def repair_all(context: Context, config: SpaceConfig, records: Records) -> None:
     """Write again what a power cut tore of the folders of machines that live."""
-    dns = {kind.name: kind.options.https_x509dn or "" for kind in config.machinetypes}
     for machine in records.machines:
         if machine.stage is Stage.LISTED:
-            x509dn = dns.get(machine.machinetype, "")
-            whole = new_machine(
-                context, config, machine, records.drains, user_data=b"", x509dn=x509dn
-            )
+            whole = new_machine(context, config, machine, records.drains, user_data=b"")
             if context.tree.repair(whole):
                 context.log.warning("folder-repaired", machine=machine.name)
 
@@ -115,7 +111,6 @@ def new_machine(
     drains: tuple[Drain, ...],
     *,
     user_data: bytes,
-    x509dn: str,
 ) -> NewMachine:
     """Return all that the folder of `machine` holds from the start."""
     return NewMachine(
@@ -127,17 +122,31 @@ def new_machine(
         manager=context.host,
         features=_features(config, machine, drains),
         zone=machine.zone,
-        https_x509dn=x509dn,
+        https_x509dn=_published_dns(config).get(machine.machinetype, ""),
         token_hash=machine.token_hash,
         user_data=user_data,
     )
 
 
-def tell_deadlines(context: Context, config: SpaceConfig, records: Records) -> None:
-    """Write the shutdown times of all machines anew, after a drain or shutdown_time changed."""
+def tell_terms(context: Context, config: SpaceConfig, records: Records) -> None:
+    """Write the shutdown times and names of all machines anew, after `terms_in_force` changed."""
+    dns = _published_dns(config)
     for machine in records.machines:
         facts = _facts(config, machine, records.drains)
         context.tree.publish(machine.space, machine.name, moving(facts))
+        if machine.machinetype in dns:
+            dn = dns[machine.machinetype]
+            context.tree.publish_dn(machine.space, machine.name, dn)
+
+
+def _published_dns(config: SpaceConfig) -> dict[str, str]:
+    """Return the name in certificates that may stand for the machines of each machinetype."""
+    return {
+        kind.name: ""
+        if kind.options.joboutputs_auth == "token"
+        else kind.options.https_x509dn or ""
+        for kind in config.machinetypes
+    }
 
 
 def publish_heartbeats(context: Context, config: SpaceConfig, machines: Iterable[Machine]) -> None:
@@ -185,7 +194,8 @@ def _wallclock(config: SpaceConfig, machine: Machine) -> int:
     return machine.terms.max_wallclock_seconds
 
 
-def deadlines(config: SpaceConfig, records: Records) -> object:
-    """Return a value that changes when the shutdown times of machines may have changed."""
+def terms_in_force(config: SpaceConfig, records: Records) -> object:
+    """Return a value that changes when shutdown times of machines or their names may have."""
     limits = {kind.name: kind.options.max_wallclock_seconds for kind in config.machinetypes}
-    return config.options.shutdown_time, records.drains, tuple(sorted(limits.items()))
+    terms = (*sorted(limits.items()), *sorted(_published_dns(config).items()))
+    return config.options.shutdown_time, records.drains, terms

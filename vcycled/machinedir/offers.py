@@ -58,15 +58,17 @@ def offer_of(read: Callable[[str, str], bytes | None]) -> Offer | None:
     )
 
 
-def withdraw_if_over(folder: Path, *, now: int) -> None:
-    """Remove the user_data of a machine if nobody may fetch it any more.
+def withdraw_if_over(folder: Path, *, now: int) -> bool:
+    """Remove the user_data of a machine if nobody may fetch it any more; True if so.
 
     Raises:
         OSError: the folder cannot be read or written.
     """
     offer = offer_of(lambda inner, name: _read(folder / inner / name))
-    if offer is None or not offer.is_open(now):
+    is_over = offer is None or not offer.is_open(now)
+    if is_over:
         withdraw(folder)
+    return is_over
 
 
 def withdraw(folder: Path) -> None:

@@ -21,15 +21,17 @@ from pathlib import Path
 
 from vcycled import files
 from vcycled.clock import Clock
-from vcycled.machinedir import folders, reports
+from vcycled.machinedir import folders, offers, reports
 from vcycled.machinedir.folders import NewFile
 from vcycled.machinedir.layout import (
     JOBFEATURES,
     JOBOUTPUTS,
     MACHINEFEATURES,
     SHUTDOWN_MESSAGE,
+    STARTED,
     TOKEN_HASH,
     USER_DATA,
+    USER_DATA_HASH,
     X509DN,
     Layout,
 )
@@ -60,6 +62,8 @@ class NewMachine:
     token_hash: str = ""
     user_data: bytes = b""
     """Empty where it is not known any more: `repair` then writes none."""
+    user_data_hash: str = ""
+    """Of the token by which the machine may fetch its user_data; empty if it is not to."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,7 +148,7 @@ class MachineDir:
     def note(self, space: str, machine: str, noted: Noted) -> None:
         """Write what was learned of a machine; one that has no folder is passed over."""
         facts = {
-            "started": noted.started_at,
+            STARTED: noted.started_at,
             "stopped": noted.stopped_at,
             "deleted": noted.deleted_at,
             "zone": noted.zone or None,
@@ -166,9 +170,27 @@ class MachineDir:
                 for key, value in values.items():
                     _write_if_new(folder / name / key, value)
 
+    def publish_dn(self, space: str, machine: str, dn: str) -> None:
+        """Write which certificates may stand for a machine; empty takes it back."""
+        path = self.layout.machine(space, machine) / X509DN
+        with suppress(FileNotFoundError):
+            if dn:
+                _write_if_new(path, dn)
+            else:
+                path.unlink()
+
     def wipe_user_data(self, space: str, machine: str) -> None:
         """Remove the user_data, which holds secrets, once the machine has it."""
-        (self.layout.machine(space, machine) / USER_DATA).unlink(missing_ok=True)
+        offers.withdraw(self.layout.machine(space, machine))
+
+    def wipe_if_over(self, space: str, machine: str) -> bool:
+        """Remove the user_data unless the machine may still fetch it by itself; True if so."""
+        folder = self.layout.machine(space, machine)
+        return offers.withdraw_if_over(folder, now=self._clock.now())
+
+    def has_offer(self, space: str, machine: str) -> bool:
+        """Return whether user_data waits until the machine fetches it."""
+        return (self.layout.machine(space, machine) / USER_DATA_HASH).exists()
 
     # What a machine says.
 
@@ -327,7 +349,11 @@ def _files(new: NewMachine) -> list[NewFile]:
     if new.token_hash:
         made.append(NewFile(TOKEN_HASH, new.token_hash.encode(), _GROUP))
     if new.user_data:
-        made.append(NewFile(USER_DATA, new.user_data, files.PRIVATE))
+        # What the web process is to hand out is for its group too.
+        mode = _GROUP if new.user_data_hash else files.PRIVATE
+        made.append(NewFile(USER_DATA, new.user_data, mode))
+    if new.user_data_hash:
+        made.append(NewFile(USER_DATA_HASH, new.user_data_hash.encode(), _GROUP))
     return made
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from vcycled.download import Patience
-from vcycled.errors import UserDataError
+from vcycled.userdata.delivery import Delivery, Room, check_size, delivery_of, stub_of
 from vcycled.userdata.fetch import PATIENCE
 from vcycled.userdata.jinja import render
 from vcycled.userdata.source import read_file, read_template
@@ -21,12 +21,16 @@ from vcycled.userdata.values import DEFAULTS, Subject, default_values, with_opti
 __all__ = [
     "DEFAULTS",
     "PATIENCE",
+    "Delivery",
     "Patience",
     "Recipe",
+    "Room",
     "Subject",
     "UserData",
     "check_size",
+    "delivery_of",
     "make",
+    "stub_of",
 ]
 
 
@@ -74,21 +78,3 @@ def make(recipe: Recipe, subject: Subject, *, patience: Patience = PATIENCE) -> 
     if template.is_jinja:
         return UserData(render(template.label, template.content, values), ())
     return UserData(*substitute(template.content, values))
-
-
-def check_size(user_data: bytes, *, most: int, machinetype: str) -> None:
-    """Check that a cloud will take `user_data`.
-
-    Args:
-        user_data: as `make` returned it.
-        most: bytes that the cloud takes, before it is encoded for the call.
-        machinetype: named in the message.
-
-    Raises:
-        UserDataError: it is too long.
-    """
-    if len(user_data) > most:
-        raise UserDataError(
-            f"user_data of {machinetype} has {len(user_data)} bytes and this cloud takes {most}: "
-            "let the template fetch the rest once the machine runs"
-        )

@@ -179,6 +179,14 @@ class MachinetypeOptions:
         fetched; a relative path is in ROOT/spaces/SPACE/machinetypes/NAME/files. Patterns
         ##user_data_...## in it are replaced; templates named *.j2 are read by Jinja2.""",
     )
+    user_data_delivery: str = option(
+        choice("auto", "direct", "include"),
+        default="auto",
+        help="""How a machine gets its user_data. direct: by the cloud. include: the cloud is given
+        a stub with which cloud-init fetches it once from vcycle-web, so that no secret stays with
+        the cloud; the image must trust the certificate of vcycle-web. auto: by the cloud while it
+        is short enough, else packed where the cloud allows, else as include.""",
+    )
     user_data_proxy: bool = option(
         FLAG,
         default=False,
