@@ -83,11 +83,7 @@ class SpaceCycle:
         self._heartbeats = Heartbeats(context.tree)
         self._jumps = JumpWatch(context)
         self._news = News(context)
-<<<<<<< vcycled/cycle/run.py
         self._terms: object = None
-=======
-        self._deadlines: object = None
->>>>>>> /var/tmp/h/theirs
         self._cleaned_at: int | None = None
         self._is_repaired = False
         self._causes: dict[str, Cause] = {}
