@@ -532,11 +532,12 @@ def one_connection(talk: Callable[[socket.socket], object]) -> Iterator[int]:
     def take() -> None:
         connection, _ = listener.accept()
         with connection:
+            connection.settimeout(5)
             connection.recv(4096)
             talk(connection)
 
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        thread = threading.Thread(target=take)
+        thread = threading.Thread(target=take, daemon=True)
         thread.start()
         yield listener.getsockname()[1]
         thread.join()

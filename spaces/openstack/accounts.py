@@ -9,10 +9,11 @@ from pathlib import Path
 
 from keystoneauth1.identity import v2, v3
 from keystoneauth1.identity.base import BaseIdentityPlugin
+from keystoneauth1.identity.generic.base import BaseGenericPlugin
 from keystoneauth1.session import Session
 
 from vcycled.options import Secret
-from vcycled.spaces.openstack.identity import Keystone, base_of, find_keystone
+from vcycled.spaces.openstack.identity import Keystone, find_keystone
 from vcycled.spaces.openstack.options import OpenStackOptions
 from vcycled.spaces.openstack.plugins import (
     ClientCertificate,
@@ -37,8 +38,6 @@ class Account:
     """URL of version 3 of the identity service."""
     interface: str | list[str]
     region: str | None
-    verify: bool | str
-    cert: str | tuple[str, str] | None = None
     application_credential: str = ""
     """Its id, if it is one."""
     endpoints: Mapping[str, str] = field(default_factory=dict)
@@ -54,7 +53,7 @@ def account(options: OpenStackOptions, session: Session) -> Account:
         LoginFailed: the options do not fit the cloud, or a file that they name is wrong.
     """
     if options.cloud:
-        return _of_clouds_yaml(options.cloud, options)
+        return _of_clouds_yaml(options.cloud, options, session)
     keystone = find_keystone(str(options.url), session)
     plugin, asked_as = _plugin(options, keystone)
     return Account(
@@ -63,7 +62,6 @@ def account(options: OpenStackOptions, session: Session) -> Account:
         keystone=keystone.base + "/v3",
         interface=options.interface or "public",
         region=options.region,
-        verify=options.ca_file or True,
         application_credential=options.cred_id or "",
         secrets=_secrets(options),
         notices=(keystone.notice,) if keystone.notice else (),
@@ -162,8 +160,11 @@ would find different ones, and in OS_CLIENT_CONFIG_FILE, likewise."""
 _SERVICES = ("compute", "image", "network", "block-storage")
 
 
-def _of_clouds_yaml(name: str, options: OpenStackOptions) -> Account:
-    """Return the account that a clouds.yaml names; the SDK reads it."""
+def _of_clouds_yaml(name: str, options: OpenStackOptions, session: Session) -> Account:
+    """Return the account that a clouds.yaml names; the SDK reads it.
+
+    What it says of certificates is set in the session.
+    """
     # Imported where it is used: it takes half a second, and most sites do not need it.
     from keystoneauth1.exceptions import AuthPluginException  # noqa: PLC0415
     from openstack.config import OpenStackConfig  # noqa: PLC0415
@@ -181,25 +182,43 @@ def _of_clouds_yaml(name: str, options: OpenStackOptions) -> Account:
         raise LoginFailed(f"{path}: cloud {name}: {error}") from None
     except (AttributeError, KeyError, TypeError, ValueError):  # it expects what YAML may not hold
         raise LoginFailed(f"{path}: cloud {name} is not written as it must be") from None
-    plugin = region.get_auth()
-    if not isinstance(plugin, BaseIdentityPlugin):
-        raise LoginFailed(f"{path}: cloud {name} has an auth_type without a catalogue")
-    verify, cert = region.get_requests_verify_args()
+    session.verify, session.cert = region.get_requests_verify_args()
+    plugin, keystone = _versioned(region.get_auth(), session)
+    if plugin is None or keystone is None:
+        raise LoginFailed(f"{path}: the auth_type of cloud {name} has no catalogue")
     auth: Mapping[str, object] = region.get_auth_args()
     overrides = {each: region.get_endpoint(each) for each in _SERVICES}
     return Account(
         plugin=plugin,
         asked_as=f"cloud {name} of {path}",
-        keystone=base_of(plugin.auth_url or "")[0] + "/v3",
+        keystone=keystone.base + "/v3",
         interface=options.interface or region.get_interface("compute") or "public",
         region=region.get_region_name("compute") or None,
-        verify=True if verify is None else verify,
-        cert=cert,
         application_credential=str(auth.get("application_credential_id", "")),
         endpoints={each: url for each, url in overrides.items() if url},
         secrets=tuple(str(value) for key, value in auth.items() if _sounds_secret(key)),
-        notices=() if verify else (f"{path} says not to check the certificates of {name}",),
+        notices=_notices(path, name, keystone, is_checked=session.verify is not False),
     )
+
+
+def _versioned(
+    plugin: object, session: Session
+) -> tuple[BaseIdentityPlugin | None, Keystone | None]:
+    """Return the plugin for the version that Keystone speaks, and where that is.
+
+    What the SDK makes of `auth_type: password` would follow Keystone's own links.
+    """
+    if not isinstance(plugin, BaseIdentityPlugin) or not plugin.auth_url:
+        return None, None
+    keystone = find_keystone(plugin.auth_url, session)
+    if isinstance(plugin, BaseGenericPlugin):
+        return plugin.create_plugin(session, (keystone.version, 0), keystone.url), keystone
+    return plugin, keystone
+
+
+def _notices(path: Path, name: str, keystone: Keystone, *, is_checked: bool) -> tuple[str, ...]:
+    unchecked = f"{path} says not to check the certificates of {name}"
+    return tuple(each for each in (keystone.notice, "" if is_checked else unchecked) if each)
 
 
 def _clouds_file(path: str | None) -> Path:

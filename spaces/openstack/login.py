@@ -161,8 +161,6 @@ class Login:
             if self._account is None:
                 self._account = account(self._options, self._session)
                 self._session.auth = self._account.plugin
-                self._session.verify = self._account.verify
-                self._session.cert = self._account.cert
             try:
                 access = self._account.plugin.get_access(self._session)
             except (AttributeError, KeyError, TypeError, ValueError) as error:

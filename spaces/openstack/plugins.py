@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypedDict, Unpack
@@ -68,7 +69,7 @@ class ClientCertificate(FederationBaseAuth):
 
     def get_unscoped_auth_ref(self, session: Session) -> access.AccessInfoV3:
         """Return a token of Keystone's for the certificate that is in the file now."""
-        read_file("user_proxy", self._file)
+        _check_certificate(self._file)
         response = session.get(
             self.federated_token_url,
             authenticated=False,
@@ -85,6 +86,22 @@ class ClientCertificate(FederationBaseAuth):
         if not isinstance(found, access.AccessInfoV3) or found.auth_token is None:
             raise InvalidResponse(response)
         return found
+
+
+def _check_certificate(path: str) -> None:
+    """Refuse a file that cannot be shown as a certificate.
+
+    Raises:
+        LoginFailed: it cannot be read, its parts do not fit, or its key has a passphrase, which
+            would be asked for at the terminal later.
+    """
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_cert_chain(path, password="")
+    except ssl.SSLError:
+        detail = f"user_proxy {path} holds no certificate with its key, without a passphrase"
+        raise LoginFailed(detail) from None
+    except OSError as error:
+        raise LoginFailed(f"user_proxy {path} cannot be read: {error.strerror}") from error
 
 
 def read_file(option: str, path: str) -> str:
