@@ -13,7 +13,7 @@ from tests.openstack_kit import ROOT_IMAGE, options
 from tests.world import FIZZLE, AnyWorld, kind
 from vcycled.config import MachinetypeConfig
 from vcycled.spaces.base import Space
-from vcycled.spaces.openstack.space import OpenStackSpace
+from vcycled.spaces.openstack import OpenStackSpace
 
 
 class OpenStackWorld(AnyWorld):

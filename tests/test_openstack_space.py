@@ -9,7 +9,7 @@ import pytest
 from tests.fakes.openstack import OpenStackCloud, Settings, serving
 from tests.openstack_kit import ROOT_IMAGE, options
 from vcycled.spaces.base import Space
-from vcycled.spaces.openstack.space import OpenStackSpace
+from vcycled.spaces.openstack import OpenStackSpace
 from vcycled.testing.clock import FakeClock
 from vcycled.testing.contract import SpaceContract
 
