@@ -571,6 +571,22 @@ WARNINGS = [
         id="authorities that are not there",
     ),
     pytest.param(
+        ("target_share = 1", "target_share = 1\nroot_image = /vcycle.conf/disk.img"),
+        [
+            f"F:8: {PROD} root_image: there is no file /vcycle.conf/disk.img;"
+            " nothing is created until it is there, unless it was uploaded before"
+        ],
+        id="an image that is not there",
+    ),
+    pytest.param(
+        ("target_share = 1", "target_share = 1\nroot_image = image:x\ncernvm_signing_dn = CN"),
+        [
+            f"F:9: {PROD} cernvm_signing_dn: does nothing for an image that the cloud has;"
+            " only what is uploaded is looked at"
+        ],
+        id="a signer of an image of the cloud",
+    ),
+    pytest.param(
         ("https://repo.example.com/user_data", "/vcycle.conf/template"),
         [
             f"F:12: {PROD} user_data: there is no file /vcycle.conf/template;"

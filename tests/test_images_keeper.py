@@ -22,7 +22,7 @@ from vcycled.cycle.images import ENOUGH_FAILURES, LOOK_SECONDS
 from vcycled.errors import Refused, Unavailable
 from vcycled.images.shelf import HANDED_SECONDS, UNUSED_SECONDS
 from vcycled.images.status import ImageState, ImageStatus
-from vcycled.model import Hold
+from vcycled.model import Cause, Hold
 from vcycled.spaces.base import StoredImage
 from vcycled.spaces.memory_images import MemoryImages
 from vcycled.testing.clock import START
@@ -534,6 +534,17 @@ def test_a_cloud_that_does_not_list_its_images_holds_what_needs_one(
     assert len(lines(log, "images-unseen")) == 2
     assert len(lines(log, "image-failed")) == 1, "an upload was about to be made"
     assert len(site.ready) == 1
+
+
+def test_a_cloud_whose_images_are_closed_to_us_bothers_nobody_who_uploads_none(
+    site: Site, log: pytest.LogCaptureFixture
+) -> None:
+    """Roles may be as small as that."""
+    site.world.set_kind(root_image="image:CernVM")
+    site.world.cloud.fail_next("images", *[Refused("images", "forbidden")] * 9)
+    assert site.cycle(3).report.holds[0].cause is Cause.SPACE_LIMIT
+    assert lines(log, "images-unseen") == []
+    assert site.world.cloud.calls["images"] == 2
 
 
 def test_a_listing_that_fails_later_changes_nothing(

@@ -93,6 +93,12 @@ def idle_in_machinetype(
     if checked.values.get("user_data_proxy") and checked.values.get("legacy_proxy"):
         message = "OpenSSL, and all that is built on it, accepts no such proxy"
         yield checked.problem("legacy_proxy", message, is_warning=True)
+    image = str(checked.values.get("root_image", ""))
+    if "cernvm_signing_dn" in checked.given and image.startswith("image:"):
+        message = (
+            "does nothing for an image that the cloud has; only what is uploaded is looked at"
+        )
+        yield checked.problem("cernvm_signing_dn", message, is_warning=True)
     proxies = str(checked.values.get("cvmfs_proxy_machinetype", "")).partition(":")[0]
     if proxies and proxies not in machinetypes and not has_pipes:
         message = f"there is no machinetype {proxies} in this space, so there are no addresses"

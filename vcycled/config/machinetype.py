@@ -50,6 +50,8 @@ def attempt_machinetype(section: Section, frame: Frame) -> Attempt[MachinetypeCo
     folder = _folder(checked, frame)
     for option, path in missing_files(config, folder).items():
         message = f"there is no file {path}; nothing is created until it is there"
+        if option == "root_image":
+            message += ", unless it was uploaded before"
         problems.append(checked.problem(option, message, is_warning=True))
     if config.options.user_data_proxy and is_open(str(folder / KEY)):
         message = f"every user of this host can read {folder / KEY}; chmod o-r it"

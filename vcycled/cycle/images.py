@@ -73,7 +73,7 @@ class ImageKeeper:
             return ImagesNow(holds=dict.fromkeys(sources, _NO_STORE) if is_needed else {})
         if self._cloud is None:
             self._cloud = CloudImages(self._context, store)
-        self._first_look(self._cloud)
+        self._first_look(self._cloud, is_wanted=bool(sources))
         self._named = _names(sources)
         for source in sources.values():
             if source.label not in self._provisions:
@@ -129,8 +129,11 @@ class ImageKeeper:
     def _provision(self, cloud: CloudImages, source: Source) -> Provision:
         return Provision(self._context, source, cloud, is_stopping=self._is_stopping)
 
-    def _first_look(self, cloud: CloudImages) -> None:
-        """List what is in the cloud before anything is decided; later that is done beside."""
+    def _first_look(self, cloud: CloudImages, *, is_wanted: bool) -> None:
+        """List what is in the cloud before anything is decided; later that is done beside.
+
+        A space that uploads nothing may have left something; it need not be able to look.
+        """
         now = self._context.clock.now()
         until = retry_at(
             self._list_failures, self._list_failed_at, most_seconds=MOST_RETRY_SECONDS
@@ -142,7 +145,8 @@ class ImageKeeper:
         except SpaceError as error:
             self._list_failures, self._list_failed_at = self._list_failures + 1, now
             self._list_error = str(error)
-            self._context.log.warning("images-unseen", error=str(error))
+            if is_wanted:
+                self._context.log.warning("images-unseen", error=str(error))
 
     def _choose(
         self, config: SpaceConfig, cloud: CloudImages, sources: Mapping[str, Source]
