@@ -34,7 +34,7 @@ from tests.http_servers import Script, answer, serving
 from vcycled.errors import NoCapacity, QuotaExceeded, Refused, SpaceError, Unavailable
 from vcycled.spaces.openstack.answers import Doc, read_doc
 from vcycled.spaces.openstack.api import Api, Conflict, Missing
-from vcycled.spaces.openstack.errors import Reply, of_reply
+from vcycled.spaces.openstack.errors import Reply, Unsupported, of_reply
 from vcycled.spaces.openstack.wire import of_failure
 from vcycled.testing.clock import START, FakeClock
 
@@ -202,6 +202,12 @@ GIGABYTES = "VolumeSizeExceedsAvailableQuota: Requested volume exceeds allowed g
         ),
         pytest.param(
             reply(502, b"<html>Bad Gateway</html>"), Unavailable, "Bad Gateway (502)", id="502"
+        ),
+        pytest.param(
+            reply(501, nova("notImplemented", "No spice.")),
+            Unsupported,
+            "No spice. (501)",
+            id="501",
         ),
         pytest.param(reply(599), Unavailable, "no explanation (599)", id="any above 500"),
         pytest.param(
@@ -609,7 +615,7 @@ def test_a_certificate_that_is_not_trusted_is_for_a_person(
     wrong.cert_pem.write_to_path(tmp_path / "wrong.pem")
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     right.issue_cert("127.0.0.1").configure_cert(context)
-    script = Script(pieces=(answer("200 OK", b'{"server": {"id": "s1"}}'),))
+    script = Script(pieces=(answer("200 OK", b'{"servers": []}'),))
     with serving(script, context) as port:
         with (
             nova_at(mock, port, "https", ca_file=str(tmp_path / "wrong.pem")) as api,
@@ -617,7 +623,7 @@ def test_a_certificate_that_is_not_trusted_is_for_a_person(
         ):
             create(api)
         with nova_at(mock, port, "https", ca_file=str(tmp_path / "right.pem")) as api:
-            assert create(api).doc("server").text("id") == "s1"
+            assert api.call("machines", "compute", "GET", "/servers").docs("servers") == []
     assert len(script.heard) == 1
 
 
@@ -642,6 +648,33 @@ def test_a_ca_file_that_is_not_there_is_for_a_person(
         pytest.raises(Refused, match=f"a certificate file cannot be used: .*{path}"),
     ):
         create(api)
+
+
+@pytest.mark.parametrize(
+    ("error", "detail"),
+    [
+        pytest.param(ssl.SSLEOFError("eof"), "the connection was cut", id="cut in the middle"),
+        pytest.param(
+            ssl.SSLError(1, "[SSL: BAD_RECORD_MAC] bad"), "the connection", id="no reason"
+        ),
+    ],
+)
+def test_a_tls_connection_that_broke_may_have_made_something(
+    error: ssl.SSLError, detail: str
+) -> None:
+    """Nothing says that it was before the request."""
+    found = of_failure("create", requests.exceptions.SSLError(error), NOVA, 60)
+    assert isinstance(found, Unavailable)
+    assert found.detail.startswith(f"no TLS connection to cloud.example.com:8774: {detail}")
+    assert not found.is_undone
+
+
+def test_a_tls_error_of_another_kind_may_have_made_something() -> None:
+    """As one that a proxy on the way speaks of."""
+    found = of_failure("create", requests.exceptions.SSLError(MARKER), NOVA, 60)
+    assert isinstance(found, Unavailable)
+    assert str(found) == "create: no TLS connection to cloud.example.com:8774"
+    assert not found.is_undone
 
 
 # Uploads

@@ -291,6 +291,13 @@ def test_a_clouds_yaml_that_is_wrong_is_told(tmp_path: Path, text: str, why: str
         new_api(options).connect()
 
 
+def test_a_cloud_of_two_scopes_is_told(cloud: CannedCloud, tmp_path: Path) -> None:
+    """A token is for one."""
+    options = clouds(tmp_path, f"{PASSWORD}      trust_id: t1\n")
+    with pytest.raises(Refused, match=r"is not enough \(AuthorizationFailure\)"):
+        new_api(options).connect()
+
+
 def test_a_cloud_that_is_not_in_the_file_is_told(tmp_path: Path) -> None:
     """By the SDK's words."""
     options = clouds(tmp_path, PASSWORD)

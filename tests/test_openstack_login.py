@@ -400,6 +400,15 @@ def test_a_wrong_password_names_the_user_and_costs_one_try(cloud: CannedCloud) -
     assert len(cloud.logins) == 1
 
 
+def test_a_user_who_must_prove_more_is_told(cloud: CannedCloud) -> None:
+    """As with a second factor, which no manager can type."""
+    receipt = {"receipt": {"methods": ["password"], "expires_at": "2999-01-01T00:00:00.000000Z"}}
+    body = json.dumps(receipt | {"required_auth_methods": [["password", "totp"]]})
+    cloud.refusal = (401, {"Openstack-Auth-Receipt": MARKER}, body)
+    with pytest.raises(Refused, match=r"is not enough \(MissingAuthMethods\)"):
+        new_api().connect()
+
+
 def test_after_a_refusal_everything_is_asked_anew(cloud: CannedCloud) -> None:
     """What was wrong may have been put right, where only a new login sees it."""
     cloud.refusal = (401, {}, "")

@@ -230,15 +230,12 @@ class Login:
             try:
                 yield
             except ks.HttpError as error:
-                if error.response is None:
-                    raise Unavailable(operation, f"status {error.http_status}") from None
+                assert error.response is not None  # noqa: PT017 - this is no test
                 raise self._error(operation, error.response) from None
-            except ks.CatalogException:
-                raise Refused(operation, "the catalogue is empty: is the project right?") from None
             except LoginFailed as error:
                 raise Refused(operation, error.message) from error
-            except (ks.AuthorizationFailure, ks.AuthPluginException) as error:
-                detail = f"this way to log in does not work ({type(error).__name__})"
+            except (ks.AuthorizationFailure, ks.MissingAuthMethods) as error:
+                detail = f"this way to log in is not enough ({type(error).__name__})"
                 raise Refused(operation, detail) from None
             except ks.ClientException as error:
                 detail = f"no sense in the cloud's answer ({type(error).__name__})"

@@ -56,7 +56,7 @@ class Wire(TCPKeepAliveAdapter):
     def send(
         self,
         request: requests.PreparedRequest,
-        stream: bool = False,
+        stream: bool = False,  # noqa: ARG002
         timeout: float | tuple[float, float] | tuple[float, None] | None = None,  # noqa: ARG002
         verify: bool | str = True,
         cert: bytes | str | tuple[bytes | str, bytes | str] | None = None,
@@ -66,7 +66,7 @@ class Wire(TCPKeepAliveAdapter):
 
         Args:
             request: what to send.
-            stream: the answer is not read yet.
+            stream: not used, since every answer is read to its end.
             timeout: not used, since every request has ours.
             verify: what the certificate of the other side is checked against.
             cert: what we show of ourselves.
@@ -85,14 +85,13 @@ class Wire(TCPKeepAliveAdapter):
         try:
             response = super().send(
                 request,
-                stream=stream,
+                stream=True,
                 timeout=(connect_s, silent_s),
                 verify=verify,
                 cert=cert,
                 proxies=proxies,
             )
-            if not stream:
-                _ = response.content
+            _ = response.content  # read here, where a cut is told
         except OSError as error:  # those of requests are OSErrors too
             raise of_failure(operation, error, str(request.url), silent_s) from None
         return response
@@ -145,7 +144,7 @@ def _of_tls(operation: str, error: OSError, place: str) -> SpaceError:
             why = each.verify_message or "it does not fit"
             return Refused(operation, f"the certificate of {place} is not trusted: {why}")
         if isinstance(each, ssl.SSLError):
-            reason = each.reason or "the connection was cut"
+            reason = getattr(each, "reason", None) or "the connection was cut"
             if "ALERT" in reason and ("CERTIFICATE" in reason or "UNKNOWN_CA" in reason):
                 detail = f"{place} does not take our certificate: {_words(reason)}"
                 return Refused(operation, detail)
