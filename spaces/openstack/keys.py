@@ -12,13 +12,15 @@ import binascii
 import hashlib
 import re
 import threading
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import suppress
 
 from vcycled.errors import Refused
 from vcycled.spaces.base import Leftover, owner_mark
+from vcycled.spaces.openstack.answers import Doc
 from vcycled.spaces.openstack.api import Api
 from vcycled.spaces.openstack.errors import Conflict, Missing
+from vcycled.spaces.openstack.paging import pages
 
 _OURS = re.compile(r"vcycle-([0-9a-f]{12})-([0-9a-f]{16})")
 
@@ -75,9 +77,7 @@ class KeyPairs:
     ) -> Iterable[Leftover]:
         """Return those that are named as ours, of keys not among `public_keys`, used by none."""
         hashes = {key_hash(each) for each in public_keys if _is_key(each)}
-        answer = self._api.call("leftovers", "compute", "GET", "/os-keypairs")
-        for each in answer.docs("keypairs"):
-            name = each.doc("keypair").text("name")
+        for name in self._names():
             ours = _OURS.fullmatch(name)
             if ours and ours[2] not in hashes and name not in used_names:
                 yield Leftover(kind="keypair", id=name, name=name, owner_mark=ours[1])
@@ -87,6 +87,16 @@ class KeyPairs:
         self.forget(name)
         with suppress(Missing):
             self._api.call("remove", "compute", "DELETE", f"/os-keypairs/{name}")
+
+    def _names(self) -> Iterator[str]:
+        """Yield the names of the user's key pairs, which are what tells them apart."""
+
+        def name_of(member: Doc) -> str:
+            return member.doc("keypair").text("name")
+
+        path = "/os-keypairs"
+        for page in pages(self._api, "leftovers", "compute", path, "keypairs", id_of=name_of):
+            yield from map(name_of, page)
 
     def _make(self, name: str, public_key: str) -> None:
         """Make a key pair unless it is there.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from urllib.parse import parse_qsl, urlsplit
 
 from vcycled.errors import SpaceError, Unavailable
@@ -18,10 +18,20 @@ def pages(
     key: str,
     *,
     params: Mapping[str, str | int] | None = None,
+    id_of: Callable[[Doc], str] = lambda member: member.text("id"),
 ) -> Iterator[list[Doc]]:
-    """Yield the pages of a collection whose members stand under `key` and have an `id`.
+    """Yield the pages of a collection.
 
     A member that was on an earlier page, because others vanished between two calls, is left out.
+
+    Args:
+        api: to ask with.
+        operation: the verb of the contract that this is for.
+        service: that has the collection.
+        path: of the collection, below the service's endpoint.
+        key: under which its members stand in an answer.
+        params: of the query.
+        id_of: returns by what the cloud tells a member from others and marks a place.
 
     Raises:
         Unavailable: the collection cannot be read to its end. A cloud that goes wrong on a later
@@ -35,16 +45,19 @@ def pages(
     while True:
         answer = _page(api, operation, service, path, query, is_first=is_first)
         members = answer.docs(key)
-        new = [each for each in members if each.text("id") not in known]
-        known.update(each.text("id") for each in new)
+        new = [each for each in members if id_of(each) not in known]
+        known.update(map(id_of, new))
         if new:
             yield new
         elif members:
             raise Unavailable(operation, f"the cloud repeats a page of {key}")
-        marked = _next_query(answer, key, query, members)
-        if marked is None:
+        if not members:
             return
-        query = marked
+        marked = _next_query(answer, key, query)
+        if marked is None and len(members) < int(query.get("limit", len(members) + 1)):
+            return
+        # A full page without a link, as some proxies leave it, may have a next one.
+        query = marked or {**query, "marker": id_of(members[-1])}
         is_first = False
 
 
@@ -61,27 +74,15 @@ def _page(
         raise Unavailable(operation, f"the listing broke off: {error.detail}") from error
 
 
-def _next_query(
-    answer: Doc, key: str, query: Mapping[str, str], members: list[Doc]
-) -> dict[str, str] | None:
-    """Return the query of the next page; None after the last one.
+def _next_query(answer: Doc, key: str, query: Mapping[str, str]) -> dict[str, str] | None:
+    """Return the query of the next page; None if the answer does not tell of one.
 
     Nova, Neutron and Cinder link to it, Glance names it; of either only the query is taken, since
-    the host is often that of a machine behind a proxy. A full page without a link, as some
-    proxies leave it, may have a next one.
+    the host is often that of a machine behind a proxy.
     """
-    if not members:
+    links = answer.docs(f"{key}_links") if f"{key}_links" in answer else ()
+    following = (each.text("href") for each in links if each.text("rel", "") == "next")
+    href = answer.text("next", "") or next(following, "")
+    if not href:
         return None
-    href = answer.text("next", "") or next(
-        (
-            link.text("href")
-            for link in (answer.docs(f"{key}_links") if f"{key}_links" in answer else ())
-            if link.text("rel", "") == "next"
-        ),
-        "",
-    )
-    if href:
-        return {**query, **dict(parse_qsl(urlsplit(href).query, keep_blank_values=True))}
-    if len(members) >= int(query.get("limit", len(members) + 1)):
-        return {**query, "marker": members[-1].text("id")}
-    return None
+    return {**query, **dict(parse_qsl(urlsplit(href).query, keep_blank_values=True))}

@@ -133,7 +133,7 @@ class Cinder(Service):
 
     def _remove(self, _request: Request, volume_id: str) -> Reply:
         volume = self._find(volume_id)
-        if volume.status != "available":
+        if volume.status not in {"available", "error"}:
             raise Rejected(
                 400,
                 "Invalid volume: Volume status must be available or error or error_restoring or "

@@ -37,8 +37,13 @@ class Keys:
             raise Rejected(400, f"marker [{marker}] not found")
         left = [name for name in names if name > marker]
         most = self._settings.max_limit
-        shown = left[: min(request.number("limit", most), most)]
-        return as_json({"keypairs": [{"keypair": self.by_name[name]} for name in shown]})
+        limit = min(request.number("limit", most), most)
+        shown = left[:limit]
+        body: Json = {"keypairs": [{"keypair": self.by_name[name]} for name in shown]}
+        if shown and len(shown) == limit:
+            href = f"{request.base}{request.path}?marker={shown[-1]}"
+            body["keypairs_links"] = [{"rel": "next", "href": href}]
+        return as_json(body)
 
     def _show(self, _request: Request, name: str) -> Reply:
         self._check(name)
