@@ -15,6 +15,7 @@ from tests.proxy_kit import DAY, Paper, put
 from tests.web_site import ONE, OUTPUTS, SPACE, TOKENS, TWO, Site, certificate_files, running
 from vcycled.errors import ConfigError
 from vcycled.proxy import Credentials, Mint
+from vcycled.web import clients
 from vcycled.web.tls import Certificate
 
 CA = authority()
@@ -107,6 +108,29 @@ async def test_a_resumed_session_keeps_its_name(
         site.server._certificate.generation += 1
         void, _ = await asyncio.to_thread(put_blocking, site, context, session)
         assert void == "401 resumed"
+
+
+async def test_only_so_many_sessions_are_remembered(
+    site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that was forgotten is nobody, and comes again with its certificate."""
+    monkeypatch.setattr(clients, "_SESSIONS", 0)
+    context = site.trusting(show(tmp_path / "vm1.pem", VM1))
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    first, session = await asyncio.to_thread(put_blocking, site, context, None)
+    again, _ = await asyncio.to_thread(put_blocking, site, context, session)
+    anew, _ = await asyncio.to_thread(put_blocking, site, context, None)
+    assert [first, again, anew] == ["201 new", "401 resumed", "204 new"]
+
+
+def test_the_chain_is_asked_for_as_each_python_wants_it() -> None:
+    """From 3.13 on there is a public way."""
+
+    class Newer(ssl.SSLObject):
+        def get_verified_chain(self) -> list[bytes]:
+            return [b"certificate"]
+
+    assert clients.verified_chain(Newer.__new__(Newer)) == [b"certificate"]
 
 
 def put_blocking(

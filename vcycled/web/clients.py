@@ -100,8 +100,8 @@ class Clients:
         return self._known[connection]
 
     def _read(self, connection: ssl.SSLObject) -> Credential | None:
-        is_kept = connection.version() == "TLSv1.2" and connection.session is not None
-        session = connection.session.id if is_kept and connection.session else b""
+        kept = connection.session if connection.version() == "TLSv1.2" else None
+        session = b"" if kept is None else kept.id
         chain = verified_chain(connection)
         if not chain:
             return self._sessions.get(session) if connection.session_reused else None

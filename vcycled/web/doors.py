@@ -33,14 +33,10 @@ class Door(Enum):
 
 def dn_of(request: BaseRequest, door: Door, clients: Clients) -> Dn | None:
     """Return the verified name of the client of a request; None if it has none."""
-    match door:
-        case Door.TLS:
-            connection = request.get_extra_info("ssl_object")
-            return clients.dn_of(connection) if isinstance(connection, ssl.SSLObject) else None
-        case Door.FRONT:
-            return _told_by_front(request)
-        case Door.PLAIN:
-            return None
+    if door is Door.FRONT:
+        return _told_by_front(request)
+    connection = request.get_extra_info("ssl_object")
+    return clients.dn_of(connection) if isinstance(connection, ssl.SSLObject) else None
 
 
 def _told_by_front(request: BaseRequest) -> Dn | None:
