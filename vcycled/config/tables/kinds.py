@@ -58,9 +58,7 @@ DATABASE = Kind(
     is_secret=True,
 )
 API = matching(r"[a-z0-9_]+", "the name of an API (a-z 0-9 _), such as openstack")
-DN = Kind(
-    "a distinguished name such as /DC=org/DC=example/CN=vm or CN=vm,DC=example,DC=org", _dn
-)
+DN = Kind("a distinguished name such as /DC=org/DC=example/CN=vm or CN=vm,DC=example,DC=org", _dn)
 IMAGE = Kind("image:NAME-OR-ID, a path, or a URL", _image)
 FILE_OR_URL = Kind("a path or a URL", TEXT.read)
 PROXIES = matching(
