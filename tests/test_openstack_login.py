@@ -174,6 +174,44 @@ def test_a_password_goes_to_no_host_that_a_link_names(cloud: CannedCloud) -> Non
     assert not [each for each in cloud.asked if INNER in each]
 
 
+@pytest.mark.parametrize(
+    ("location", "is_followed"),
+    [
+        pytest.param("/identity/", True, id="on the same host"),
+        pytest.param("https://cloud.example.com:5000/identity/", True, id="in full"),
+        pytest.param("https://login.example.com/", False, id="to another host"),
+        pytest.param("http://cloud.example.com:5000/identity/", False, id="without TLS"),
+        pytest.param("https://cloud.example.com/identity/", False, id="to another port"),
+    ],
+)
+def test_a_redirection_is_followed_on_the_same_host_only(
+    mock: responses.RequestsMock, location: str, is_followed: bool
+) -> None:
+    """A password would go along."""
+    cloud = CannedCloud(mock=mock, keystone=f"{KEYSTONE}/identity")
+    cloud.answer("GET", f"{KEYSTONE}/identity", 301, Location=location)
+    cloud.serve()
+    api = new_api(with_password(url=f"{KEYSTONE}/identity"))
+    if is_followed:
+        api.connect()
+        return
+    host = location.removesuffix("/").removesuffix("/identity")
+    with pytest.raises(Refused) as caught:
+        api.connect()
+    assert str(caught.value) == (
+        f"connect: {KEYSTONE} sends us on to {host}; if that is right, write it in url"
+    )
+    assert cloud.logins == []
+
+
+def test_a_login_is_not_sent_on_to_another_host(cloud: CannedCloud) -> None:
+    """Not even if only the login is."""
+    cloud.refusal = (307, {"Location": "https://login.example.com/v3/auth/tokens"}, "")
+    with pytest.raises(Refused, match="sends us on to https://login"):
+        new_api().connect()
+    assert len(cloud.logins) == 1
+
+
 # Who asks
 
 

@@ -214,7 +214,7 @@ class Login:
         if found.status is None:
             # It found no document of versions and would go on with the catalogue's URL. That is
             # fine if there just is none, and not if the service is ill.
-            response = self._session.get(known, raise_exc=False, log=False)
+            response = self._session.get(known, authenticated=False, raise_exc=False, log=False)
             if response.status_code == 429 or response.status_code >= 500:
                 raise from_response(response, "GET", known)
         low = found.max_microversion

@@ -11,7 +11,7 @@ import ssl
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
 import requests
 from keystoneauth1.session import TCPKeepAliveAdapter
@@ -74,7 +74,8 @@ class Wire(TCPKeepAliveAdapter):
 
         Raises:
             Unavailable: there was no whole answer, or the cloud asked for a pause.
-            Refused: the certificate of the cloud is not trusted, or a file of ours is not there.
+            Refused: the certificate of the cloud is not trusted, a file of ours is not there, or
+                the cloud sends us to another host.
         """
         operation = getattr(self._here, "operation", "connect")
         self.pace.take(operation)
@@ -94,7 +95,26 @@ class Wire(TCPKeepAliveAdapter):
             _ = response.content  # read here, where a cut is told
         except OSError as error:  # those of requests are OSErrors too
             raise of_failure(operation, error, str(request.url), silent_s) from None
+        _check_redirection(operation, response)
         return response
+
+
+def _check_redirection(operation: str, response: requests.Response) -> None:
+    """Refuse to be sent to another host, which keystoneauth would give the password or token."""
+    if not response.is_redirect:
+        return
+    here = str(response.url)
+    there = urljoin(here, response.headers["Location"])
+    if _origin(here) != _origin(there):
+        detail = (
+            f"{_origin(here)} sends us on to {_origin(there)}; if that is right, write it in url"
+        )
+        raise Refused(operation, detail)
+    response.headers["Location"] = there  # keystoneauth takes it for a whole URL
+
+
+def _origin(url: str) -> str:
+    return f"{urlsplit(url).scheme}://{_place(url)}"
 
 
 def of_failure(operation: str, error: OSError, url: str, read_timeout_s: float) -> SpaceError:
