@@ -360,6 +360,25 @@ def test_an_error_for_want_of_room_makes_only_the_flavor_unfit() -> None:
     assert (unfit.flavor, unfit.zone, unfit.until) == ("large", "z1", T0 + 1300)
 
 
+@pytest.mark.parametrize(("asked_zone", "shown_zone"), [("", "nova"), ("z1", "z1")])
+def test_a_flavor_is_unfit_where_it_was_asked_for(asked_zone: str, shown_zone: str) -> None:
+    """A cloud that chose the zone itself was asked for any, and would be asked for any again."""
+    building = listed(state="starting", zone=shown_zone)
+    first = cycle(records(asked(zone=asked_zone)), [building])
+    failed = replace(building, state=MachineState.FAILED, fault="No room", lacks_capacity=True)
+    changes = cycle(records(*first.machines), [failed])
+    assert changes.memory is not None
+    (unfit,) = changes.memory.unfit
+    assert (unfit.flavor, unfit.zone) == ("large", asked_zone)
+
+
+def test_a_machine_is_in_the_zone_where_it_runs() -> None:
+    """As the cloud says, once it does."""
+    changes = cycle(records(asked(zone="")), [listed(zone="nova", started_at=T0 + 50)])
+    (running,) = changes.machines
+    assert running.zone == "nova"
+
+
 def test_a_machine_that_we_gave_up_starting_is_a_failed_creation() -> None:
     """700 Failed to start backs the machinetype off."""
     late = machine(started_at=None, state=MachineState.STARTING, delete_reason=Reason.NOT_STARTED)

@@ -119,7 +119,6 @@ def _identified(ledger: Ledger, machine: Machine, listed: ListedMachine) -> Mach
         cloud_id=listed.cloud_id,
         seen_at=ledger.now if machine.seen_at is None else machine.seen_at,
         address=listed.address or machine.address,
-        zone=listed.zone or machine.zone,
         processors=listed.processors or machine.processors,
         memory_mb=listed.memory_mb or machine.memory_mb,
         fault=listed.fault,
@@ -139,7 +138,8 @@ def _start(ledger: Ledger, machine: Machine, listed: ListedMachine) -> Machine:
         ledger.remember(
             replace(memory, creation_failures=0, creation_failed_at=None, creation_error="")
         )
-    return replace(machine, started_at=began)
+    # Until it runs, its zone stays the one asked for: what the planner may have to avoid.
+    return replace(machine, started_at=began, zone=listed.zone or machine.zone)
 
 
 def _stop(
