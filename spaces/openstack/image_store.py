@@ -22,7 +22,9 @@ from vcycled.spaces.openstack.inventory import Seen
 from vcycled.spaces.openstack.listing import INSTALLATION, instant
 from vcycled.spaces.openstack.paging import pages
 
-POLL_SECONDS = 5.0
+POLL_SECONDS = 0.5
+MOST_POLL_SECONDS = 8.0
+"""How often an image that arrived is looked at: ever less often."""
 ACTIVE_SECONDS = 3600.0
 """How long Glance may take to make an image that arrived usable: it may copy it elsewhere."""
 _PIECE_BYTES = 2**20
@@ -101,6 +103,7 @@ class GlanceStore(ImageStore):
 
     def _await(self, image_id: str, image: ImageFile) -> None:
         deadline = self._clock.monotonic() + ACTIVE_SECONDS
+        wait_s = POLL_SECONDS
         while True:
             found = self._api.call("upload", "image", "GET", _path(image_id))
             status = found.text("status", "")
@@ -110,7 +113,8 @@ class GlanceStore(ImageStore):
                 raise Unavailable("upload", f"the image arrived, but the cloud has it {status}")
             if self._clock.monotonic() >= deadline:
                 raise Unavailable("upload", f"the image is still {status}")
-            self._clock.wait(threading.Event(), POLL_SECONDS)
+            self._clock.wait(threading.Event(), wait_s)
+            wait_s = min(2 * wait_s, MOST_POLL_SECONDS)
         if found.whole("size", image.size_bytes) != image.size_bytes:
             size = found.whole("size")
             raise Unavailable("upload", f"{size} of {image.size_bytes} bytes arrived")
