@@ -13,15 +13,16 @@ import heapq
 import itertools
 import threading
 from collections import Counter, defaultdict, deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 from vcycled.spaces.base import (
     Clock,
     CreateRequest,
     Flavor,
     ImageStore,
+    Leftover,
     Limits,
     ListedMachine,
     MachineState,
@@ -32,41 +33,9 @@ from vcycled.spaces.base import (
     Unavailable,
 )
 from vcycled.spaces.memory_images import MemoryImages
+from vcycled.spaces.memory_truth import FLAVORS, Extras, Listing, Truth
 
-FLAVORS = (
-    Flavor(name="small", processors=1, memory_mb=2048),
-    Flavor(name="large", processors=8, memory_mb=16384),
-)
-
-
-@dataclass(slots=True, kw_only=True)
-class Truth:
-    """A machine there is or was, as the cloud knows it."""
-
-    listed: ListedMachine
-    """As it would be listed now, or was when it went."""
-    request: CreateRequest | None
-    """None if somebody else made it."""
-    gone_at: int | None = None
-    deletes: int = 0
-    """How many times its deletion was asked for."""
-
-    @property
-    def machinetype(self) -> str:
-        """Of the request; empty for a foreign machine."""
-        return self.request.machinetype if self.request else ""
-
-
-@dataclass(slots=True, kw_only=True)
-class Listing:
-    """How listings differ from the truth; `find` always tells the truth."""
-
-    omitted: set[str] = field(default_factory=set)
-    """Names that are left out."""
-    cut: int | None = None
-    """At most so many machines are shown, as by a cloud whose further pages nobody asked for."""
-    lag_seconds: int = 0
-    """A machine is shown only so long after it was made."""
+__all__ = ["FLAVORS", "Extras", "Listing", "MemoryCloud", "MemoryOptions", "MemorySpace", "Truth"]
 
 
 class MemoryCloud:
@@ -112,6 +81,7 @@ class MemoryCloud:
         self._failures: dict[str, deque[SpaceError]] = defaultdict(deque)
         self._lost: Counter[str] = Counter()
         self._gates: dict[str, threading.Event] = {}
+        self.extras = Extras()
         self.images: MemoryImages | None = None
         """None if the cloud takes no images; see `take_images`."""
 
@@ -179,7 +149,7 @@ class MemoryCloud:
             for truth in self._by_name[name]:
                 self._replace(truth, become(truth.listed))
 
-    # What a test does to calls: connect, limits, flavors, machines, find, create, delete.
+    # What a test does to calls: connect, limits, machines, find, create, …
 
     def fail_next(self, operation: str, *errors: SpaceError) -> None:
         """Let the next calls raise these errors, one each; nothing is done then."""
@@ -404,6 +374,29 @@ class MemorySpace(Space):
         with self._call("delete"):
             if truth := self._cloud.look_up(name, cloud_id):
                 self._cloud.end(truth)
+
+    def console(self, name: str, cloud_id: str) -> str:  # noqa: ARG002 - names are enough here
+        """Return what a test put there."""
+        with self._call("console"):
+            return self._cloud.extras.consoles.get(name, "")
+
+    def notices(self) -> Sequence[str]:
+        """Return what a test put there."""
+        return tuple(self._cloud.extras.notices)
+
+    def leftovers(self, public_keys: Collection[str]) -> Sequence[Leftover]:
+        """Return what a test left, but for the key pairs of these keys."""
+        with self._call("leftovers"):
+            left = self._cloud.extras.leftovers.values()
+            return tuple(
+                each for each in left if each.kind != "keypair" or each.name not in public_keys
+            )
+
+    def remove(self, leftover: Leftover) -> None:
+        """Remove a leftover, if it is there."""
+        with self._call("remove"):
+            if self._cloud.extras.leftovers.pop(leftover.id, None):
+                self._cloud.extras.removed.append(leftover.id)
 
     def image_store(self) -> ImageStore | None:
         """Return the cloud's images; None unless it takes some."""

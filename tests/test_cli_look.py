@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import json
 import os
 import re
 from dataclasses import replace
@@ -173,6 +174,56 @@ class TestStatus(OnASite):
         site.save(machine(space="old.example.com"), space="old.example.com")
         assert "old.example.com (not configured any more)" in site.ok("status")
 
+    def test_notices_and_leftovers_are_told_while_they_last(self, site: Site) -> None:
+        """As of the last cycle."""
+        site.report(
+            report(
+                notices=("the application credential ends in 9 days",),
+                leftovers=(f"volume id-1, unused since {NOW - 60}",),
+            )
+        )
+        page = site.ok("status")
+        assert "  the application credential ends in 9 days\n" in page
+        assert "  left in the cloud: volume id-1, unused since 07:59:00 UTC\n" in page
+        (space,) = site.json("status")["spaces"]
+        assert space["notices"] == ["the application credential ends in 9 days"]
+        assert space["leftovers"] == [f"volume id-1, unused since {NOW - 60}"]
+
+    def test_the_check_of_the_configuration_tells_notices_too(self, site: Site) -> None:
+        """After its verdict, as far as the database can be read; nothing steers the terminal."""
+        before = site.ok("config", "check")
+        site.report(report(notices=("it ends in 9 days\x1b[2J",)))
+        notice = f"notice: [space {SPACE}] it ends in 9 days [2J\n"
+        assert site.ok("config", "check") == f"{before}{notice}"
+        config = ("config", "check", "--config", str(site.conf))
+        assert site.ok(*config) == f"{before}{notice}"
+        assert json.loads(site.ok(*config, "--json")) == []
+        site.close()
+        (site.root / "vcycle.db").unlink()
+        assert site.ok("config", "check") == before
+
+    def test_machines_that_do_not_go_are_told_with_the_cloud_s_words(self, site: Site) -> None:
+        """From the third deletion on, the worst of them by name; `why` says it too."""
+        stuck = {"state": MachineState.DELETING, "delete_attempt_at": NOW - 3600}
+        site.save(
+            machine("vcycle-prod-a", delete_attempts=2, **stuck),
+            machine("vcycle-prod-b", delete_attempts=3, **stuck),
+            machine("vcycle-prod-c", delete_attempts=8, delete_error="delete: 409", **stuck),
+            machine("vcycle-prod-d", stage=Stage.GONE, delete_attempts=9, **stuck),
+        )
+        site.report(report())
+        sentence = (
+            "2 machines with 2 processors still there after 3 or more deletions; vcycle-prod-c:"
+            " asked for 8 times, last 1 h ago (07:00:00 UTC); the last attempt failed:"
+            " delete: 409"
+        )
+        assert f"  {sentence}\n" in site.ok("status")
+        (space,) = site.json("status")["spaces"]
+        assert space["slow_deletes"] == ["vcycle-prod-c", "vcycle-prod-b"]
+        note = f"They count until they are gone: {sentence}"
+        assert site.ok("why", SPACE, "prod").startswith(f"{note}\n")
+        assert site.json("why", SPACE)["notes"] == [note]
+
     def test_a_space_in_mode_observe_is_marked(self, site: Site) -> None:
         """Nothing will happen there."""
         site.configure(CONF.replace("api = local", "api = local\nmode = observe"))
@@ -246,6 +297,9 @@ class TestStatus(OnASite):
                 }
             ],
             "deferred": [],
+            "slow_deletes": [],
+            "notices": [],
+            "leftovers": [],
             "drains": [{"space": SPACE, "machinetype": "", "since": NOW, "by": None, "who": ""}],
             "open_orders": 0,
             "last_cycle": {
@@ -318,6 +372,10 @@ class TestMachines(OnASite):
         ("changes", "remark"),
         [
             ({"fault": "no valid host"}, "no valid host"),
+            (
+                {"delete_attempts": 2, "delete_error": "delete: 409"},
+                "deletion asked for (ended, tried 2 times, last error: delete: 409)",
+            ),
             ({"missing_since": NOW - 60}, "not listed since 07:59:00 UTC"),
             ({"is_delete_ordered": True}, "deletion ordered"),
             (
@@ -440,6 +498,31 @@ class TestStory(OnASite):
             "none yet: it has not ended. It gets one if it runs for 10 min or more\n"
         )
 
+    def test_the_end_of_its_console_is_told_without_what_steers_a_terminal(
+        self, site: Site
+    ) -> None:
+        """Forty lines at most; the rest is in the file, and in the document as it was."""
+        site.save(machine(state=MachineState.FAILED, fault="No valid host was found"))
+        self.publish(site)
+        lines = [f"[{number}] \x1b[1;31mfailed\x1b[0m\x07 \x9b2J\r" for number in range(50)]
+        site.tree.keep_console(SPACE, PROD, "\n\n".join(lines))
+        page = site.ok("machine", PROD)
+        assert "  fault            No valid host was found\n" in page
+        place = site.tree.layout.machine(SPACE, PROD) / "console_log"
+        assert f"Console\n  the last 40 of 50 lines in {place}\n  [10] failed   2J\n" in page
+        assert "[9] failed" not in page
+        assert all(each.isprintable() or each == "\n" for each in page)
+        (document,) = site.json("machine", PROD)
+        assert document["console"].startswith("[0] \x1b[1;31mfailed")
+
+    def test_a_console_that_was_not_fetched_is_not_told(self, site: Site) -> None:
+        """There is no heading without lines."""
+        site.save(machine())
+        self.publish(site)
+        assert "Console" not in site.ok("machine", PROD)
+        (document,) = site.json("machine", PROD)
+        assert document["console"] == ""
+
     def test_its_events_are_told_in_the_order_of_time(self, site: Site) -> None:
         """In words, with full dates."""
         told = (
@@ -554,6 +637,11 @@ class TestStory(OnASite):
             (
                 {"delete_attempts": 2, "delete_attempt_at": NOW, "is_delete_acknowledged": True},
                 "it had ended; asked for 2 times, last 0 s ago (08:00:00 UTC); the cloud agreed",
+            ),
+            (
+                {"delete_attempts": 2, "delete_attempt_at": NOW, "delete_error": "delete: 409"},
+                "it had ended; asked for 2 times, last 0 s ago (08:00:00 UTC); the last attempt"
+                " failed: delete: 409",
             ),
         ],
     )
@@ -700,6 +788,7 @@ class TestWhy(OnASite):
         assert site.json("why", SPACE, "prod") == {
             "space": SPACE,
             "doubts": [],
+            "notes": [],
             "wake_at": NOW + 50,
             "machinetypes": [
                 {

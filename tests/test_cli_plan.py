@@ -291,6 +291,27 @@ class TestUserData(OnASite):
         (site.folder / "user_data").write_bytes(b"\x80\xff\n")
         assert site.vcycle("user-data", SPACE, "prod").stdout_bytes == b"\x80\xff\n"
 
+    def test_what_the_cloud_would_not_take_is_told_with_both_numbers(
+        self, site: Site, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """It is shown all the same; exit status 1, unless the machine can fetch it by itself."""
+        site.configure(
+            CONF.replace("target_share = 2", "target_share = 2\nuser_data_delivery = direct")
+        )
+        (site.folder / "user_data").write_text("12345")
+        monkeypatch.setattr(LocalSpace, "user_data_limit", 5)
+        assert site.ok("user-data", SPACE, "prod") == "12345"
+        monkeypatch.setattr(LocalSpace, "user_data_limit", 4)
+        result = site.vcycle("user-data", SPACE, "prod")
+        assert (result.exit_code, result.stdout) == (1, "12345")
+        assert "user_data of prod has 5 bytes and this cloud takes 4" in result.stderr
+        site.configure(CONF)
+        result = site.vcycle("user-data", SPACE, "prod")
+        assert (result.exit_code, result.stdout) == (0, "12345")
+        assert result.stderr == (
+            "note: the cloud is given a stub; the machine fetches this itself\n"
+        )
+
     def test_a_template_that_is_not_there_is_told(self, site: Site) -> None:
         """Exit status 1."""
         (site.folder / "user_data").unlink()

@@ -14,8 +14,9 @@ from vcycled.apel.queue import Queue
 from vcycled.clock import Clock, SystemClock
 from vcycled.config import ConfigSource
 from vcycled.cycle import images as keeper
+from vcycled.daemon import supervisor
 from vcycled.daemon.supervisor import Outfit, Supervisor, installation_of
-from vcycled.errors import StoreError
+from vcycled.errors import StoreError, Unavailable
 from vcycled.images import shelf
 from vcycled.model import Order, OrderKind, Records, SpaceMemory
 from vcycled.spaces.base import Space
@@ -200,6 +201,36 @@ def test_a_space_that_is_removed_is_kept_until_its_images_are_gone(
     site.start()
     site.until(lambda: f"space-removed space={A}" in caplog.text)
     assert images.kept == {}
+
+
+def test_a_removed_space_is_kept_until_its_cloud_was_seen_clean(
+    site: Site, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A sweep that fails shows nothing; the next cycle tries again."""
+    caplog.set_level("INFO")
+    site.write(site.space(A, limit=0), site.space(B))
+    site.start()
+    site.until(lambda: site.listings(A) > 0 and site.clouds[A].calls["leftovers"] > 0)
+    site.clouds[A].fail_next("leftovers", *[Unavailable("leftovers", "503")] * 2)
+    site.write(site.space(B))
+    site.until(lambda: f"space-removed space={A}" in caplog.text)
+    assert caplog.text.count(f"leftover-failed space={A}") == 2
+    assert site.clouds[A].calls["leftovers"] == 4
+
+
+def test_a_removed_space_is_not_kept_for_ever(
+    site: Site, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its cloud may be gone too; what may be left is then a person's to look for."""
+    caplog.set_level("INFO")
+    monkeypatch.setattr(supervisor, "RELEASE_S", 2)
+    site.write(site.space(A, limit=0), site.space(B))
+    site.start()
+    site.until(lambda: site.listings(A) > 0)
+    site.clouds[A].fail_next("connect", *[Unavailable("connect", "no route")] * 100)
+    site.write(site.space(B))
+    site.until(lambda: f"space-removed space={A}" in caplog.text)
+    assert "its cloud was not seen clean within 2 s" in caplog.text
 
 
 def test_limits_that_vanish_hold_creation_for_a_cycle(

@@ -57,6 +57,8 @@ async def hasty(tmp_path: Path) -> AsyncIterator[Site]:
         (f"{MACHINE}/jobfeatures/../token_hash", 404, b"Not Found\n"),
         (f"{MACHINE}/token_hash", 404, b"Not Found\n"),
         (f"{MACHINE}/user_data", 404, b"Not Found\n"),
+        (f"{MACHINE}/console_log", 404, b"Not Found\n"),
+        (f"{MACHINE}/jobfeatures/../console_log", 404, b"Not Found\n"),
         (f"/machines/{SPACE}/vcycle-prod-gone/jobfeatures/job_id", 404, b"Not Found\n"),
         (f"/machines/{SPACE}/vcycle-prod-gone/jobfeatures/", 404, b"Not Found\n"),
         (f"/heartbeatlists/{SPACE}/prod", 200, f"1800000100 {ONE} 192.0.2.1\n".encode()),
@@ -69,6 +71,7 @@ async def hasty(tmp_path: Path) -> AsyncIterator[Site]:
 )
 async def test_what_anybody_may_read(site: Site, path: str, status: int, body: bytes) -> None:
     """Features, heartbeat lists and published files; a missing one is a plain 404."""
+    site.tree.keep_console(SPACE, ONE, "Kernel panic")
     answer = await site.ask("GET", path)
     assert (answer.status, answer.body) == (status, body)
 

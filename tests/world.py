@@ -120,6 +120,7 @@ class AnyWorld(ABC):
             tree=self.tree,
             queue=self.queue,
             calls=CallPool(10, timeout_s=90, clock=self.clock),
+            errands=CallPool(3, timeout_s=20, clock=self.clock),
             clock=self.clock,
             rng=random.Random(self.seed),
             manager=ManagerOptions(root=self.root),

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import TypeVar
 
 import click
 
+from vcycled.cli.printing import clean
+from vcycled.cli.session import Session
 from vcycled.config import InstalledSpaces, problems_of
 from vcycled.config.edit import Edit, edit
 from vcycled.config.reader import read
 from vcycled.config.show import HIDDEN, Shown, ShownSection, show
-from vcycled.errors import ConfigError, OperatorError, Problem
+from vcycled.cycle.report import report_from
+from vcycled.errors import ConfigError, OperatorError, Problem, VcycleError
 
 F = TypeVar("F", bound=Callable[..., object])
 
@@ -55,6 +59,8 @@ def check_command(
 ) -> None:
     """Say everything that is wrong with the configuration.
 
+    Then what the spaces wanted known at their last cycles, such as a credential that ends soon.
+
     Exit status: 0 if it can be used (there may be warnings), 2 if not, or for warnings with
     --strict.
     """
@@ -65,6 +71,7 @@ def check_command(
     else:
         _print_problems(problems)
         click.echo(_verdict(errors, len(problems) - errors))
+        _print_notices(context.find_object(Session), paths)
     context.exit(2 if errors or (strict and problems) else 0)
 
 
@@ -132,6 +139,18 @@ def _verdict(errors: int, warnings: int) -> str:
     counts = [_count(errors, "error"), _count(warnings, "warning")]
     said = " and ".join(count for count in counts if count)
     return f"vcycle: {said}; {'this cannot be used as it is' if errors else 'it can be used'}"
+
+
+def _print_notices(session: Session | None, paths: Sequence[Path] | None) -> None:
+    """Print what spaces wanted known at their last cycles, as far as this user may read it."""
+    if session is None:
+        return
+    if paths:
+        session.use(paths)
+    with suppress(VcycleError), session.store() as store:
+        for space, kept in sorted(store.reports().items()):
+            for notice in report_from(kept.report).notices:
+                click.echo(clean(f"notice: [space {space}] {notice}"))
 
 
 def _count(number: int, noun: str) -> str:

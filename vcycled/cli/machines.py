@@ -94,7 +94,8 @@ def remarks(machine: Machine, words: Words) -> str:
         told.append(f"not listed since {words.instant(machine.missing_since)}")
     if machine.delete_attempts:
         tries = f", tried {machine.delete_attempts} times" if machine.delete_attempts > 1 else ""
-        told.append(f"deletion asked for ({machine.delete_reason or 'ended'}{tries})")
+        failed = f", last error: {machine.delete_error}" if machine.delete_error else ""
+        told.append(f"deletion asked for ({machine.delete_reason or 'ended'}{tries}{failed})")
     elif machine.is_delete_ordered:
         told.append("deletion ordered")
     return "; ".join(told)

@@ -19,14 +19,16 @@ from vcycled.config import (
     InstalledSpaces,
     MachinetypeConfig,
     SpaceConfig,
+    find_space,
 )
 from vcycled.cycle import SpaceCycle
-from vcycled.cycle.contextualize import Gifts, rendered_for
+from vcycled.cycle.contextualize import Gifts, Rendered, rendered_for
 from vcycled.cycle.facts import terms_of
 from vcycled.daemon.supervisor import Outfit, context_of
 from vcycled.errors import OperatorError
 from vcycled.model import Machine, MachineState, Stage
 from vcycled.store import Store
+from vcycled.userdata import Room, delivery_of, stub_of
 
 _NO_TOKEN = "EXAMPLE-TOKEN-THAT-OPENS-NOTHING"  # noqa: S105 - it says so itself
 _NO_PROXY = "(a proxy that is made for each machine)"
@@ -86,7 +88,7 @@ def user_data(session: Session, space: str, machinetype: str, *, name: str | Non
     """Print the user_data that a machine would be given.
 
     Its uuid and its token are made up and open nothing, and it has no X.509 proxy. Patterns that
-    nothing fills are told on standard error.
+    nothing fills are told on standard error. Exit status 1 if the cloud would not take as much.
     """
     config = space_config(session, space)
     kind = _kind(config, machinetype)
@@ -96,6 +98,25 @@ def user_data(session: Session, space: str, machinetype: str, *, name: str | Non
     for pattern in rendered.unknown:
         click.echo(f"warning: nothing fills ##user_data_{pattern}##; it was removed", err=True)
     click.echo(rendered.user_data, nl=False)
+    _check_way(config, kind, rendered)
+
+
+def _check_way(config: SpaceConfig, kind: MachinetypeConfig, rendered: Rendered) -> None:
+    """Tell if the machine would fetch this by itself.
+
+    Raises:
+        UserDataError: the cloud would not take it.
+    """
+    cloud = find_space(config.api, InstalledSpaces())
+    delivery = delivery_of(
+        rendered.user_data,
+        way=kind.options.user_data_delivery,
+        room=Room(most=cloud.user_data_limit, takes_gzip=cloud.takes_gzip),
+        stub=stub_of(rendered.urls.user_data, _NO_TOKEN),
+        machinetype=kind.name,
+    )
+    if delivery.is_stub:
+        click.echo("note: the cloud is given a stub; the machine fetches this itself", err=True)
 
 
 def space_config(session: Session, name: str) -> SpaceConfig:

@@ -80,6 +80,7 @@ EVENTS: Mapping[str, str] = MappingProxyType(
         "machine-missing": "missing",
         "machine-found": "listed again",
         "machine-delete": "being deleted",
+        "console-kept": "the end of its console was kept",
         "delete-failed": "could not be deleted",
         "machine-gone": "gone",
         "intent-dropped": "not made after all",

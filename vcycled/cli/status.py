@@ -8,6 +8,7 @@ from dataclasses import asdict, replace
 
 from vcycled.cli.alive import ManagerState
 from vcycled.cli.as_json import plain_json
+from vcycled.cli.deletions import slow_deletes, slow_sentence
 from vcycled.cli.names import demand
 from vcycled.cli.printing import BLANK, Block, Json, Line, Table, Tone, facts
 from vcycled.cli.sentences import drain_sentence, hold_sentence
@@ -152,13 +153,25 @@ def _warnings(space: SpaceView, words: Words) -> Iterator[Line]:
         count = several(report.stuck_calls, "call")
         calls = f"{count} to the cloud given up without an answer so far"
         yield Line(calls, Tone.WARN, 1)
-    for sentence in report.deferred if report else ():
-        yield Line(f"not deleted yet: {words.retold(sentence)}", Tone.WARN, 1)
+    yield from _left(space, words)
     for drain in space.records.drains:
         yield Line(drain_sentence(drain, words), Tone.WARN, 1)
     if space.records.orders:
         orders = several(len(space.records.orders), "order")
         yield Line(f"{orders} left for the next cycle", Tone.PLAIN, 1)
+
+
+def _left(space: SpaceView, words: Words) -> Iterator[Line]:
+    """Return what is not gone yet though it should be, and what else should be known."""
+    report = space.report
+    for sentence in report.notices if report else ():
+        yield Line(sentence, Tone.WARN, 1)
+    for sentence in report.deferred if report else ():
+        yield Line(f"not deleted yet: {words.retold(sentence)}", Tone.WARN, 1)
+    if slow := slow_deletes(space.records.machines):
+        yield Line(slow_sentence(slow, words), Tone.WARN, 1)
+    for sentence in report.leftovers if report else ():
+        yield Line(f"left in the cloud: {words.retold(sentence)}", Tone.PLAIN, 1)
 
 
 def _shares(space: SpaceView) -> Table:
@@ -213,6 +226,9 @@ def _space_json(space: SpaceView, *, now: int) -> Json:
         "machinetypes": [_kind_json(space, name) for name in space.machinetypes],
         "holds": [plain_json(hold) for hold in _holds(space)],
         "deferred": list(space.report.deferred) if space.report else [],
+        "slow_deletes": [machine.name for machine in slow_deletes(space.records.machines)],
+        "notices": list(space.report.notices) if space.report else [],
+        "leftovers": list(space.report.leftovers) if space.report else [],
         "drains": [plain_json(drain) for drain in space.records.drains],
         "open_orders": len(space.records.orders),
         "last_cycle": _cycle_json(space.report, is_late=space.is_late(now=now)),

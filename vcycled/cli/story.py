@@ -9,17 +9,24 @@ written, once the machine is gone for certain or has been over for an hour.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from vcycled.apel.queue import Waiting
 from vcycled.cli.as_json import condition, interval_json, machine_json, plain_json
+from vcycled.cli.deletions import deletion_text
 from vcycled.cli.machines import ran
 from vcycled.cli.printing import Block, Json, Line, Table, Tone, facts
 from vcycled.cli.sentences import event_sentence, is_loud
 from vcycled.cli.words import Words, several, span
-from vcycled.model import MESSAGES, Event, Machine, RunInterval, ShutdownMessage, Terms
-from vcycled.model.planning import Reason
+from vcycled.machinedir.layout import CONSOLE
+from vcycled.model import Event, Machine, RunInterval, ShutdownMessage, Terms
+
+_CONSOLE_LINES = 40
+"""So many lines of a console are shown; the rest is in the file."""
+_STEERING = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|\x1b[@-_]")
+"""Sequences by which programs move the cursor and choose colours (ECMA-48)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +50,8 @@ class Folder:
     heartbeat_at: int | None = None
     message: ShutdownMessage | None = None
     outputs: tuple[Output, ...] = ()
+    console: str = ""
+    """The end of what it wrote on its console; empty if that was not fetched."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +89,7 @@ def story_json(story: Story) -> Json:
             {"name": each.name, "size": each.size, "written_at": each.written_at}
             for each in folder.outputs
         ],
+        "console": folder.console,
         "events": [plain_json(event) for event in story.events],
         "records": [
             {
@@ -102,6 +112,9 @@ def story_blocks(story: Story, words: Words) -> Iterator[Block]:
     yield facts(_terms(machine.terms), indent=1)
     yield Line("Story", Tone.HEAD)
     yield from _events(story.events, words)
+    if story.folder.console:
+        yield Line("Console", Tone.HEAD)
+        yield from _console(story)
     yield Line("Outputs", Tone.HEAD)
     yield from _outputs(story, words)
     yield Line("Accounting", Tone.HEAD)
@@ -128,23 +141,11 @@ def _facts(machine: Machine, words: Words) -> Iterator[tuple[str, str]]:
     yield "aborted", "yes: its machinetype was backed off" if machine.is_aborted else ""
     yield "fault", machine.fault
     yield "not listed since", _ago(machine.missing_since, words)
-    yield "deletion", _deletion(machine, words)
+    yield "deletion", deletion_text(machine, words)
 
 
 def _ago(at: int | None, words: Words) -> str:
     return "" if at is None else words.ago(at)
-
-
-def _deletion(machine: Machine, words: Words) -> str:
-    if machine.delete_attempt_at is None:
-        return "ordered by an operator" if machine.is_delete_ordered else ""
-    why = _REASONS.get(machine.delete_reason, machine.delete_reason or "it had ended")
-    answer = "the cloud agreed" if machine.is_delete_acknowledged else "no answer yet"
-    last = words.ago(machine.delete_attempt_at)
-    return f"{why}; asked for {several(machine.delete_attempts, 'time')}, last {last}; {answer}"
-
-
-_REASONS = {str(reason): MESSAGES.get(reason, str(reason)) for reason in Reason}
 
 
 def _terms(terms: Terms) -> Iterator[tuple[str, str]]:
@@ -176,6 +177,17 @@ def _events(events: Sequence[Event], words: Words) -> Iterator[Block]:
         yield Table(headings=("", ""), rows=rows, indent=1)
     else:
         yield Line("nothing is remembered any more", Tone.FAINT, 1)
+
+
+def _console(story: Story) -> Iterator[Block]:
+    """Return the last lines of the console, without what would steer the reader's terminal."""
+    lines = [_STEERING.sub("", line).rstrip() for line in story.folder.console.splitlines()]
+    told = [line for line in lines if line]
+    if len(told) > _CONSOLE_LINES:
+        place = f"{story.folder.path}/{CONSOLE}"
+        yield Line(f"the last {_CONSOLE_LINES} of {len(told)} lines in {place}", Tone.FAINT, 1)
+    for line in told[-_CONSOLE_LINES:]:
+        yield Line(line, indent=1)
 
 
 def _outputs(story: Story, words: Words) -> Iterator[Block]:

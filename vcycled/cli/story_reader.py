@@ -10,7 +10,7 @@ from vcycled.apel.queue import Queue, Waiting, elements_of
 from vcycled.cli.story import Folder, Output, Record, Story
 from vcycled.clock import Clock
 from vcycled.machinedir import MachineDir
-from vcycled.machinedir.layout import JOBOUTPUTS, SHUTDOWN_MESSAGE, Layout, is_name
+from vcycled.machinedir.layout import CONSOLE, JOBOUTPUTS, SHUTDOWN_MESSAGE, Layout, is_name
 from vcycled.machinedir.reports import heartbeat, shutdown_message
 from vcycled.model import Machine, Stage
 from vcycled.store import Accounted, Store
@@ -67,7 +67,15 @@ def _read_folder(machine: Machine, path: Path, clock: Clock) -> Folder:
         heartbeat_at=heartbeat(outputs, file, clock).at if file else None,
         message=shutdown_message(outputs / SHUTDOWN_MESSAGE, clock),
         outputs=tuple(_outputs(outputs, clock)),
+        console=_console(path / CONSOLE),
     )
+
+
+def _console(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8", errors="replace")
+    except (FileNotFoundError, PermissionError):
+        return ""
 
 
 def _outputs(folder: Path, clock: Clock) -> Iterator[Output]:

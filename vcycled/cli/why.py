@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from vcycled.cli.alive import ManagerState
 from vcycled.cli.as_json import plain_json
+from vcycled.cli.deletions import slow_deletes, slow_sentence
 from vcycled.cli.names import demand
 from vcycled.cli.printing import Block, Json, Line, Tone
 from vcycled.cli.sentences import ADVICE, WHY_PAGE, hold_sentence
@@ -22,6 +23,8 @@ class Answer:
     space: str
     doubts: tuple[str, ...] = ()
     """Why what follows may not be the whole truth; empty if it is fresh."""
+    notes: tuple[str, ...] = ()
+    """What else takes up room."""
     kinds: tuple[tuple[str, tuple[Hold, ...]], ...] = ()
     """Each machinetype that was asked for, and what holds it; nothing if nothing does."""
     unusable: tuple[tuple[str, str], ...] = ()
@@ -48,6 +51,7 @@ def answer(view: View, space_name: str, machinetype: str, words: Words) -> Answe
     return Answer(
         space=space.name,
         doubts=tuple(_doubts(space, view.manager, words)),
+        notes=tuple(_notes(space, words)),
         kinds=tuple(
             (name, (*whole, *(hold for hold in holds if hold.machinetype == name)))
             for name in chosen
@@ -75,6 +79,8 @@ def why_blocks(given: Answer, words: Words) -> Iterator[Block]:
     """Return the answer for people."""
     for doubt in given.doubts:
         yield Line(doubt, Tone.BAD)
+    for note in given.notes:
+        yield Line(note, Tone.WARN)
     for name, why in given.unusable:
         yield Line(name, Tone.HEAD)
         yield Line(f"its section is wrong and never was right: {why}", Tone.BAD, 1)
@@ -89,6 +95,7 @@ def why_json(given: Answer) -> Json:
     return {
         "space": given.space,
         "doubts": list(given.doubts),
+        "notes": list(given.notes),
         "wake_at": given.wake_at,
         "machinetypes": [
             {
@@ -110,6 +117,11 @@ def _kind(
         yield Line(f"{ADVICE[hold.cause]} See {WHY_PAGE}#{hold.cause}", indent=1)
     if not holds and not has_doubts and wake_at is not None:
         yield Line(f"nothing holds it; the next cycle is {words.until(wake_at)}", Tone.GOOD, 1)
+
+
+def _notes(space: SpaceView, words: Words) -> Iterator[str]:
+    if slow := slow_deletes(space.records.machines):
+        yield f"They count until they are gone: {slow_sentence(slow, words)}"
 
 
 def _doubts(space: SpaceView, manager: ManagerState, words: Words) -> Iterator[str]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from vcycled.apel.queue import Queue
 from vcycled.calls import CallPool
 from vcycled.clock import Clock
-from vcycled.config import ManagerOptions
+from vcycled.config import ManagerOptions, SpaceConfig
 from vcycled.kvlog import KVLogger
 from vcycled.machinedir import MachineDir
 from vcycled.model import Changes, Event, Machine, Records
@@ -29,6 +29,8 @@ class Context:
     tree: MachineDir
     queue: Queue
     calls: CallPool
+    errands: CallPool
+    """For calls that may be left undone: few at once, with little patience."""
     clock: Clock
     rng: random.Random
     manager: ManagerOptions
@@ -38,6 +40,8 @@ class Context:
     log: KVLogger
     is_stopping: Callable[[], bool]
     """True once the manager was told to end: finish what was begun, begin nothing."""
+    configured: Callable[[], Iterable[SpaceConfig]] = tuple
+    """Every space of this manager as it is configured now: several may share an account."""
     ended: list[Machine] = field(default_factory=list)
     """Machines that were seen to end since VacMon was last told."""
     mint: Mint = field(default_factory=Mint)

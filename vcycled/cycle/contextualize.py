@@ -201,6 +201,16 @@ def _warn_once(context: Context, machinetype: str, pattern: str) -> None:
         )
 
 
+def public_keys_of(spaces: Iterable[SpaceConfig]) -> frozenset[str]:
+    """Return the root keys that machines of `spaces` are given today.
+
+    Raises:
+        UserDataError: one cannot be read, so that nobody can say what is in use.
+    """
+    paths = {kind.options.root_public_key for space in spaces for kind in space.machinetypes}
+    return frozenset(filter(None, map(_public_key, paths)))
+
+
 def _public_key(configured: str | None) -> str:
     path = _USUAL_KEY if configured is None else Path(configured)
     if configured is None and not os.access(path, os.R_OK):

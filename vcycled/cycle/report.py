@@ -24,6 +24,10 @@ class SpaceReport:
     shares: tuple[Share, ...] = ()
     deferred: tuple[str, ...] = ()
     """Deletes that are due but held back, one sentence each."""
+    notices: tuple[str, ...] = ()
+    """What the space wants known though all works, one sentence each."""
+    leftovers: tuple[str, ...] = ()
+    """What machines left in the cloud and is not removed yet, one sentence each."""
     limits: Limits = field(default_factory=Limits)
     """The tighter of the configuration's and the cloud's."""
     processors: int = 0
@@ -36,7 +40,9 @@ class SpaceReport:
     records: int = 0
     """Accounting records written in this cycle."""
     api_calls: int = 0
+    """Made in this cycle."""
     stuck_calls: int = 0
+    """Given up and not returned yet."""
     images: tuple[ImageStatus, ...] = ()
     """Those that are uploaded from here, those that are wanted first."""
     seconds: Mapping[str, float] = field(default_factory=dict)
@@ -53,11 +59,15 @@ def _fields(fact: SpaceReport | Hold | Share | Limits | ImageStatus) -> dict[str
 
 
 def report_from(text: str) -> SpaceReport:
-    """Return the report that `to_json` wrote; unknown keys of later versions are passed over."""
+    """Return the report that `to_json` wrote.
+
+    What only later versions know is passed over, so that one can go back to this one.
+    """
     known = {name: value for name, value in json.loads(text).items() if name in _FIELDS}
     known["holds"] = tuple(_hold(each) for each in known.get("holds", ()))
     known["shares"] = tuple(Share(**each) for each in known.get("shares", ()))
-    known["deferred"] = tuple(known.get("deferred", ()))
+    for name in ("deferred", "notices", "leftovers"):
+        known[name] = tuple(known.get(name, ()))
     known["images"] = tuple(_image(each) for each in known.get("images", ()))
     known["limits"] = Limits(**known.get("limits", {}))
     return SpaceReport(**known)
@@ -71,15 +81,17 @@ def _image(each: Mapping[str, object]) -> ImageStatus:
 
 
 def _hold(each: Mapping[str, object]) -> Hold:
-    until = each["until"]
+    until, cause, detail = each["until"], str(each["cause"]), str(each["detail"])
+    is_known = cause in _CAUSES
     return Hold(
         machinetype=str(each["machinetype"]),
-        cause=Cause(str(each["cause"])),
-        detail=str(each["detail"]),
+        cause=Cause(cause) if is_known else Cause.HELD,
+        detail=detail if is_known else f"{cause}: {detail}",
         until=until if isinstance(until, int) else None,
     )
 
 
+_CAUSES = frozenset(map(str, Cause))
 _FIELDS = frozenset(SpaceReport.__dataclass_fields__)
 _IMAGE_FIELDS = frozenset(ImageStatus.__dataclass_fields__)
 

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
 from vcycled.config import SpaceConfig
+from vcycled.cycle.consoles import keep_consoles
 from vcycled.cycle.context import Context
 from vcycled.cycle.contextualize import template_holds
 from vcycled.cycle.create import create_all
@@ -17,9 +18,11 @@ from vcycled.cycle.heartbeats import Heartbeats
 from vcycled.cycle.images import ImageKeeper
 from vcycled.cycle.look import Look, Looker
 from vcycled.cycle.news import News
+from vcycled.cycle.notices import Notices
 from vcycled.cycle.publish import publish_records
 from vcycled.cycle.remembering import JumpWatch, lessons
 from vcycled.cycle.report import SpaceReport, deferred_text, states_of
+from vcycled.cycle.sweep import Sweeper
 from vcycled.cycle.tend import (
     publish_heartbeats,
     repair_all,
@@ -83,11 +86,20 @@ class SpaceCycle:
         self._heartbeats = Heartbeats(context.tree)
         self._jumps = JumpWatch(context)
         self._news = News(context)
+        self._notices = Notices(context)
+        self._sweeper = Sweeper(context)
+        self._is_observing = False
+        self._calls_before = 0
         self._terms: object = None
         self._cleaned_at: int | None = None
         self._is_repaired = False
         self._causes: dict[str, Cause] = {}
         self._deferred: set[str] = set()
+
+    @property
+    def is_swept(self) -> bool:
+        """Whether the space was removed and nothing of ours is left in its cloud."""
+        return self._is_observing or self._sweeper.is_clean
 
     def run(self, config: SpaceConfig, *, held: str = "") -> Outcome:
         """Run one cycle and save its report.
@@ -100,18 +112,32 @@ class SpaceCycle:
             StoreError: the database failed; nothing was done that it does not know of.
         """
         timer = _Timer(self._context)
+        self._is_observing = config.options.mode == "observe"
+        self._calls_before = self._context.space.calls
         try:
             with timer.phase("look"):
                 look = self._look(config, is_acting=config.options.mode == "manage")
         except SpaceError as error:
             outcome = self._blind(config, error, timer)
         else:
-            manage = self._observe if config.options.mode == "observe" else self._manage
+            manage = self._observe if self._is_observing else self._manage
             outcome = manage(config, look, timer, held)
+        outcome = replace(outcome, report=self._completed(outcome.report))
         self._context.store.save_report(
             self._context.name, outcome.report.to_json(), at=outcome.report.at
         )
         return outcome
+
+    def _completed(self, report: SpaceReport) -> SpaceReport:
+        """Return `report` with what is known however the cycle went."""
+        context = self._context
+        return replace(
+            report,
+            notices=self._notices.now(),
+            leftovers=self._sweeper.waiting,
+            api_calls=context.space.calls - self._calls_before,
+            stuck_calls=context.calls.stuck + context.errands.stuck,
+        )
 
     def preview(self, config: SpaceConfig, *, held: str = "") -> Outcome:
         """Return what a cycle would do now; nothing is done or saved.
@@ -143,6 +169,7 @@ class SpaceCycle:
             records = self._act(config, look, thought, began)
         with timer.phase("publish"):
             written = self._publish(config, records, now)
+            self._sweeper.sweep(config, records)
         told = self._rethink(thought, records)
         report = self._report(config, look, told, records, timer, written=written)
         self._news.tell(config, records, report.limits)
@@ -150,7 +177,8 @@ class SpaceCycle:
 
     def _act(self, config: SpaceConfig, look: Look, thought: _Thought, began: float) -> Records:
         context, plan = self._context, thought.plan
-        records = delete_all(context, config, thought.records, plan.deletes)
+        records = keep_consoles(context, config, thought.records, plan.deletes)
+        records = delete_all(context, config, records, plan.deletes)
         failures = _failures(records)
         records = create_all(
             context,
@@ -281,8 +309,6 @@ class SpaceCycle:
             mode=config.options.mode,
             error=str(error),
             records=written,
-            api_calls=context.space.calls,
-            stuck_calls=context.calls.stuck,
             images=self.images.statuses(),
             seconds=timer.seconds,
         )
@@ -326,8 +352,6 @@ class SpaceCycle:
             deletes=len(plan.deletes),
             creates=len(plan.creates),
             records=written,
-            api_calls=context.space.calls,
-            stuck_calls=context.calls.stuck,
             images=self.images.statuses(),
             seconds=timer.seconds,
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from vcycled import files
 from vcycled.apel.queue import Queue
@@ -32,6 +32,11 @@ TICK_S = 1.0
 EXIT_S = 30.0
 """How long the cycles under way may go on after the order to end, in real seconds."""
 HOUSEKEEPING_S = 3600
+ERRANDS = 3
+ERRAND_S = 20.0
+"""How many calls that may be left undone a space makes at once, and how long each may take."""
+RELEASE_S = 3600
+"""How long a removed space without machines is kept for what else is left in its cloud."""
 HISTORY_S = 90 * 86400
 """How long the story of a machine that is gone can be read back."""
 
@@ -70,6 +75,8 @@ class Supervisor:
         self._lost: dict[str, tuple[str, int]] = {}
         """By space: which limits vanished from the configuration, and when."""
         self._teams: dict[str, _Team] = {}
+        self._emptied_at: dict[str, float] = {}
+        """By removed space: since when it has had no machines, on the monotonic clock."""
         self._stop = threading.Event()
         self._unclaimed = ""
         """Why another manager may be at the same database; empty if it is ours."""
@@ -160,19 +167,42 @@ class Supervisor:
     def _release(self) -> None:
         """Let go of spaces that were removed from the configuration and have drained."""
         removed = [space.name for space in self._config.spaces if space.is_removed]
+        since = self._emptied_at
+        self._emptied_at = {name: since[name] for name in removed if name in since}
         if not removed:
             return
         busy = self._outfit.store.spaces_with_machines()
         for name in removed:
-            team = self._teams.get(name)
-            if name not in busy and (team is None or not team.worker.owes):
+            if name in busy:
+                self._emptied_at.pop(name, None)
+            elif self._is_settled(name) and self._is_swept(name):
                 self._outfit.configs.forget(name)
                 self._outfit.log.info("space-removed", space=name)
+
+    def _is_settled(self, name: str) -> bool:
+        team = self._teams.get(name)
+        return team is None or not team.worker.owes
+
+    def _is_swept(self, name: str) -> bool:
+        """Return whether nothing of ours is left in the cloud of a space without machines.
+
+        A cloud that is gone too, or keeps what is left, is not waited for for ever.
+        """
+        now, team = self._outfit.clock.monotonic(), self._teams.get(name)
+        emptied_at = self._emptied_at.setdefault(name, now)
+        if team is not None and team.worker.is_swept:
+            return True
+        if now - emptied_at < RELEASE_S:
+            return False
+        detail = f"the space is forgotten, but its cloud was not seen clean within {RELEASE_S} s"
+        self._outfit.log.warning("leftover-failed", space=name, detail=detail)
+        return True
 
     def _worker(self, space: SpaceConfig) -> SpaceWorker:
         outfit, manager = self._outfit, self._config.manager
         log = outfit.log.bind(space=space.name)
         context = context_of(space, manager, outfit, lambda: self._is_stopping)
+        context = replace(context, configured=lambda: self._config.spaces)
         name = space.name
         return SpaceWorker(
             SpaceCycle(context), lambda: self._wanted(name), clock=outfit.clock, log=log
@@ -237,6 +267,11 @@ def context_of(
         queue=outfit.queue,
         calls=CallPool(
             manager.parallel_calls, timeout_s=manager.call_timeout_seconds, clock=outfit.clock
+        ),
+        errands=CallPool(
+            ERRANDS,
+            timeout_s=min(ERRAND_S, manager.call_timeout_seconds),
+            clock=outfit.clock,
         ),
         clock=outfit.clock,
         rng=outfit.rng,

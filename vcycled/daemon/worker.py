@@ -68,6 +68,11 @@ class SpaceWorker:
         """Whether the thread runs."""
         return self._thread.is_alive()
 
+    @property
+    def is_swept(self) -> bool:
+        """Whether the space was removed and nothing of ours is left in its cloud."""
+        return self._cycle.is_swept
+
     def _work(self) -> None:
         while not self._is_stopping and (wanted := self._wanted()) is not None:
             config, held = wanted

@@ -18,6 +18,7 @@ SHUTDOWN_MESSAGE = "shutdown_message"
 TOKEN_HASH = "token_hash"  # noqa: S105 - the name of a file
 X509DN = "https_x509dn"
 USER_DATA = "user_data"
+CONSOLE = "console_log"
 USER_DATA_HASH = "user_data_hash"
 STARTED = "started"
 FETCHED = ".user_data_fetched"

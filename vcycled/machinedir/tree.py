@@ -24,6 +24,7 @@ from vcycled.clock import Clock
 from vcycled.machinedir import folders, offers, reports
 from vcycled.machinedir.folders import NewFile
 from vcycled.machinedir.layout import (
+    CONSOLE,
     JOBFEATURES,
     JOBOUTPUTS,
     MACHINEFEATURES,
@@ -40,6 +41,8 @@ from vcycled.model import ShutdownMessage
 
 _GROUP = 0o640
 _RETIRED = "retired"
+_CONSOLE_MOST = 32_768
+"""Bytes that are kept of a console."""
 _FRESH_S = 60
 """A web process writes its marker every 15 s; after four without one it is not there."""
 _MARKER = re.compile(rb"[0-9]{1,12}\n?")
@@ -191,6 +194,18 @@ class MachineDir:
     def has_offer(self, space: str, machine: str) -> bool:
         """Return whether user_data waits until the machine fetches it."""
         return (self.layout.machine(space, machine) / USER_DATA_HASH).exists()
+
+    def has_console(self, space: str, machine: str) -> bool:
+        """Return whether the end of its console is kept, or there is no folder to keep it in."""
+        folder = self.layout.machine(space, machine)
+        return not folder.exists() or (folder / CONSOLE).exists()
+
+    def keep_console(self, space: str, machine: str, text: str) -> None:
+        """Keep the end of what a machine wrote on its console, for operators only."""
+        content = text.encode(errors="replace")[-_CONSOLE_MOST:]
+        with suppress(FileNotFoundError):
+            path = self.layout.machine(space, machine) / CONSOLE
+            files.write(path, content, mode=files.PRIVATE, durable=False)
 
     # What a machine says.
 

@@ -9,6 +9,7 @@ from vcycled.config.tables.kinds import ABSOLUTE, API, ASCII
 from vcycled.options import (
     AMOUNT,
     COUNT,
+    FLAG,
     HOST,
     HOSTPORT,
     NAMES,
@@ -92,6 +93,13 @@ class SpaceOptions:
         help="""How many running machines may be deleted in one cycle, as a number or as a share
         of the space's machines; one is always allowed. It bounds the harm of a wrong clock or a
         cut listing. Finished, failed, drained and operator-ordered machines do not count.""",
+    )
+    console_log: bool = option(
+        FLAG,
+        default=True,
+        help="""Before a machine that did not start or fell silent is deleted, the end of its
+        console is fetched, if the cloud has one, and kept in its folder; vcycle machine NAME
+        shows it. It costs a call for each such machine, six in a cycle at most.""",
     )
     gocdb_sitename: str | None = optional(
         ASCII,
