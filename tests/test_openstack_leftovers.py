@@ -284,6 +284,20 @@ def test_a_volume_that_somebody_attached_is_not_ours(tap: Tap) -> None:
     assert tap.cloud.cinder.by_id[volume_id].metadata == {}
 
 
+def test_a_server_that_does_not_tell_its_volumes_has_none(tap: Tap) -> None:
+    """As one of a cell that does not answer."""
+    volume_id = with_volume(tap)
+
+    def silent(_: Asked, said: Json) -> Json:
+        for each in said.get("servers", ()):
+            del each["os-extended-volumes:volumes_attached"]
+        return said
+
+    tap.falsify = silent
+    assert left(tap) == []
+    assert tap.cloud.cinder.by_id[volume_id].metadata == {}
+
+
 def test_many_volumes_are_tagged_little_by_little(tap: Tap) -> None:
     """A sweep must not cost thousands of calls at once."""
     for number in range(MOST_TAGGED + 1):

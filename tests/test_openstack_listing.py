@@ -284,6 +284,13 @@ def test_a_server_on_two_pages_is_one_machine(tap: Tap) -> None:
     assert len(tap.space.machines()) == 4
 
 
+def test_a_server_twice_on_a_page_is_one_machine(tap: Tap) -> None:
+    """However a cloud comes to that."""
+    tap.cloud.add_foreign("one")
+    tap.falsify = lambda _asked, said: {**said, "servers": said["servers"] * 2}
+    assert names(tap) == ["one"]
+
+
 def test_two_servers_of_one_name_are_two_machines(tap: Tap) -> None:
     """Vcycle 3 kept one of them."""
     tap.cloud.add_foreign("twin")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import threading
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -268,6 +269,35 @@ def test_a_project_without_network_is_told_of(tap: Tap) -> None:
     assert tap.space.notices() == ()
     tap.cloud.settings.networks = (NETWORK,)
     assert sent(tap, name="vcycle-prod-aaaaaaaaaa")["networks"] == "auto"
+
+
+def test_machines_made_side_by_side_all_do_without_network(tap: Tap) -> None:
+    """Each that asked for one before the first was told hears it for itself."""
+    tap.cloud.settings.networks = ()
+    together = threading.Barrier(2, timeout=10)
+    first = iter((together, together))
+
+    def meet(operation: str) -> None:
+        if operation == "create" and (barrier := next(first, None)):
+            barrier.wait()
+
+    tap.cloud.latency = meet
+    with ThreadPoolExecutor(max_workers=2) as pool:
+        names = ("vcycle-prod-0000000000", "vcycle-prod-0000000001")
+        assert len(set(pool.map(lambda name: tap.space.create(request(name)), names))) == 2
+    assert tap.since() == [POST] * 4
+
+
+def test_a_refusal_that_is_not_about_networks_changes_nothing() -> None:
+    """The id that a name has stays known."""
+    with tapped(networks=(NETWORK.name,)) as tap:
+        sent(tap)
+        tap.cloud.fail_next("create", answer(400, "Invalid imageRef provided."))
+        with pytest.raises(Refused, match="imageRef"):
+            tap.space.create(request("vcycle-prod-0000000000"))
+        tap.since()
+        sent(tap, name="vcycle-prod-0000000001")
+        assert tap.since() == [POST]
 
 
 def test_a_project_with_several_networks_must_choose(tap: Tap) -> None:

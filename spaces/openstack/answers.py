@@ -65,6 +65,8 @@ class Doc:
         value = self.members.get(key)
         if type(value) is str:  # the usual case, met a hundred thousand times in a long listing
             return value
+        if value is None and isinstance(default, str):
+            return default
         return self._read(key, str, default)
 
     def whole(self, key: str, default: int | _Required = _REQUIRED) -> int:

@@ -136,9 +136,10 @@ def _attached(server: Doc, name: str, installation: str) -> Sequence[Attached]:
     What somebody attached to it by hand stays when it goes, and Nova says so.
     """
     key = "os-extended-volumes:volumes_attached"
-    shown = server.docs(key) if key in server else ()
+    if key not in server:
+        return ()
     return [
         Attached(volume_id=each.text("id"), machine=name, installation=installation)
-        for each in shown
+        for each in server.docs(key)
         if each.flag("delete_on_termination", False)
     ]

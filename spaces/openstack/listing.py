@@ -109,11 +109,11 @@ def _tags(server: Doc) -> Mapping[str, str]:
 
 def _address(addresses: Doc, networks: Sequence[str]) -> str:
     """Return the best address, or "" if there is none yet."""
-    wanted = [name for name in networks if name in addresses]
-    for name in (*wanted, *addresses):
+    names = [name for name in networks if name in addresses] if networks else []
+    for name in (*names, *addresses):
         shown = addresses.docs(name)
         if shown:
-            return min(shown, key=_rank).text("addr")
+            return (shown[0] if len(shown) == 1 else min(shown, key=_rank)).text("addr")
     return ""
 
 

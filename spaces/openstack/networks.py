@@ -78,7 +78,7 @@ class Networks:
             return False
         if _IS_AMBIGUOUS in detail:
             raise Refused("create", self._say_which()) from error
-        if _IS_IMPOSSIBLE not in detail or self._is_without():
+        if _IS_IMPOSSIBLE not in detail:
             return False
         self._none_until = self._clock.monotonic() + NONE_SECONDS
         return True

@@ -10,7 +10,7 @@ from vcycled.spaces.openstack.answers import Doc
 from vcycled.spaces.openstack.api import Api
 
 
-def pages(
+def pages(  # noqa: PLR0913 - where it is, and how its members are told apart
     api: Api,
     operation: str,
     service: str,
@@ -44,20 +44,19 @@ def pages(
     is_first = True
     while True:
         answer = _page(api, operation, service, path, query, is_first=is_first)
-        members = answer.docs(key)
-        new = [each for each in members if id_of(each) not in known]
-        known.update(map(id_of, new))
-        if new:
-            yield new
-        elif members:
-            raise Unavailable(operation, f"the cloud repeats a page of {key}")
+        members = {id_of(each): each for each in answer.docs(key)}
         if not members:
             return
+        new = [each for each_id, each in members.items() if each_id not in known]
+        if not new:
+            raise Unavailable(operation, f"the cloud repeats a page of {key}")
+        yield new
+        known.update(members)
         marked = _next_query(answer, key, query)
         if marked is None and len(members) < int(query.get("limit", len(members) + 1)):
             return
         # A full page without a link, as some proxies leave it, may have a next one.
-        query = marked or {**query, "marker": id_of(members[-1])}
+        query = marked or {**query, "marker": next(reversed(members))}
         is_first = False
 
 
