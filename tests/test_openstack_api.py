@@ -677,6 +677,20 @@ def test_a_tls_error_of_another_kind_may_have_made_something() -> None:
     assert not found.is_undone
 
 
+def test_a_ca_file_that_holds_no_certificate_is_for_a_person(
+    mock: responses.RequestsMock, tmp_path: Path
+) -> None:
+    """As one that is not there."""
+    path = tmp_path / "empty.pem"
+    path.write_text("hello")
+    with (
+        one_connection(reset) as port,
+        nova_at(mock, port, "https", ca_file=str(path)) as api,
+        pytest.raises(Refused, match="create: ca_file holds no certificate"),
+    ):
+        create(api)
+
+
 # Uploads
 
 

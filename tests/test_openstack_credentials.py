@@ -280,6 +280,11 @@ def test_certificates_that_are_not_checked_are_worth_a_notice(
         pytest.param("    auth: {}\n", "not given: auth_url", id="nothing to log in with"),
         pytest.param("    auth_type: magic\n", "magic could not be found", id="an unknown way"),
         pytest.param("    auth_type: none\n", "has no catalogue", id="no Keystone"),
+        pytest.param(
+            f"    auth:\n      auth_url: {KEYSTONE}\n      username: vcycle\n",
+            "mine has no password",
+            id="nobody is there to type a password",
+        ),
         pytest.param("    - list\n", "is not written as it must be", id="another form"),
         pytest.param("    auth: [\n", "mine was not found", id="no YAML"),
     ],

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from keystoneauth1.identity import v2, v3
 from keystoneauth1.identity.base import BaseIdentityPlugin
+from keystoneauth1.identity.generic import Password as GenericPassword
 from keystoneauth1.identity.generic.base import BaseGenericPlugin
 from keystoneauth1.session import Session
 
@@ -182,11 +183,13 @@ def _of_clouds_yaml(name: str, options: OpenStackOptions, session: Session) -> A
         raise LoginFailed(f"{path}: cloud {name}: {error}") from None
     except (AttributeError, KeyError, TypeError, ValueError):  # it expects what YAML may not hold
         raise LoginFailed(f"{path}: cloud {name} is not written as it must be") from None
+    auth: Mapping[str, object] = region.get_auth_args()
+    if isinstance(region.get_auth(), GenericPassword) and not auth.get("password"):
+        raise LoginFailed(f"{path}: cloud {name} has no password")
     session.verify, session.cert = region.get_requests_verify_args()
     plugin, keystone = _versioned(region.get_auth(), session)
     if plugin is None or keystone is None:
         raise LoginFailed(f"{path}: the auth_type of cloud {name} has no catalogue")
-    auth: Mapping[str, object] = region.get_auth_args()
     overrides = {each: region.get_endpoint(each) for each in _SERVICES}
     return Account(
         plugin=plugin,

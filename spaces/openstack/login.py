@@ -95,7 +95,9 @@ class Login:
 
     def has(self, service: str) -> bool:
         """Return whether the catalogue has a service, in our region and on our interface."""
-        return bool(self._offers(service))
+        with self._translated("connect"):
+            self._renewed()
+            return bool(self._offers(service))
 
     def endpoint(self, operation: str, service: str) -> Endpoint:
         """Return where a service is, which is asked for its versions the first time.

@@ -6,7 +6,6 @@ well, and so that what goes wrong on the wire comes up as ours, with what it mea
 
 from __future__ import annotations
 
-import itertools
 import ssl
 import threading
 from collections.abc import Iterator, Mapping
@@ -37,15 +36,15 @@ class Wire(TCPKeepAliveAdapter):
     def __init__(self, pace: Pace, *, read_timeout_s: float) -> None:
         self.pace = pace
         self._read_timeout_s = read_timeout_s
-        self._calls = itertools.count()
-        self._sent = 0
+        self._lock = threading.Lock()
+        self._calls = 0
         self._here = threading.local()
         super().__init__(pool_maxsize=_POOL)
 
     @property
     def calls(self) -> int:
         """How many requests were sent."""
-        return self._sent
+        return self._calls
 
     @contextmanager
     def doing(self, operation: str) -> Iterator[None]:
@@ -79,7 +78,8 @@ class Wire(TCPKeepAliveAdapter):
         """
         operation = getattr(self._here, "operation", "connect")
         self.pace.take(operation)
-        self._sent = next(self._calls) + 1
+        with self._lock:
+            self._calls += 1
         silent_s, connect_s = self._read_timeout_s, float(CONNECT_TIMEOUT_S)
         if hasattr(request.body, "read"):  # while sending, the limit on connecting counts
             silent_s = connect_s = UPLOAD_TIMEOUT_S
@@ -168,6 +168,8 @@ def _of_tls(operation: str, error: OSError, place: str) -> SpaceError:
             if "ALERT" in reason and ("CERTIFICATE" in reason or "UNKNOWN_CA" in reason):
                 detail = f"{place} does not take our certificate: {_words(reason)}"
                 return Refused(operation, detail)
+            if reason.startswith("NO_CERTIFICATE"):
+                return Refused(operation, "ca_file holds no certificate")
             is_undone = any(word in reason for word in _BEFORE_SENDING)
             detail = f"no TLS connection to {place}: {_words(reason)}"
             return Unavailable(operation, detail, is_undone=is_undone)
@@ -191,4 +193,5 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
 def _place(url: str) -> str:
     parts = urlsplit(url)
     host = parts.hostname or "the cloud"
+    host = f"[{host}]" if ":" in host else host
     return host if parts.port is None else f"{host}:{parts.port}"
