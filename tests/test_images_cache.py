@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import fcntl
 import os
+import ssl
+import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from email.utils import formatdate
 from pathlib import Path
 
 import pytest
+import trustme
 
 from tests.http_servers import Script, answer, serving
 from vcycled.download import Patience
@@ -37,6 +40,11 @@ class Cache:
     is_stopping: Callable[[], bool] = lambda: False
     told: list[tuple[int, int | None]] = field(default_factory=list)
 
+    @property
+    def cas(self) -> Path:
+        """The folder of authorities."""
+        return self.folder.with_name("certificates")
+
     def refresh(self, script: Script, place: str = "http://localhost:{}/disk.img") -> Copy:
         """Ask a server of this script on a port of its own; the port is in no label."""
         with serving(script) as port:
@@ -47,6 +55,7 @@ class Cache:
         cache = ImageCache(
             self.folder,
             clock=FakeClock(START + 500),
+            ca_folder=self.cas,
             patience=self.patience,
             reserve_bytes=self.reserve_bytes,
         )
@@ -201,6 +210,27 @@ def test_secrets_of_a_url_are_told_to_the_server_only(cache: Cache) -> None:
         cache.ask(place.replace(":80", ":{}"), 1)
     assert "hush" not in str(caught.value)
     assert caught.value.__cause__ is None
+
+
+def test_a_server_may_have_its_certificate_from_an_authority_of_grids(cache: Cache) -> None:
+    """In files named by the hash of their subject; the usual authorities count as before."""
+    authority = trustme.CA()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("localhost").configure_cert(context)
+    cache.cas.mkdir()
+    pem = cache.cas / "own.pem"
+    authority.cert_pem.write_to_path(str(pem))
+    with serving(Script((image(),)), context) as port:
+        with pytest.raises(ImageError, match="its certificate is not accepted"):
+            cache.ask("https://localhost:{}/disk.img", port)
+        pem.rename(cache.cas / f"{subject_hash(pem)}.0")
+        assert cache.ask("https://localhost:{}/disk.img", port).is_new
+
+
+def subject_hash(pem: Path) -> str:
+    """Return the name under which OpenSSL looks for an authority."""
+    command = ["openssl", "x509", "-noout", "-subject_hash", "-in", str(pem)]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
 
 
 def test_a_trickle_ends_when_its_time_is_over(cache: Cache) -> None:

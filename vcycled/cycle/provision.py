@@ -49,7 +49,11 @@ class Provision:
         self._source = source
         self._cloud = cloud
         self._is_stopping = is_stopping
-        self._cache = ImageCache(context.manager.root / "imagecache", clock=context.clock)
+        self._cache = ImageCache(
+            context.manager.root / "imagecache",
+            clock=context.clock,
+            ca_folder=context.manager.ca_folder,
+        )
         self._log = context.log.bind(source=source.label)
         self._examined: Examined | None = None
         self._unsigned = ""

@@ -8,8 +8,10 @@ read is waiting then ends at once.
 from __future__ import annotations
 
 import socket
+import ssl
 import threading
 from contextlib import suppress
+from pathlib import Path
 
 from requests.adapters import HTTPAdapter
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, PoolManager
@@ -49,18 +51,38 @@ class Watch:
 
 
 class WatchedAdapter(HTTPAdapter):
-    """Makes connections as requests does, and tells the watch of each."""
+    """Makes connections as requests does, and tells the watch of each.
 
-    def __init__(self, watch: Watch) -> None:
+    Args:
+        watch: that is told.
+        ca_folder: authorities that are trusted besides the usual ones, in files named by the hash
+            of their subject as OpenSSL wants them; it need not be there.
+    """
+
+    def __init__(self, watch: Watch, ca_folder: Path | None = None) -> None:
+        self._trusted = {} if ca_folder is None else {"ssl_context": _trusting(ca_folder)}
         super().__init__()
         self._pools = _pools(watch)
         self.poolmanager.pool_classes_by_scheme = self._pools
 
+    def init_poolmanager(
+        self, connections: int, maxsize: int, block: bool = False, **options: object
+    ) -> None:
+        """Make the manager of connections, with what is trusted."""
+        super().init_poolmanager(connections, maxsize, block, **{**options, **self._trusted})
+
     def proxy_manager_for(self, proxy: str, **options: object) -> PoolManager:
         """Return the manager of connections through `proxy`, watched as well."""
+        options = {**options, **self._trusted}
         manager: PoolManager = super().proxy_manager_for(proxy, **options)
         manager.pool_classes_by_scheme = self._pools
         return manager
+
+
+def _trusting(ca_folder: Path) -> ssl.SSLContext:
+    context = ssl.create_default_context()
+    context.load_verify_locations(capath=str(ca_folder))
+    return context
 
 
 def _pools(watch: Watch) -> dict[str, type]:

@@ -52,6 +52,7 @@ class ImageCache:
     Args:
         folder: made if it is not there.
         clock: stamps images whose server states no time.
+        ca_folder: authorities of web servers that are trusted besides the usual ones.
         patience: with servers.
         reserve_bytes: what is left free on the disk.
     """
@@ -61,11 +62,13 @@ class ImageCache:
         folder: Path,
         *,
         clock: Clock,
+        ca_folder: Path | None = None,
         patience: Patience = PATIENCE,
         reserve_bytes: int = RESERVE_BYTES,
     ) -> None:
         self._folder = folder
         self._clock = clock
+        self._ca_folder = ca_folder
         self._patience = patience
         self._reserve_bytes = reserve_bytes
 
@@ -109,6 +112,7 @@ class ImageCache:
             conditions=_conditions(path),
             progress=progress,
             is_stopping=is_stopping,
+            ca_folder=self._ca_folder,
             patience=self._patience,
             reserve_bytes=self._reserve_bytes,
         )

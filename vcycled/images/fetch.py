@@ -37,6 +37,8 @@ class Fetch:
     """Headers by which the server sends nothing if it has nothing newer; empty if any will do."""
     progress: Progress
     is_stopping: Callable[[], bool]
+    ca_folder: Path | None = None
+    """Authorities of web servers that are trusted besides the usual ones."""
     patience: Patience = PATIENCE
     reserve_bytes: int = RESERVE_BYTES
 
@@ -60,7 +62,7 @@ def fetch(wish: Fetch) -> Fetched | None:
     watch = Watch(wish.patience.total_s)
     fetched, why = None, ""
     try:
-        with watch, session(watch) as connections:
+        with watch, session(watch, wish.ca_folder) as connections:
             fetched = _get(connections, wish)
     except requests.Timeout:
         why = f"no answer within {wish.patience.read_s:g} s"

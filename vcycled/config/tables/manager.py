@@ -65,7 +65,7 @@ class ManagerOptions:
         default=Path("/etc/grid-security/certificates"),
         help="""Folder with the certificates of authorities and their lists of revoked ones, as
         packages of IGTF and fetch-crl keep it. Who signed an image (cernvm_signing_dn) must come
-        from one of them.""",
+        from one of them; web servers of images may, too.""",
     )
     parallel_calls: int = option(
         whole(1, 1000),
