@@ -151,8 +151,7 @@ class ImageKeeper:
     def _choose(
         self, config: SpaceConfig, cloud: CloudImages, sources: Mapping[str, Source]
     ) -> ImagesNow:
-        holds = {}
-        self._chosen = {}
+        holds, chosen = {}, {}
         now = self._context.clock.now()
         for kind in config.machinetypes:
             if kind.name not in sources:
@@ -163,11 +162,11 @@ class ImageKeeper:
             if image is None:
                 holds[kind.name] = f"image: {self._why(cloud, provision, pattern)}"
             else:
-                self._chosen[kind.name] = image.id
+                chosen[kind.name] = image.id
                 self._handed[image.id] = now
-        return ImagesNow(
-            ids={name: f"image:{image}" for name, image in self._chosen.items()}, holds=holds
-        )
+        self._chosen = chosen
+        ids = {name: f"image:{image_id}" for name, image_id in chosen.items()}
+        return ImagesNow(ids=ids, holds=holds)
 
     def _why(self, cloud: CloudImages, provision: Provision, pattern: str | None) -> str:
         """Return why there is no image."""
