@@ -462,7 +462,7 @@ class TestMachines(OnASite):
             "started_at", "stopped_at", "end_source", "message", "is_aborted", "is_closed",
             "interval", "missing_since", "missing_first_at", "missing_listings", "delete_reason",
             "delete_attempts", "delete_attempt_at", "is_delete_acknowledged", "delete_error",
-            "is_delete_ordered", "gone_at", "fault",
+            "is_delete_ordered", "gone_at", "fault", "warning", "ends_at",
         }  # fmt: skip
         assert document["condition"] == "running"
 

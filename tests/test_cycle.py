@@ -610,6 +610,18 @@ def test_a_drain_by_a_time_is_told_and_kept(world: World) -> None:
     assert world.audit() == []
 
 
+def test_a_machine_is_told_when_the_cloud_will_end_it(world: World) -> None:
+    """Its shutdown time is the cloud's, once there is one, and its story has the reason."""
+    world.cycles(2)
+    name = world.here[0].listed.name
+    soon = world.clock.now() + 120
+    world.cloud.change(name, lambda was: replace(was, warning="spot", ends_at=soon))
+    world.cycle()
+    assert (world.folder(name) / "jobfeatures/shutdowntime_job").read_text() == str(soon)
+    assert (world.folder(name) / "machinefeatures/shutdowntime").read_text() == str(soon)
+    assert world.store.machine(name)[0].ends_at == soon
+
+
 def test_an_ordered_delete_is_carried_out(world: World) -> None:
     """The operator's word needs no other reason."""
     world.cycles(2)

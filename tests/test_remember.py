@@ -196,6 +196,36 @@ def test_an_asked_machine_without_tags_yet_is_known_by_its_name() -> None:
     assert changed.cloud_id == "id-1"
 
 
+def test_an_asked_machine_without_tags_is_known_by_its_uuid() -> None:
+    """Clouds that tag after the launch may still tell the token it was asked for with."""
+    bare = replace(listed(), name="i-0", tags={"vcycle_uuid": "uuid-1"})
+    assert only(cycle(records(asked()), [bare])).cloud_id == "id-1"
+    stranger = replace(bare, tags={"vcycle_uuid": "uuid-2"})
+    assert only(cycle(records(asked()), [stranger])).missing_listings == 1
+
+
+# Warnings
+
+
+def test_a_warning_is_told_once_and_holds() -> None:
+    """Also if the cloud says it only once; a time that is told later is told as well."""
+    spot = listed(warning="it may be reclaimed")
+    first = cycle(records(machine()), [spot])
+    assert (only(first).warning, only(first).ends_at) == ("it may be reclaimed", None)
+    assert events(first) == ["machine-warned"]
+    assert cycle(records(only(first)), [spot]).events == ()
+    assert cycle(records(only(first)), [listed()]).machines == ()
+    later = cycle(records(only(first)), [replace(spot, ends_at=T0 + 1120)])
+    assert only(later).ends_at == T0 + 1120
+    assert later.events[0].detail == "it may be reclaimed, in 120 s"
+
+
+def test_an_end_needs_no_reason() -> None:
+    """It is told in our words."""
+    changes = cycle(records(machine()), [listed(ends_at=T0 + 900)])
+    assert changes.events[0].detail == "the cloud will end it, in 0 s"
+
+
 def test_a_machine_of_another_installation_is_foreign_even_under_our_name() -> None:
     """A name proves nothing."""
     tags = {"vcycle_installation": "other", "vcycle_uuid": "uuid-1"}

@@ -77,6 +77,7 @@ EVENTS: Mapping[str, str] = MappingProxyType(
         "machine-stopped": "ended",
         "machine-aborted": "counts as aborted",
         "machine-back": "runs again",
+        "machine-warned": "warned by the cloud",
         "machine-missing": "missing",
         "machine-found": "listed again",
         "machine-delete": "being deleted",
@@ -98,6 +99,7 @@ EVENTS: Mapping[str, str] = MappingProxyType(
 LOUD = frozenset(
     {
         "machine-missing",
+        "machine-warned",
         "delete-failed",
         "creation-failed",
         "creation-undone",

@@ -140,6 +140,7 @@ def _facts(machine: Machine, words: Words) -> Iterator[tuple[str, str]]:
     yield "gone", _ago(machine.gone_at, words)
     yield "aborted", "yes: its machinetype was backed off" if machine.is_aborted else ""
     yield "fault", machine.fault
+    yield "warning", machine.warning
     yield "not listed since", _ago(machine.missing_since, words)
     yield "deletion", deletion_text(machine, words)
 

@@ -75,6 +75,7 @@ _WARNINGS: Sequence[str] = (
     "creation-unknown",
     "delete-failed",
     "machine-missing",
+    "machine-warned",
     "no-capacity",
     "quota-exceeded",
 )

@@ -63,8 +63,10 @@ def _follow_one(
         tree.retire(machine.space, machine.name)
         return
     _note(context, before, machine)
-    if machine.started_at is not None and (before is None or before.started_at is None):
+    has_started = machine.started_at is not None and (before is None or before.started_at is None)
+    if has_started or machine.ends_at != (before and before.ends_at):
         tree.publish(machine.space, machine.name, moving(_facts(config, machine, drains)))
+    if has_started:
         tree.wipe_if_over(machine.space, machine.name)
 
 
@@ -172,6 +174,8 @@ def _facts(config: SpaceConfig, machine: Machine, drains: tuple[Drain, ...]) -> 
         for drain in drains
         if drain.machinetype in {"", machine.machinetype} and drain.by is not None
     ]
+    if machine.ends_at is not None:
+        ends.append(machine.ends_at)
     if config.options.shutdown_time is not None:
         ends.append(config.options.shutdown_time)
     return MachineFacts(

@@ -85,4 +85,8 @@ class ListedMachine:
     """True if `fault` means that the cloud had no room for this flavor in this zone."""
     lacks_quota: bool = False
     """True if `fault` means that a quota of the project (ports, volumes, …) is used up."""
+    warning: str = ""
+    """What the cloud says it will do to a machine that runs; empty means nothing new."""
+    ends_at: int | None = None
+    """When the cloud will end it, once it said so."""
     tags: Mapping[str, str] = field(default_factory=dict)

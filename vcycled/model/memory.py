@@ -122,6 +122,10 @@ class Machine:
     gone_at: int | None = None
     fault: str = ""
     token_hash: str = ""
+    warning: str = ""
+    """What the cloud said last that it will do to it."""
+    ends_at: int | None = None
+    """When the cloud will end it, as it said."""
     heartbeat_at: int | None = None
     """Newest heartbeat; None if the file is missing. Never stored."""
     is_heartbeat_known: bool = True

@@ -83,6 +83,8 @@ def renewed(machine: Machine) -> Machine:
         is_aborted=False,
         is_closed=False,
         delete_reason="",
+        warning="",
+        ends_at=None,
     )
 
 

@@ -87,6 +87,7 @@ def _see(
             machine = renewed(machine)
             ledger.note(machine, "machine-back", f"it is {listed.state} again")
             was_told = True
+        machine = _warned(ledger, machine, listed)
         if fate is Fate.KEEP and machine.started_at is None:
             machine = _start(ledger, machine, listed)
             was_told = True
@@ -126,6 +127,20 @@ def _identified(ledger: Ledger, machine: Machine, listed: ListedMachine) -> Mach
         missing_first_at=None,
         missing_listings=0,
     )
+
+
+def _warned(ledger: Ledger, machine: Machine, listed: ListedMachine) -> Machine:
+    """Return `machine` with what the cloud says it will do to it, told once.
+
+    A word that is not repeated still holds: some clouds say it only once.
+    """
+    warning = listed.warning or machine.warning
+    ends_at = machine.ends_at if listed.ends_at is None else listed.ends_at
+    if (warning, ends_at) == (machine.warning, machine.ends_at):
+        return machine
+    left = f", in {max(0, ends_at - ledger.now)} s" if ends_at is not None else ""
+    ledger.note(machine, "machine-warned", f"{warning or 'the cloud will end it'}{left}")
+    return replace(machine, warning=warning, ends_at=ends_at)
 
 
 def _start(ledger: Ledger, machine: Machine, listed: ListedMachine) -> Machine:

@@ -2,10 +2,10 @@
 
 # Note [Whose is it?]
 
-A machine is ours if it carries our installation id, or if we have just asked for one of its name
-and the cloud shows no tags yet. The name pattern alone proves nothing: other managers use it too.
-A second machine with the tags of one we know under another cloud id is a duplicate that a repeated
-request made; it is seen, counted and deleted.
+A machine is ours if it carries our installation id, or if we have just asked for one of its name,
+or with its UUID, and the cloud shows no tags yet. The name pattern alone proves nothing: other
+managers use it too. A second machine with the tags of one we know under another cloud id is a
+duplicate that a repeated request made; it is seen, counted and deleted.
 """
 
 from __future__ import annotations
@@ -102,7 +102,8 @@ class _Book:
         if installation == self._installation:
             known = self._by_uuid.get(listed.tags.get("vcycle_uuid", ""))
         elif installation is None:
-            known = self._by_name.get(listed.name)
+            uuid = listed.tags.get("vcycle_uuid", "")
+            known = self._by_uuid.get(uuid) or self._by_name.get(listed.name)
         if known is not None and not known.cloud_id:
             self._candidates.setdefault(known.uuid, []).append(listed)
         elif installation == self._installation:

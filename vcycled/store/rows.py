@@ -132,6 +132,7 @@ MachineRow: TypeAlias = tuple[
     str, int, int | None, bool,  # delete_reason, _attempts, _attempt_at, is_…_acknowledged
     str, bool,  # delete_error, is_delete_ordered
     int | None, str, str,  # gone_at, fault, token_hash
+    str, int | None,  # warning, ends_at
     int,  # terms_id
     int | None, str | None, int | None,  # message_code, message_text, message_written_at
 ]  # fmt: skip
@@ -149,6 +150,7 @@ def to_machine(found: MachineRow, known: Mapping[int, Terms]) -> Machine:
         delete_reason, delete_attempts, delete_attempt_at, is_acknowledged,
         delete_error, is_ordered,
         gone_at, fault, token_hash,
+        warning, ends_at,
         terms_id,
         code, text, written_at,
     ) = found  # fmt: skip
@@ -187,6 +189,8 @@ def to_machine(found: MachineRow, known: Mapping[int, Terms]) -> Machine:
         gone_at=gone_at,
         fault=fault,
         token_hash=token_hash,
+        warning=warning,
+        ends_at=ends_at,
     )
 
 

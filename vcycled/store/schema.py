@@ -138,6 +138,8 @@ machines = sa.Table(
     _maybe("gone_at"),
     _text("fault"),
     _text("token_hash"),
+    _text("warning"),
+    _maybe("ends_at"),
     sa.Index(None, "name"),
     # Stage first: the few that are not gone stand together, however long the history is.
     sa.Index(None, "stage", "space"),

@@ -179,6 +179,8 @@ def upgrade() -> None:
         sa.Column("gone_at", sa.BigInteger(), nullable=True),
         sa.Column("fault", sa.Text(), nullable=False),
         sa.Column("token_hash", sa.Text(), nullable=False),
+        sa.Column("warning", sa.Text(), nullable=False),
+        sa.Column("ends_at", sa.BigInteger(), nullable=True),
         sa.ForeignKeyConstraint(["terms_id"], ["terms.id"], name=op.f("fk_machines_terms")),
         sa.PrimaryKeyConstraint("uuid", name=op.f("pk_machines")),
     )
