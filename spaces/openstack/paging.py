@@ -1,13 +1,32 @@
-"""Collections that come in pages."""
+"""Collections that come in pages.
+
+# Note [Members that drift]
+
+Nova shows the servers that it has still to place before all others, and puts them among those when
+it has: newest first, by the time of that. If the last server of a page is moved so before the next
+page is asked for, it marks another place than it did, and what lay between is on neither page.
+Seen on a real Nova: three of six servers, and no word of it. So a server that keeps its place is
+the mark, and where a whole page drifts, its last one is looked at again behind the next page.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from urllib.parse import parse_qsl, urlsplit
 
 from vcycled.errors import SpaceError, Unavailable
 from vcycled.spaces.openstack.answers import Doc
 from vcycled.spaces.openstack.api import Api
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drift:
+    """How members of a collection show that the cloud will put them elsewhere in its order."""
+
+    is_adrift: Callable[[Doc], bool]
+    shown: Callable[[str], Doc | None]
+    """Returns the member with this id as it is now; None if it is gone."""
 
 
 def pages(  # noqa: PLR0913 - where it is, and how its members are told apart
@@ -19,6 +38,7 @@ def pages(  # noqa: PLR0913 - where it is, and how its members are told apart
     *,
     params: Mapping[str, str | int] | None = None,
     id_of: Callable[[Doc], str] = lambda member: member.text("id"),
+    drift: Drift | None = None,
 ) -> Iterator[list[Doc]]:
     """Yield the pages of a collection.
 
@@ -32,32 +52,51 @@ def pages(  # noqa: PLR0913 - where it is, and how its members are told apart
         key: under which its members stand in an answer.
         params: of the query.
         id_of: returns by what the cloud tells a member from others and marks a place.
+        drift: if members may change places while they are listed; see Note [Members that drift].
 
     Raises:
         Unavailable: the collection cannot be read to its end. A cloud that goes wrong on a later
-            page, as when the machine that marks the place is gone by then, may do better next
-            time.
+            page, as when the machine that marks the place is gone by then or was put elsewhere,
+            may do better next time.
         SpaceError: as the first call raises it.
     """
     query = {name: str(value) for name, value in (params or {}).items()}
     known: set[str] = set()
-    is_first = True
+    is_first, doubted = True, ""
     while True:
         answer = _page(api, operation, service, path, query, is_first=is_first)
+        if drift and doubted and _has_drifted(drift, doubted):
+            raise Unavailable(operation, f"the order of {key} changed while they were listed")
         members = {id_of(each): each for each in answer.docs(key)}
         if not members:
             return
         new = [each for each_id, each in members.items() if each_id not in known]
-        if not new:
-            raise Unavailable(operation, f"the cloud repeats a page of {key}")
-        yield new
-        known.update(members)
         marked = _next_query(answer, key, query)
-        if marked is None and len(members) < int(query.get("limit", len(members) + 1)):
+        is_last = marked is None and len(members) < int(query.get("limit", len(members) + 1))
+        if new:
+            yield new
+        elif not is_last:
+            raise Unavailable(operation, f"the cloud repeats a page of {key}")
+        if is_last:
             return
+        known.update(members)
         # A full page without a link, as some proxies leave it, may have a next one.
         query = marked or {**query, "marker": next(reversed(members))}
-        is_first = False
+        is_first, doubted = False, ""
+        if drift:
+            query["marker"], doubted = _mark(members, drift)
+
+
+def _mark(members: Mapping[str, Doc], drift: Drift) -> tuple[str, str]:
+    """Return the member that marks the place behind a page, and the same again if it may drift."""
+    fixed = [each_id for each_id, each in members.items() if not drift.is_adrift(each)]
+    last = next(reversed(members))
+    return (fixed[-1], "") if fixed else (last, last)
+
+
+def _has_drifted(drift: Drift, member_id: str) -> bool:
+    member = drift.shown(member_id)
+    return member is None or not drift.is_adrift(member)
 
 
 def _page(

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import suppress
+from functools import partial
 from urllib.parse import quote
 
 from vcycled.spaces.openstack.answers import Doc
 from vcycled.spaces.openstack.api import Api
 from vcycled.spaces.openstack.errors import Conflict, Missing, Unsupported
-from vcycled.spaces.openstack.paging import pages
+from vcycled.spaces.openstack.paging import Drift, pages
 
 CONSOLE_LINES = 50
 
@@ -27,9 +28,14 @@ class Servers:
         Raises:
             Unavailable: the listing may be incomplete.
         """
-        params = {"limit": self._page_size}
         yield from pages(
-            self._api, "machines", "compute", "/servers/detail", "servers", params=params
+            self._api,
+            "machines",
+            "compute",
+            "/servers/detail",
+            "servers",
+            params={"limit": self._page_size},
+            drift=Drift(is_adrift=_is_unplaced, shown=partial(self.shown, "machines")),
         )
 
     def shown(self, operation: str, server_id: str) -> Doc | None:
@@ -84,6 +90,11 @@ class Servers:
     def _act(self, operation: str, server_id: str, body: dict[str, object]) -> Doc:
         path = f"{_path(server_id)}/action"
         return self._api.call(operation, "compute", "POST", path, json=body)
+
+
+def _is_unplaced(server: Doc) -> bool:
+    """Return whether Nova has still to find a host for a server, and a cell to list it in."""
+    return server.text("OS-EXT-STS:task_state", "") == "scheduling"
 
 
 def _path(server_id: str) -> str:

@@ -1,0 +1,97 @@
+"""Listings of a Nova that has some servers still to place: complete, or none."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.openstack_tap import Asked, Json, tapped
+from vcycled.errors import Unavailable
+
+SERVERS = 8
+
+
+class TwoLists:
+    """Shows servers as Nova does: first those without a host, then the others, newest first."""
+
+    def __init__(self, servers: list[Json], *, placed: int, moves: int) -> None:
+        """Take servers, of which so many have a host, and so many get one with each page."""
+        self._servers = {each["id"]: each for each in servers}
+        ids = list(self._servers)
+        self.waiting, self.placed = ids[placed:], ids[:placed]
+        self._moves = moves
+
+    def answer(self, asked: Asked, said: Json) -> Json:
+        """Return what Nova says instead of `said`."""
+        if asked.path == "/servers/detail":
+            page = self._page(asked.query.get("marker"), int(asked.query["limit"]))
+            self._place()
+            return page
+        if asked.path.startswith("/servers/"):
+            return {"server": self._shown(asked.path.rpartition("/")[2])}
+        return said
+
+    def _page(self, marker: str | None, limit: int) -> Json:
+        if marker in self.waiting:
+            behind = self.waiting[self.waiting.index(marker) + 1 :] + self.placed
+        elif marker in self.placed:
+            behind = self.placed[self.placed.index(marker) + 1 :]
+        else:
+            behind = self.waiting + self.placed
+        page = behind[:limit]
+        href = f"http://cloud/servers/detail?marker={page[-1] if page else ''}"
+        links = [{"rel": "next", "href": href}] if len(page) == limit else []
+        return {"servers": [self._shown(each) for each in page], "servers_links": links}
+
+    def _shown(self, server_id: str) -> Json:
+        task = "scheduling" if server_id in self.waiting else None
+        return {**self._servers[server_id], "OS-EXT-STS:task_state": task}
+
+    def _place(self) -> None:
+        for _ in range(min(self._moves, len(self.waiting))):
+            self.placed.insert(0, self.waiting.pop())
+
+
+def listed(*, placed: int, moves: int, limit: int) -> list[str] | None:
+    """Return the names in a listing of eight servers; None if it says that there is none now."""
+    with tapped() as tap:
+        for number in range(SERVERS):
+            tap.cloud.add_foreign(f"server-{number}")
+        servers: list[Json] = []
+
+        def keep(asked: Asked, said: Json) -> Json:
+            servers.extend(said.get("servers", ()))
+            return said
+
+        tap.falsify = keep
+        tap.space.machines()
+        tap.restart(page_size=limit)
+        tap.falsify = TwoLists(servers, placed=placed, moves=moves).answer
+        try:
+            return sorted(each.name for each in tap.space.machines())
+        except Unavailable:
+            return None
+
+
+ALL = [f"server-{number}" for number in range(SERVERS)]
+
+
+@pytest.mark.parametrize("placed", [0, 3, SERVERS])
+@pytest.mark.parametrize("limit", [2, 3, 7, SERVERS, SERVERS + 1])
+def test_servers_that_wait_for_a_host_are_listed_like_others(placed: int, limit: int) -> None:
+    """However long they wait: a listing that never came would leave them for ever."""
+    assert listed(placed=placed, moves=0, limit=limit) == ALL
+
+
+@pytest.mark.parametrize("placed", [0, 1, 3])
+@pytest.mark.parametrize("moves", [1, 2, 5, SERVERS])
+@pytest.mark.parametrize("limit", [2, 3, 5])
+def test_a_listing_is_complete_or_none_while_servers_are_placed(
+    placed: int, moves: int, limit: int
+) -> None:
+    """Pages shift between two calls; a short listing would make machines over the limit."""
+    assert listed(placed=placed, moves=moves, limit=limit) in (ALL, None)
+
+
+def test_a_page_that_ends_with_a_placed_server_needs_no_second_look() -> None:
+    """As at all times but in a ramp of more machines than a page holds."""
+    assert listed(placed=6, moves=2, limit=3) == ALL
