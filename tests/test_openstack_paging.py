@@ -48,7 +48,8 @@ class TwoLists:
 
     def _place(self) -> None:
         for _ in range(min(self._moves, len(self.waiting))):
-            self.placed.insert(0, self.waiting.pop())
+            # In any order in truth; this one turns the list round.
+            self.placed.insert(0, self.waiting.pop(0))
 
 
 def listed(*, placed: int, moves: int, limit: int) -> list[str] | None:
