@@ -9,6 +9,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from tests.config_support import REGISTRY, DemoSpace, deck
+from tests.http_servers import Script, answer, serving
 from tests.test_config_errors import PROD, SPACE
 from vcycled.cli.config_commands import config
 from vcycled.config import (
@@ -25,6 +26,7 @@ from vcycled.config import (
     reader,
 )
 from vcycled.config.grammar import LIKELY, SUBSTITUTIONS, space_grammar
+from vcycled.config.pipe_shelf import Copy, Shelf
 from vcycled.config.reader import read
 from vcycled.config.reference import page
 from vcycled.options import rows
@@ -106,6 +108,41 @@ def test_check_prints_every_problem(tmp_path: Path) -> None:
         " 'tests.no_such_library'); pip install 'vcycle[ec2]'",
         f"warning: F:5: {SPACE} max_processors: old name of processors_limit; processors_limit is"
         " set too (F:6) and counts; remove this",
+    ]
+
+
+@pytest.mark.usefixtures("installed")
+def test_check_fetches_pipes_if_told_to(tmp_path: Path) -> None:
+    """Else it takes the kept copies; what is fetched is judged and not kept."""
+    with serving(Script((answer("200 OK", b'{"machinetypes": [{"suffix": "x"}]}'),))) as port:
+        url = f"http://127.0.0.1:{port}/pipe.json"
+        pipe = f"[vacuum_pipe cloud.example.com vo]\nvacuum_pipe_url = {url}\n"
+        path = deck(tmp_path, more=pipe + "[vacuum_pipe cloud.example.com bad]\n")
+        result = run("check", "--fetch", "--config", path)
+    where = f"{url}: [machinetype cloud.example.com vo-x]"
+    lines = texts(result, path)
+    assert f"{where} user_data: is required: a path or a URL" in lines
+    assert (result.exit_code, len(lines)) == (2, 5)
+    assert not (tmp_path / "pipescache").exists()
+    kept = texts(run("check", "--config", path), path)
+    assert any("has not been fetched yet" in line for line in kept)
+    again = texts(run("check", "--fetch", "--config", path), path)
+    assert any("(Connection refused); it makes nothing" in line for line in again)
+
+
+@pytest.mark.usefixtures("installed")
+def test_show_names_the_pipe_of_a_value(tmp_path: Path) -> None:
+    """Its URL stands where file and line of others do."""
+    text = '{"machinetypes": [{"suffix": "x", "fizzle_seconds": 77}]}'
+    url = "https://vo.example.com/pipe.json"
+    Shelf(root=tmp_path).put("cloud.example.com", "vo", Copy(url=url, text=text, since=1))
+    pipe = f"[vacuum_pipe cloud.example.com vo]\nvacuum_pipe_url = {url}\n"
+    path = deck(tmp_path, more=pipe)
+    result = run("show", "cloud.example.com", "vo-x", "--config", path)
+    assert texts(result, path) == [
+        "[machinetype cloud.example.com vo-x]",
+        f"target_share = 0     ; {url}",
+        f"fizzle_seconds = 77  ; {url}",
     ]
 
 

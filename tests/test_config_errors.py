@@ -685,18 +685,6 @@ def test_powers_of_only_some_machinetypes_are_pointed_out(tmp_path: Path) -> Non
     ]
 
 
-def test_pipes_are_checked_but_not_fetched(tmp_path: Path) -> None:
-    """A pipe takes defaults for its machinetypes and stands for them; a warning says it waits."""
-    change = ("[machinetype cloud.example.com prod]", "[vacuum_pipe cloud.example.com vo]")
-    more = "vacuum_pipe_url = https://vo.example.com/pipe.json\nuser_data_option_x = 1\n"
-    path = deck(tmp_path, change, more=more)
-    assert said(path, warnings=False) == []
-    assert said(path, warnings=True) == [
-        "F:6: [vacuum_pipe cloud.example.com vo] pipes are not fetched by this version yet,"
-        " so this one makes no machinetypes"
-    ]
-
-
 def test_no_space_at_all_is_pointed_out(tmp_path: Path) -> None:
     """A configuration that manages nothing is a warning."""
     path = tmp_path / "vcycle.conf"

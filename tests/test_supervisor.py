@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import threading
 from collections.abc import Callable, Iterator
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.http_servers import Script, answer, serving
 from vcycled import kvlog
 from vcycled.apel.queue import Queue
 from vcycled.clock import Clock, SystemClock
@@ -84,7 +86,7 @@ class Site:
             store=self.store,
             queue=Queue(manager.root),
             clock=self.clock,
-            rng=random.Random(1),
+            rng=random.SystemRandom(),
             host="manager.example.org",
             installation=installation_of(manager, self.store),
             registry=registry,
@@ -154,6 +156,27 @@ def test_a_limit_that_is_raised_and_a_space_that_is_added_are_noticed(site: Site
     site.until(lambda: len(site.clouds[A].here) == 2)
     site.write(site.space(A, limit=4), site.space(B))
     site.until(lambda: len(site.clouds[A].here) == 4 and len(site.clouds[B].here) == 2)
+
+
+def test_machinetypes_of_a_vacuum_pipe_come_and_stay_by_themselves(site: Site) -> None:
+    """Fetched beside the cycles; a pipe that is dead after a restart changes nothing."""
+    entry = {"suffix": "prod", "target_share": 1, "backoff_seconds": 1, "fizzle_seconds": 1}
+    document = json.dumps({"machinetypes": [{**entry, "user_data": "template"}]}).encode()
+    space = site.space(A).partition("[machinetype")[0] + "flavor_names = small\n"
+    folder = site.folder / "root" / "spaces" / A / "machinetypes" / "vo" / "files"
+    folder.mkdir(parents=True)
+    (folder / "template").write_text("#!/bin/sh\n")
+    with serving(Script((answer("200 OK", document),))) as port:
+        url = f"http://127.0.0.1:{port}/pipe.json"
+        pipe = f"[vacuum_pipe {A} vo]\nvacuum_pipe_url = {url}\ntarget_share = 1\n"
+        site.write(space, extra=pipe)
+        site.start()
+        site.until(lambda: len(site.clouds[A].here) == 2)
+        site.stop()
+    site.write(space.replace("processors_limit = 2", "processors_limit = 4"), extra=pipe)
+    site.start()
+    site.until(lambda: len(site.clouds[A].here) == 4)
+    assert {each.machinetype for each in site.clouds[A].here} == {"vo-prod"}
 
 
 def test_a_space_that_is_removed_drains_and_is_then_let_go(

@@ -13,9 +13,14 @@ import click
 
 from vcycled.cli.printing import clean
 from vcycled.cli.session import Session
+from vcycled.clock import Clock, SystemClock
 from vcycled.config import InstalledSpaces, problems_of
+from vcycled.config.deck import sort
 from vcycled.config.edit import Edit, edit
-from vcycled.config.reader import read
+from vcycled.config.pipe import pipes_of
+from vcycled.config.pipe_fetch import fetch_pipe
+from vcycled.config.pipe_shelf import Copies
+from vcycled.config.reader import Raw, read
 from vcycled.config.show import HIDDEN, Shown, ShownSection, show
 from vcycled.cycle.report import report_from
 from vcycled.errors import ConfigError, OperatorError, Problem, VcycleError
@@ -51,11 +56,18 @@ def config() -> None:
 
 @config.command("check")
 @click.option("--strict", is_flag=True, help="Take warnings for errors.")
+@click.option(
+    "--fetch", is_flag=True, help="Fetch the vacuum pipes now, instead of taking the kept copies."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the problems as JSON.")
 @config_paths
 @click.pass_context
 def check_command(
-    context: click.Context, strict: bool, as_json: bool, paths: Sequence[Path] | None
+    context: click.Context,
+    strict: bool,
+    fetch: bool,
+    as_json: bool,
+    paths: Sequence[Path] | None,
 ) -> None:
     """Say everything that is wrong with the configuration.
 
@@ -64,7 +76,9 @@ def check_command(
     Exit status: 0 if it can be used (there may be warnings), 2 if not, or for warnings with
     --strict.
     """
-    problems = problems_of(read(paths))
+    raw = read(paths)
+    copies = _fetched(raw, SystemClock()) if fetch else {}
+    problems = problems_of(raw, copies=copies)
     errors = sum(not problem.is_warning for problem in problems)
     if as_json:
         click.echo(json.dumps([asdict(problem) for problem in problems], indent=2))
@@ -133,6 +147,14 @@ def set_command(
     _print_problems(change.warnings)
 
 
+def _fetched(raw: Raw, clock: Clock) -> Copies:
+    """Return the documents of all pipes as they are now; nothing of them is kept."""
+    return {
+        (pipe.space, pipe.prefix): fetch_pipe(pipe, None, now=clock.now()).copy
+        for pipe in pipes_of(sort(raw.sections))
+    }
+
+
 def _verdict(errors: int, warnings: int) -> str:
     if not errors and not warnings:
         return "vcycle: the configuration is right"
@@ -178,7 +200,9 @@ def _assignment(shown: Shown) -> str:
 
 
 def _place(shown: Shown) -> str:
-    place = f"{shown.file}:{shown.line}" if shown.file else "default"
+    place = shown.file or "default"
+    if shown.line:
+        place = f"{place}:{shown.line}"
     return place if shown.is_used else f"{place} (not used)"
 
 

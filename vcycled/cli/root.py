@@ -7,7 +7,13 @@ from pathlib import Path
 
 import click
 
-from vcycled.cli import image_commands, look_commands, order_commands, plan_commands, store_commands
+from vcycled.cli import (
+    image_commands,
+    look_commands,
+    order_commands,
+    plan_commands,
+    store_commands,
+)
 from vcycled.cli.apel_commands import apel
 from vcycled.cli.config_commands import config
 from vcycled.cli.printing import clean

@@ -7,7 +7,7 @@ options, warnings = load_web()    # the web process's own file
 
 from vcycled.config.build import WEB_PATH, load, load_web, problems_of
 from vcycled.config.lastgood import LastGood
-from vcycled.config.model import Config, MachinetypeConfig, SpaceConfig
+from vcycled.config.model import Config, MachinetypeConfig, PipeConfig, SpaceConfig
 from vcycled.config.reader import DEFAULT_PATHS
 from vcycled.config.registry import InstalledSpaces, NotInstalled, Registry, find_space
 from vcycled.config.shrunk import lost_limits
@@ -31,6 +31,7 @@ __all__ = [
     "MachinetypeOptions",
     "ManagerOptions",
     "NotInstalled",
+    "PipeConfig",
     "PipeOptions",
     "Registry",
     "SpaceConfig",

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 
 from vcycled.config import reader
 from vcycled.config.check import check
@@ -14,7 +16,8 @@ from vcycled.config.exposure import exposed, unknown_defaults
 from vcycled.config.grammar import MANAGER, WEB
 from vcycled.config.lastgood import LastGood
 from vcycled.config.machinetype import missing_files
-from vcycled.config.model import Config, SpaceConfig
+from vcycled.config.model import Config, MachinetypeConfig, SpaceConfig
+from vcycled.config.pipe_shelf import Copies, Shelf
 from vcycled.config.places import machinetype_folder
 from vcycled.config.reader import Raw, Section, Signature
 from vcycled.config.registry import InstalledSpaces, Registry
@@ -25,6 +28,7 @@ from vcycled.errors import ConfigError, Problem
 
 WEB_PATH = Path("/etc/vcycle-web.conf")
 _NEVER = LastGood()
+_NONE: Copies = MappingProxyType({})
 
 
 def load(
@@ -49,21 +53,41 @@ def load(
 
 
 def configure(
-    raw: Raw, *, signature: Signature, registry: Registry | None = None, keep: LastGood = _NEVER
+    raw: Raw,
+    *,
+    signature: Signature,
+    registry: Registry | None = None,
+    keep: LastGood = _NEVER,
+    copies: Copies = _NONE,
 ) -> Config:
-    """Return the configuration that `raw` comes to, see `load`; `signature` is that of `raw`."""
-    registry = InstalledSpaces() if registry is None else registry
+    """Return the configuration that `raw` comes to, see `load`.
+
+    Args:
+        raw: what the files say.
+        signature: of `raw`.
+        registry: kinds of spaces by API; None is what is installed.
+        keep: what to go on with where the files are wrong.
+        copies: documents of vacuum pipes to use instead of those that are kept.
+
+    Raises:
+        ConfigError: as `load` does.
+    """
+    builder = _Builder(
+        keep=keep, registry=InstalledSpaces() if registry is None else registry, copies=copies
+    )
     if not raw.problems:
-        return _build(raw, keep, registry).config(signature)
+        return builder.build(raw).config(signature)
     if not keep.sections:
         raise ConfigError(raw.problems)
-    return _go_on(raw, keep, registry, signature)
+    return builder.go_on(raw, signature)
 
 
-def problems_of(raw: Raw, *, registry: Registry | None = None) -> tuple[Problem, ...]:
+def problems_of(
+    raw: Raw, *, registry: Registry | None = None, copies: Copies = _NONE
+) -> tuple[Problem, ...]:
     """Return all that is wrong with what the files say, whatever they said before."""
     try:
-        return configure(raw, signature=(), registry=registry).problems
+        return configure(raw, signature=(), registry=registry, copies=copies).problems
     except ConfigError as error:
         return error.problems
 
@@ -94,27 +118,17 @@ def _stray(section: Section) -> Problem:
     )
 
 
-def _go_on(raw: Raw, keep: LastGood, registry: Registry, signature: Signature) -> Config:
-    """Return the whole last good configuration, with what is wrong with the files today."""
-    gone = {section for name in keep.removed for section in sort(keep.sections).of_space(name)}
-    sections = tuple(section for section in keep.sections if section not in gone)
-    config = _build(replace(raw, sections=sections, files=()), keep, registry).config(signature)
-    return replace(
-        config,
-        spaces=tuple(_hold(space, keep) for space in config.spaces),
-        problems=config.errors,
-        good=keep,
-    )
-
-
 def _hold(space: SpaceConfig, keep: LastGood) -> SpaceConfig:
     """Return `space` with what was held when its files could last be read."""
-    kinds = (
-        replace(kind, held=keep.held.get(f"machinetype {space.name} {kind.name}", kind.held))
-        for kind in space.machinetypes
-    )
+    kinds = (replace(kind, held=_why_held(space, kind, keep)) for kind in space.machinetypes)
     held = keep.held.get(f"space {space.name}", space.held)
     return replace(space, held=held, machinetypes=tuple(kinds))
+
+
+def _why_held(space: SpaceConfig, kind: MachinetypeConfig, keep: LastGood) -> str:
+    """Return why a machinetype, or the pipe that it is from, was held."""
+    own = keep.held.get(f"machinetype {space.name} {kind.name}")
+    return own or keep.held.get(f"vacuum_pipe {space.name} {kind.pipe}", kind.held)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,8 +153,11 @@ class _Built:
             problems=problems,
             unusable={title: held for title, held, is_used in self._held() if not is_used},
             good=self._good(),
-            signature=(*signature, *((str(path), 0, 0, 0, 0) for path in missing(spaces, root))),
+            signature=(*signature, *self._watched(), *_gone(missing(spaces, root))),
         )
+
+    def _watched(self) -> Signature:
+        return tuple(each for space in self.spaces for each in space.watched)
 
     def _good(self) -> LastGood:
         settled = [self.manager, *(each for space in self.spaces for each in space.settled)]
@@ -159,20 +176,45 @@ class _Built:
                     yield each.checked.section.title, each.held, each.value is not None
 
 
-def _build(raw: Raw, keep: LastGood, registry: Registry) -> _Built:
-    deck, before = sort(raw.sections), sort(keep.sections)
-    manager = settle(deck.manager, before.manager if keep.sections else None, _attempt_manager)
-    root = (manager.value or ManagerOptions()).root
-    here = [build_space(name, deck, before, root=root, registry=registry) for name in deck.spaces]
-    gone = [
-        replace(build_space(name, before, before, root=root, registry=registry), is_removed=True)
-        for name in before.spaces
-        if name not in deck.spaces
-    ]
-    problems = [*raw.problems, *manager.problems, *deck.problems, *_nothing(deck)]
-    problems += [*unknown_defaults(deck, registry), *exposed(deck, registry)]
-    problems += [problem for space in here for problem in space.problems()]
-    return _Built(raw=raw, manager=manager, spaces=(*here, *gone), problems=tuple(problems))
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Builder:
+    """What every configuration is built with."""
+
+    keep: LastGood
+    registry: Registry
+    copies: Copies
+
+    def build(self, raw: Raw) -> _Built:
+        """Return every section of `raw`, settled."""
+        deck, before = sort(raw.sections), sort(self.keep.sections)
+        manager = settle(
+            deck.manager, before.manager if self.keep.sections else None, _attempt_manager
+        )
+        shelf = Shelf(root=(manager.value or ManagerOptions()).root, fresh=self.copies)
+        build = partial(build_space, before=before, shelf=shelf, registry=self.registry)
+        here = [build(name, deck) for name in deck.spaces]
+        gone = [
+            replace(build(name, before), is_removed=True)
+            for name in before.spaces
+            if name not in deck.spaces
+        ]
+        problems = [*raw.problems, *manager.problems, *deck.problems, *_nothing(deck)]
+        problems += [*unknown_defaults(deck, self.registry), *exposed(deck, self.registry)]
+        problems += [problem for space in here for problem in space.problems()]
+        return _Built(raw=raw, manager=manager, spaces=(*here, *gone), problems=tuple(problems))
+
+    def go_on(self, raw: Raw, signature: Signature) -> Config:
+        """Return the whole last good configuration, with what is wrong with the files today."""
+        keep = self.keep
+        gone = {section for name in keep.removed for section in sort(keep.sections).of_space(name)}
+        sections = tuple(section for section in keep.sections if section not in gone)
+        config = self.build(replace(raw, sections=sections, files=())).config(signature)
+        return replace(
+            config,
+            spaces=tuple(_hold(space, keep) for space in config.spaces),
+            problems=config.errors,
+            good=keep,
+        )
 
 
 def _attempt_manager(section: Section) -> Attempt[ManagerOptions]:
@@ -188,6 +230,10 @@ def _nothing(deck: Deck) -> Iterator[Problem]:
         yield Problem(file="", line=0, section="", option="", message=message, is_warning=True)
 
 
+def _gone(paths: Iterable[Path]) -> Signature:
+    return tuple((str(path), 0, 0, 0, 0) for path in paths)
+
+
 def missing(spaces: Sequence[SpaceConfig], root: Path) -> tuple[Path, ...]:
     """Return the files on this host that spaces and machinetypes name and that are not there."""
     return tuple(path for space in spaces for path in _missing(space, root))
@@ -196,4 +242,4 @@ def missing(spaces: Sequence[SpaceConfig], root: Path) -> tuple[Path, ...]:
 def _missing(space: SpaceConfig, root: Path) -> Iterator[Path]:
     yield from missing_of_space(space.options).values()
     for kind in space.machinetypes:
-        yield from missing_files(kind, machinetype_folder(root, space.name, kind.name)).values()
+        yield from missing_files(kind, machinetype_folder(root, space.name, kind.folder)).values()

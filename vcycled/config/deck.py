@@ -39,9 +39,10 @@ class Deck:
     problems: tuple[Problem, ...]
 
     def of_space(self, name: str) -> tuple[Section, ...]:
-        """Return the sections of a space and its machinetypes, as far as there are any."""
+        """Return the sections of a space, its machinetypes and pipes, as far as there are any."""
         own = [self.spaces[name]] if name in self.spaces else []
-        return (*own, *self.machinetypes.get(name, {}).values())
+        kinds, pipes = self.machinetypes.get(name, {}), self.pipes.get(name, {})
+        return (*own, *kinds.values(), *pipes.values())
 
 
 def sort(sections: Iterable[Section]) -> Deck:

@@ -77,6 +77,7 @@ def _encode(good: LastGood) -> str:
                 "title": section.title,
                 "file": section.file,
                 "line": section.line,
+                "pipe": section.pipe,
                 "settings": [
                     [each.option, each.value, each.file, each.line, each.section]
                     for each in section.settings
@@ -106,6 +107,7 @@ def _section(each: Mapping[str, object]) -> Section:
         title=str(each["title"]),
         file=str(each["file"]),
         line=int(str(each["line"])),
+        pipe=str(each.get("pipe", "")),
         settings=tuple(
             Setting(option=option, value=value, file=file, line=line, section=section)
             for option, value, file, line, section in settings

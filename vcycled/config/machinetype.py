@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
@@ -16,6 +16,7 @@ from vcycled.config.places import machinetype_folder
 from vcycled.config.reader import Section, Setting
 from vcycled.config.settle import Attempt
 from vcycled.config.tables import MachinetypeOptions, SpaceOptions
+from vcycled.errors import Problem
 from vcycled.proxy import CERTIFICATE, KEY
 
 T = TypeVar("T")
@@ -33,13 +34,23 @@ class Frame:
     names: frozenset[str]
     """Of all machinetypes of the space."""
     has_pipes: bool
+    """True if there may be others, from pipes of which nothing is known yet."""
     root: Path
 
 
-def attempt_machinetype(section: Section, frame: Frame) -> Attempt[MachinetypeConfig]:
-    """Return what a [machinetype] section comes to in its space."""
+def attempt_machinetype(
+    section: Section, frame: Frame, flaws: Iterable[Problem] = ()
+) -> Attempt[MachinetypeConfig]:
+    """Return what a [machinetype] section comes to in its space.
+
+    Args:
+        section: of the machinetype.
+        frame: what it must fit into.
+        flaws: what is known to be wrong with it.
+    """
     checked = check(section, MACHINETYPE)
     problems = [
+        *flaws,
         *checked.problems,
         *in_machinetype(checked, frame.space, needs_image=frame.needs_image),
         *idle_in_machinetype(checked, frame.names, has_pipes=frame.has_pipes),
@@ -101,12 +112,13 @@ def _config(checked: Checked, frame: Frame) -> MachinetypeConfig:
         user_data_files={name: _absolute(path, folder) for name, path in files.items()},
         user_data_overrides=_overrides(checked.user_data),
         held="",
+        pipe=checked.section.pipe,
     )
 
 
 def _folder(checked: Checked, frame: Frame) -> Path:
     _, space, name = checked.section.words
-    return machinetype_folder(frame.root, space, name)
+    return machinetype_folder(frame.root, space, checked.section.pipe or name)
 
 
 def _named(user_data: Mapping[str, Setting], prefix: str) -> dict[str, str]:

@@ -26,6 +26,22 @@ class MachinetypeConfig:
     held: str
     """Why nothing of it may be created: what is wrong with its section; empty if it is right.
     The other values are then those of the last time that it was right."""
+    pipe: str = ""
+    """Prefix of the vacuum pipe that it is from; empty if it is not."""
+
+    @property
+    def folder(self) -> str:
+        """Name of its folder under ROOT/spaces/SPACE/machinetypes: those of a pipe share one."""
+        return self.pipe or self.name
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PipeConfig:
+    """A vacuum pipe that is to be fetched now and then."""
+
+    space: str
+    prefix: str
+    url: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +59,7 @@ class SpaceConfig:
     The other values are then those of the last time that it was right."""
     is_removed: bool
     """True if its section is gone: it drains under its last values until `forget`."""
+    pipes: tuple[PipeConfig, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

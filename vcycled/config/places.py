@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from vcycled.config.check import check
+from vcycled.config.grammar import MANAGER
+from vcycled.config.reader import Section
 from vcycled.config.tables import ManagerOptions
 from vcycled.machinedir import Layout
 
@@ -13,6 +16,12 @@ def database_url(manager: ManagerOptions) -> str:
     if manager.database is not None:
         return manager.database.reveal()
     return f"sqlite:///{manager.root}/vcycle.db"
+
+
+def root_of(manager: Section) -> Path:
+    """Return ROOT as a [vcycle] section states it, even if other things in it are wrong."""
+    values = check(manager, MANAGER).values
+    return Path(str(values.get("root", ManagerOptions().root)))
 
 
 def machinetype_folder(root: Path, space: str, machinetype: str) -> Path:

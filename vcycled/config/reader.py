@@ -34,14 +34,16 @@ class Setting:
     """In lower case; old spellings are not yet translated."""
     value: str = field(repr=False)
     file: str
+    """Of a value from a vacuum pipe: its URL."""
     line: int
+    """0 in a vacuum pipe."""
     section: str
-    """Title of the section that states it: the one it is in, or DEFAULT."""
+    """Title of the section that states it: the one it is in, DEFAULT, or that of the pipe."""
 
     @property
     def place(self) -> str:
         """Where it stands, as `file:line`."""
-        return f"{self.file}:{self.line}"
+        return f"{self.file}:{self.line}" if self.line else self.file
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +57,8 @@ class Section:
     """Of its first header."""
     settings: tuple[Setting, ...] = ()
     """At most one for each option: the one that counts."""
+    pipe: str = ""
+    """Prefix of the vacuum pipe that the machinetype is from; empty if it is not."""
 
     @property
     def words(self) -> tuple[str, ...]:

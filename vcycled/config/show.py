@@ -9,6 +9,9 @@ from vcycled.config.check import check
 from vcycled.config.deck import Deck, sort
 from vcycled.config.exposure import grammar_of
 from vcycled.config.grammar import Grammar
+from vcycled.config.pipe import expanded
+from vcycled.config.pipe_shelf import Shelf
+from vcycled.config.places import root_of
 from vcycled.config.reader import Raw, Section, Setting
 from vcycled.config.registry import Registry
 
@@ -23,8 +26,9 @@ class Shown:
     value: str
     """As it is written; stars if it is secret."""
     file: str = ""
-    """Empty for a default."""
+    """Empty for a default; the URL of a vacuum pipe."""
     line: int = 0
+    """0 in a vacuum pipe."""
     is_used: bool = True
 
 
@@ -48,7 +52,9 @@ def show(
         machinetype: name of one in the space; empty for all of it.
         defaults: show also the options that are not set.
     """
-    sections = _chosen(sort(raw.sections), space, machinetype)
+    deck = sort(raw.sections)
+    whole = sort(expanded(deck, Shelf(root=root_of(deck.manager))))
+    sections = _chosen(whole, space, machinetype)
     return tuple(
         _shown(section, grammar_of(section, registry), defaults=defaults) for section in sections
     )

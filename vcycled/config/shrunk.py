@@ -33,8 +33,9 @@ def _lost(before: SpaceConfig, now: SpaceConfig) -> str:
 
 def _lost_by(before: MachinetypeConfig, now: MachinetypeConfig | None) -> list[str]:
     limits = _limits(before)
-    if now is None:
-        return [f"machinetype {before.name} with its limit"] if limits else []
+    if now is None:  # a community may take machinetypes out of its pipe
+        is_lost = limits and not before.pipe
+        return [f"machinetype {before.name} with its limit"] if is_lost else []
     gone = [name for name in limits if name not in _limits(now)]
     return [f"{name} of machinetype {before.name}" for name in gone[:1]]
 

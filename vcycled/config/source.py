@@ -8,15 +8,13 @@ from dataclasses import replace
 from pathlib import Path
 
 from vcycled.config import lastgood, reader
-from vcycled.config.build import configure, missing
-from vcycled.config.check import check
+from vcycled.config.build import configure
 from vcycled.config.deck import MANAGER as TITLE
-from vcycled.config.grammar import MANAGER
 from vcycled.config.lastgood import DamagedLastGood, LastGood
 from vcycled.config.model import Config
+from vcycled.config.places import root_of
 from vcycled.config.reader import Signature
 from vcycled.config.registry import Registry
-from vcycled.config.tables import ManagerOptions
 from vcycled.errors import ConfigError, Problem
 
 
@@ -74,7 +72,7 @@ class ConfigSource:
                 self._memory = _Memory(self._paths, self._keep_in)  # ROOT may be another then
                 raise ConfigError((*error.problems, *problems)) from error
             return replace(self._config, problems=error.problems, signature=signature)
-        self._watched = missing(config.spaces, config.manager.root)
+        self._watched = tuple(Path(name) for name, *_ in config.signature[len(files) :])
         if failed := self._memory.keep(config.good):
             return replace(config, problems=(*config.problems, failed), signature=_STALE)
         return replace(config, problems=(*config.problems, *problems))
@@ -98,7 +96,9 @@ class _Memory:
         """Return what was last good, read from disk the first time, and what is wrong with it."""
         if self._keep is not None:
             return self._keep, ()
-        self._file = self._file or _root(self._paths) / lastgood.FILE_NAME
+        if self._file is None:
+            root = root_of(reader.read(self._paths).section(TITLE))
+            self._file = root / lastgood.FILE_NAME
         try:
             self._keep = self._kept = lastgood.read(self._file)
         except (DamagedLastGood, OSError) as error:
@@ -129,12 +129,6 @@ class _Memory:
             return False
         self._keep = self._keep.without(space)
         return True
-
-
-def _root(paths: Sequence[Path] | None) -> Path:
-    """Return ROOT as the files state it, even if they are wrong in other places."""
-    manager = check(reader.read(paths).section(TITLE), MANAGER)
-    return Path(str(manager.values.get("root", ManagerOptions().root)))
 
 
 def _warning(path: Path, message: str) -> Problem:

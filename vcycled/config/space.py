@@ -4,22 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
-from vcycled.config.check import Checked, check
+from vcycled.config.check import check
 from vcycled.config.contradictions import in_space
 from vcycled.config.deck import Deck
-from vcycled.config.grammar import PIPE, space_grammar
+from vcycled.config.grammar import space_grammar
 from vcycled.config.machinetype import Frame, attempt_machinetype, is_missing
-from vcycled.config.model import MachinetypeConfig, SpaceConfig
-from vcycled.config.reader import Section
+from vcycled.config.model import MachinetypeConfig, PipeConfig, SpaceConfig
+from vcycled.config.pipe import BuiltPipe, build_pipe
+from vcycled.config.pipe_shelf import Shelf
+from vcycled.config.reader import Section, Signature
 from vcycled.config.registry import NotInstalled, Registry, find_space
 from vcycled.config.settle import Attempt, Settled, settle
 from vcycled.config.tables import SpaceOptions
 from vcycled.errors import Problem
 
 _EMPTY = "there is no machinetype in this space; write a section [machinetype {} NAME]"
-_PIPE = "pipes are not fetched by this version yet, so this one makes no machinetypes"
 _REMOVED = "its section was removed from the configuration"
 
 
@@ -32,6 +34,9 @@ class Parts:
     needs_image: bool
 
 
+_Settled = Settled[Parts] | Settled[MachinetypeConfig] | Settled[PipeConfig]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BuiltSpace:
     """What the sections of one space came to."""
@@ -39,13 +44,19 @@ class BuiltSpace:
     name: str
     space: Settled[Parts]
     kinds: Mapping[str, Settled[MachinetypeConfig]]
-    pipes: Sequence[Checked]
+    pipes: Sequence[BuiltPipe]
     is_removed: bool = False
 
     @property
-    def settled(self) -> tuple[Settled[Parts] | Settled[MachinetypeConfig], ...]:
+    def settled(self) -> tuple[_Settled, ...]:
         """Every section as it is used, the space's first."""
-        return (self.space, *self.kinds.values())
+        pipes = (pipe.settled for pipe in self.pipes)
+        return (self.space, *self.kinds.values(), *pipes)
+
+    @property
+    def watched(self) -> Signature:
+        """What files with copies of pipes were like when they were read."""
+        return tuple(each for pipe in self.pipes for each in pipe.found.signature)
 
     @property
     def config(self) -> SpaceConfig | None:
@@ -58,11 +69,21 @@ class BuiltSpace:
             options=self.space.value.options,
             api_options=self.space.value.api_options,
             machinetypes=tuple(
-                replace(kind.value, held=kind.held) for kind in self.kinds.values() if kind.value
+                replace(kind.value, held=kind.held or self._held_pipe(kind.value.pipe))
+                for kind in self.kinds.values()
+                if kind.value
             ),
             held=self._held(),
             is_removed=self.is_removed,
+            pipes=tuple(pipe.settled.value for pipe in self.pipes if pipe.settled.value),
         )
+
+    def _held_pipe(self, prefix: str) -> str:
+        """Return why the machinetypes of a pipe are held all together."""
+        for pipe in self.pipes:
+            if prefix and pipe.settled.value and pipe.settled.value.prefix == prefix:
+                return pipe.settled.held
+        return ""
 
     def _held(self) -> str:
         if self.is_removed:
@@ -72,10 +93,11 @@ class BuiltSpace:
 
     def problems(self) -> Iterator[Problem]:
         """Find all that is wrong with its sections, each by itself and together."""
-        for each in (*self.settled, *self.pipes):
-            yield from each.problems
+        yield from self.space.problems
+        for kind in self.kinds.values():
+            yield from kind.problems
         for pipe in self.pipes:
-            yield pipe.problem("", _PIPE, is_warning=True)
+            yield from pipe.problems()
         space = self.space.checked
         if not self.kinds and not self.pipes:
             yield space.problem("", _EMPTY.format(self.name))
@@ -103,31 +125,50 @@ def missing_of_space(options: SpaceOptions) -> Mapping[str, Path]:
 
 
 def build_space(
-    name: str, deck: Deck, before: Deck, *, root: Path, registry: Registry
+    name: str, deck: Deck, before: Deck, *, shelf: Shelf, registry: Registry
 ) -> BuiltSpace:
     """Return what a space comes to, with `before` for its sections that are wrong now."""
     space = settle(
         deck.spaces[name], before.spaces.get(name), lambda each: _attempt(each, registry)
     )
-    sections = deck.machinetypes.get(name, {})
+    sections = dict(deck.machinetypes.get(name, {}))
+    pipes = _pipes(name, deck, before, shelf)
+    flaws: dict[str, tuple[Problem, ...]] = {}
+    for pipe in pipes:
+        sections |= pipe.poured.sections
+        flaws |= pipe.poured.flaws
     frame = Frame(
         space=space.checked,
         options=space.value.options if space.value else None,
         needs_image=space.value.needs_image if space.value else False,
         names=frozenset(sections),
-        has_pipes=name in deck.pipes,
-        root=root,
+        has_pipes=not all(pipe.poured.is_known for pipe in pipes),
+        root=shelf.root,
     )
     earlier = before.machinetypes.get(name, {})
     return BuiltSpace(
         name=name,
         space=space,
         kinds={
-            kind: settle(section, earlier.get(kind), lambda each: attempt_machinetype(each, frame))
+            kind: settle(
+                section,
+                earlier.get(kind),
+                partial(attempt_machinetype, frame=frame, flaws=flaws.get(kind, ())),
+            )
             for kind, section in sections.items()
         },
-        pipes=[check(section, PIPE) for section in deck.pipes.get(name, {}).values()],
+        pipes=pipes,
     )
+
+
+def _pipes(name: str, deck: Deck, before: Deck, shelf: Shelf) -> list[BuiltPipe]:
+    """Return the pipes of a space; of machinetypes with one name the first pipe's counts."""
+    local, earlier = deck.machinetypes.get(name, {}), before.pipes.get(name, {})
+    built: list[BuiltPipe] = []
+    for prefix, section in deck.pipes.get(name, {}).items():
+        pipe = build_pipe(section, earlier.get(prefix), local=local, shelf=shelf)
+        built.append(pipe.without(each for one in built for each in one.poured.sections))
+    return built
 
 
 def _attempt(section: Section, registry: Registry) -> Attempt[Parts]:

@@ -186,7 +186,7 @@ def _recipe(root: Path, config: SpaceConfig, kind: MachinetypeConfig, proxy: str
         space=config.name,
         machinetype=kind.name,
         template=kind.options.user_data,
-        folder=Layout(root).files(config.name, kind.name),
+        folder=Layout(root).files(config.name, kind.folder),
         options={**kind.user_data_options, **({"x509_proxy": proxy} if proxy else {})},
         files=kind.user_data_files,
         overrides=kind.user_data_overrides,

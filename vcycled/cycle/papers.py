@@ -52,7 +52,7 @@ def _papers_of(
     context: Context, config: SpaceConfig, kind: MachinetypeConfig
 ) -> Iterator[Credentials]:
     """Yield what the site keeps for proxies of `kind`; what is wrong with it names the folder."""
-    folder = Layout(context.manager.root).machinetype(config.name, kind.name)
+    folder = Layout(context.manager.root).machinetype(config.name, kind.folder)
     certificates = read_file(_OPTION, CERTIFICATE, folder)
     key = read_file(_OPTION, KEY, folder)
     try:

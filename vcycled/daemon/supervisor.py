@@ -20,7 +20,9 @@ from vcycled.config import (
     find_space,
     lost_limits,
 )
+from vcycled.config.pipe_shelf import Shelf
 from vcycled.cycle import Context, SpaceCycle
+from vcycled.daemon.pipes import PipeKeeper
 from vcycled.daemon.worker import SpaceWorker
 from vcycled.errors import OperatorError, StoreError
 from vcycled.kvlog import KVLogger
@@ -77,6 +79,7 @@ class Supervisor:
         self._teams: dict[str, _Team] = {}
         self._emptied_at: dict[str, float] = {}
         """By removed space: since when it has had no machines, on the monotonic clock."""
+        self._pipes = PipeKeeper(clock=outfit.clock, log=outfit.log)
         self._stop = threading.Event()
         self._unclaimed = ""
         """Why another manager may be at the same database; empty if it is ours."""
@@ -111,6 +114,7 @@ class Supervisor:
             reopen()
         self._keep_claim()
         self._heed_config()
+        self._tend_pipes()
         for space in self._config.spaces:
             self._staff(space)
         self._release()
@@ -140,6 +144,11 @@ class Supervisor:
         self._tell(config)
         for team in self._teams.values():
             team.worker.kick()
+
+    def _tend_pipes(self) -> None:
+        spaces = (space for space in self._config.spaces if not space.is_removed)
+        shelf = Shelf(root=self._config.manager.root)
+        self._pipes.tend((pipe for space in spaces for pipe in space.pipes), shelf)
 
     def _tell(self, config: Config) -> None:
         log = self._outfit.log

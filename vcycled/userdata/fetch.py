@@ -15,8 +15,13 @@ _CHUNK = 2**16
 PATIENCE = Patience(connect_s=10.0, read_s=10.0, total_s=30.0)
 
 
-def fetch(url: str, patience: Patience) -> bytes:
+def fetch(url: str, patience: Patience, *, option: str = "user_data") -> bytes:
     """Return what `url` gives with status 200; certificates are verified.
+
+    Args:
+        url: to get.
+        patience: how long to wait.
+        option: that names the URL, for messages.
 
     Raises:
         UserDataError: any other answer, none in time, or one of more than 1 MiB. The cause is
@@ -36,7 +41,7 @@ def fetch(url: str, patience: Patience) -> bytes:
     if watch.is_over:
         why = f"took longer than {patience.total_s:g} s"
     if why:
-        raise UserDataError(f"user_data: {shown(url)}: {why}")
+        raise UserDataError(f"{option}: {shown(url)}: {why}")
     return content
 
 

@@ -227,15 +227,19 @@ class MachinetypeOptions:
 class PipeOptions:
     """A [vacuum_pipe SPACE PREFIX] section: machinetypes PREFIX-SUFFIX that a community keeps.
 
-    Every option of a [machinetype] section may stand here too, as a default for them. This
-    version checks these sections but does not fetch pipes yet.
+    Every option of a [machinetype] section may stand here too, and then counts for all of them,
+    whatever the pipe says. A section [machinetype SPACE PREFIX-SUFFIX] counts still more. Their
+    files are in ROOT/spaces/SPACE/machinetypes/PREFIX.
     """
 
     vacuum_pipe_url: str = required(
-        URL, help="Where the community keeps the list of its machinetypes, a JSON document."
+        URL,
+        help="""Where the community keeps the list of its machinetypes, a JSON document. It is
+        fetched again as often as it asks for; its last good copy goes on while it cannot be
+        had.""",
     )
     target_share: float = option(
         _SHARE,
         default=0.0,
-        help="Share of the pipe as a whole, divided as the list says.",
+        help="Share of the pipe as a whole, divided in proportion to those in the list.",
     )
