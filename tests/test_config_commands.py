@@ -10,7 +10,7 @@ from click.testing import CliRunner, Result
 
 from tests.config_support import REGISTRY, DemoSpace, deck
 from tests.http_servers import Script, answer, serving
-from tests.test_config_errors import PROD, SPACE
+from tests.test_config_errors import PROD, SPACE, USER_DATA
 from vcycled.cli.config_commands import config
 from vcycled.config import (
     InstalledSpaces,
@@ -121,7 +121,7 @@ def test_check_fetches_pipes_if_told_to(tmp_path: Path) -> None:
         result = run("check", "--fetch", "--config", path)
     where = f"{url}: [machinetype cloud.example.com vo-x]"
     lines = texts(result, path)
-    assert f"{where} user_data: is required: a path or a URL" in lines
+    assert f"{where} user_data: is required: {USER_DATA}" in lines
     assert (result.exit_code, len(lines)) == (2, 5)
     assert not (tmp_path / "pipescache").exists()
     kept = texts(run("check", "--config", path), path)

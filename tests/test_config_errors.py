@@ -11,6 +11,8 @@ from vcycled.errors import ConfigError, Problem
 
 SPACE = "[space cloud.example.com]"
 PROD = "[machinetype cloud.example.com prod]"
+USER_DATA = "template:NAME (dirac-pilot, htcondor-worker, minimal, squid), a path, or a URL"
+TEMPLATE = "user_data = https://repo.example.com/user_data"
 
 
 def said(path: Path, *, warnings: bool) -> list[str]:
@@ -236,8 +238,41 @@ ERRORS = [
     pytest.param(
         ("user_data = https://repo.example.com/user_data\n", ""),
         "",
-        [f"F:6: {PROD} user_data: is required: a path or a URL"],
+        [f"F:6: {PROD} user_data: is required: {USER_DATA}"],
         id="no user_data",
+    ),
+    pytest.param(
+        (TEMPLATE, "user_data = template:minima"),
+        "",
+        [f"F:12: {PROD} user_data: must be {USER_DATA}, not 'template:minima'"],
+        id="a template that does not come with Vcycle",
+    ),
+    pytest.param(
+        (TEMPLATE, "user_data = template:htcondor-worker\nuser_data_file_token = /etc/hostname"),
+        "",
+        [
+            f"F:12: {PROD} user_data: template:htcondor-worker needs user_data_option_pool,"
+            " which is not set"
+        ],
+        id="a template without an option that it needs",
+    ),
+    pytest.param(
+        (TEMPLATE, "user_data = template:minimal\nuser_data_option_work_second = 1"),
+        "",
+        [
+            f"F:13: {PROD} user_data_option_work_second: template:minimal has no such option;"
+            " did you mean user_data_option_work_seconds?"
+        ],
+        id="an option of a template, misspelt",
+    ),
+    pytest.param(
+        (TEMPLATE, "user_data = template:minimal\nheartbeat_file = beat"),
+        "",
+        [
+            f"F:13: {PROD} heartbeat_file: is beat, but machines of this template call it"
+            " heartbeat: they would be deleted; set user_data_option_heartbeat_file to the same"
+        ],
+        id="a heartbeat that the template puts elsewhere",
     ),
     pytest.param(
         ("api = demo", "api = image"),
@@ -585,6 +620,23 @@ WARNINGS = [
             " only what is uploaded is looked at"
         ],
         id="a signer of an image of the cloud",
+    ),
+    pytest.param(
+        (TEMPLATE, "user_data = template:minimal\nuser_data_option_colour = red"),
+        [
+            f"F:13: {PROD} user_data_option_colour: template:minimal has no such option;"
+            " it does nothing"
+        ],
+        id="an option that a template does not have",
+    ),
+    pytest.param(
+        (
+            TEMPLATE,
+            "user_data = template:minimal\nheartbeat_file = beat\n"
+            "user_data_option_heartbeat_file = beat\nuser_data_machine_hostname = vm",
+        ),
+        [],
+        id="a template whose options fit",
     ),
     pytest.param(
         ("https://repo.example.com/user_data", "/vcycle.conf/template"),

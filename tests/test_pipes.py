@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.config_support import REGISTRY, deck
+from tests.test_config_errors import USER_DATA
 from vcycled.config import Config, ConfigSource, LastGood, lastgood, load, lost_limits
 from vcycled.config.pipe_shelf import Copy, Shelf
 from vcycled.config.reader import read
@@ -171,7 +172,7 @@ def test_damage_in_one_entry_holds_that_one_alone(tmp_path: Path) -> None:
     where = f"{URL}: [machinetype {SPACE} vo-test]"
     assert said(config) == [
         f"{where} fizzle_seconds: must be a whole number of seconds, 0 or more, not 'soon'",
-        f"{where} user_data: is required: a path or a URL",
+        f"{where} user_data: is required: {USER_DATA}",
         f"{where} user_data: may hold no / in a vacuum pipe unless it begins with http:// or"
         " https://",
     ]

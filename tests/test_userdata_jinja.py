@@ -50,7 +50,9 @@ def test_values_are_not_rendered_again(tmp_path: Path) -> None:
         (b"a\nb {% if %}", ":2: Expected an expression"),
         (b"{{ user_data_space|nosuchfilter }}", ":1: No filter named"),
         (b"{{ 1 // 0 }}", ":1: ZeroDivisionError"),
-        (b"{% include 'x' %}", ":1: TypeError"),
+        (b"{% include 'x' %}", ":1: TemplateNotFound"),
+        (b"{% include '../minimal.j2' %}", ":1: TemplateNotFound"),
+        (b"{% include '/etc/passwd' %}", ":1: TemplateNotFound"),
         (b"{{ ''.__class__.__mro__ }}", ":1: SecurityError|undefined"),
         (b"{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}", "RecursionError"),
         (b"{{ range(1000000) }}", ":1: OverflowError"),
@@ -73,6 +75,7 @@ def test_what_is_wrong_is_told_with_its_line(tmp_path: Path, template: bytes, wh
         b"{{ user_data_machine_token.nothing }}",
         b"{{ user_data_machine_token // 2 }}",
         b"{{ dict()[user_data_machine_token].x }}",
+        b"{% include user_data_machine_token %}",
     ],
 )
 def test_no_error_quotes_a_value(tmp_path: Path, template: bytes) -> None:
@@ -132,6 +135,7 @@ def test_a_file_that_is_not_text_cannot_fill_a_jinja_template(tmp_path: Path) ->
 
 
 VALUES: Mapping[str, str] = {"user_data_space": "s"}
+PARTS: Mapping[str, str] = {"p": "<{{ user_data_space }}>"}
 
 
 @pytest.mark.parametrize(
@@ -139,6 +143,8 @@ VALUES: Mapping[str, str] = {"user_data_space": "s"}
     [
         ("{{ user_data_space }}\n", rendering.Outcome(text="s\n", error="", line=0)),
         ("\n{{ x }}", rendering.Outcome(text="", error="nothing fills x", line=2)),
+        ("{% include 'p' %}!", rendering.Outcome(text="<s>!", error="", line=0)),
+        ("{{ 'a b'|sh }}", rendering.Outcome(text="'a b'", error="", line=0)),
         ("{{", rendering.Outcome(text="", error="unexpected 'end of template'", line=1)),
         ("{{ 1 // 0 }}", rendering.Outcome(text="", error="ZeroDivisionError", line=1)),
         ("aaaaa", rendering.Outcome(text="aaaaa", error="", line=0)),
@@ -150,4 +156,4 @@ VALUES: Mapping[str, str] = {"user_data_space": "s"}
 )
 def test_what_the_child_answers(template: str, outcome: rendering.Outcome) -> None:
     """The part that runs in the child, called here."""
-    assert rendering.render(template, VALUES, 5) == outcome
+    assert rendering.render(template, PARTS, VALUES, 5) == outcome

@@ -16,8 +16,10 @@ from vcycled.config.places import machinetype_folder
 from vcycled.config.reader import Section, Setting
 from vcycled.config.settle import Attempt
 from vcycled.config.tables import MachinetypeOptions, SpaceOptions
+from vcycled.config.template_options import in_template
 from vcycled.errors import Problem
 from vcycled.proxy import CERTIFICATE, KEY
+from vcycled.templates import packaged
 
 T = TypeVar("T")
 
@@ -54,6 +56,7 @@ def attempt_machinetype(
         *checked.problems,
         *in_machinetype(checked, frame.space, needs_image=frame.needs_image),
         *idle_in_machinetype(checked, frame.names, has_pipes=frame.has_pipes),
+        *in_template(checked),
     ]
     if checked.errors:
         return Attempt(checked=checked, value=None, problems=tuple(problems))
@@ -158,5 +161,8 @@ def _or(value: T | None, otherwise: T | None) -> T | None:
 
 
 def _absolute(text: str, folder: Path) -> str:
-    """Return a path as an absolute one, and URLs and images of the cloud as they are."""
-    return text if text.startswith(("http://", "https://", "image:")) else str(folder / text)
+    """Return a path as an absolute one, and what is no path as it is."""
+    return text if text.startswith(_NO_PATHS) else str(folder / text)
+
+
+_NO_PATHS = ("http://", "https://", "image:", packaged.PREFIX)

@@ -14,6 +14,7 @@ from vcycled.errors import UserDataError
 from vcycled.machinedir import Layout
 from vcycled.mjf import Urls, urls
 from vcycled.model import Machine
+from vcycled.templates import packaged
 from vcycled.userdata import Recipe, Subject, make
 from vcycled.userdata.trust import read_certificates
 
@@ -170,7 +171,7 @@ def template_holds(context: Context, config: SpaceConfig) -> dict[str, str]:
 
 
 def _why_no_template(recipe: Recipe) -> str:
-    if recipe.template.startswith(("http://", "https://")):
+    if recipe.template.startswith(("http://", "https://", packaged.PREFIX)):
         return ""
     path = recipe.folder / recipe.template
     return "" if os.access(path, os.R_OK) else f"user_data: {path} cannot be read"

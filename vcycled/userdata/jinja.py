@@ -17,6 +17,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vcycled.errors import UserDataError
+from vcycled.templates import packaged
+from vcycled.userdata.declared import declared
 from vcycled.userdata.fetch import MOST_BYTES
 
 if TYPE_CHECKING:  # the child has Jinja2, the manager needs only the types
@@ -31,6 +33,8 @@ _MEMORY_BYTES = 2**29
 def render(label: str, template: bytes, values: Mapping[str, bytes]) -> bytes:
     """Return `template` filled in; each value is the variable `user_data_NAME`.
 
+    Options that it declares and that have no value are what it says they are.
+
     Args:
         label: path or URL of the template, for messages.
         template: UTF-8 text.
@@ -39,12 +43,19 @@ def render(label: str, template: bytes, values: Mapping[str, bytes]) -> bytes:
     Raises:
         UserDataError: it uses what is not defined, is no proper template, or takes too much.
     """
+    text, parts = _text("the template", label, template), packaged.parts()
+    defaults = {
+        f"user_data_option_{name}": default
+        for name, default in declared(text, parts).defaults.items()
+    }
+    given = {
+        f"user_data_{name}": _text(f"the value of user_data_{name}", label, value)
+        for name, value in values.items()
+    }
     job: Job = {
-        "template": _text("the template", label, template),
-        "values": {
-            f"user_data_{name}": _text(f"the value of user_data_{name}", label, value)
-            for name, value in values.items()
-        },
+        "template": text,
+        "parts": parts,
+        "values": {**defaults, **given},
         "limits": {"cpu_s": _CPU_S, "memory_bytes": _MEMORY_BYTES, "most_bytes": MOST_BYTES},
     }
     outcome = _run(job)

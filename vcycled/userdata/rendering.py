@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import json
 import resource
+import shlex
 import sys
 import traceback
 from collections.abc import Iterator, Mapping
 from typing import TypedDict
 
-from jinja2 import StrictUndefined, TemplateSyntaxError, UndefinedError, meta
+from jinja2 import DictLoader, StrictUndefined, TemplateSyntaxError, UndefinedError, meta
 from jinja2.sandbox import SandboxedEnvironment
 
 
@@ -30,6 +31,8 @@ class Job(TypedDict):
     """What is asked of the child."""
 
     template: str
+    parts: Mapping[str, str]
+    """What the template may include or extend, by name; there is nothing else."""
     values: Mapping[str, str]
     limits: Limits
 
@@ -42,13 +45,18 @@ class Outcome(TypedDict):
     line: int
 
 
-def render(template: str, values: Mapping[str, str], most_bytes: int) -> Outcome:
+def render(
+    template: str, parts: Mapping[str, str], values: Mapping[str, str], most_bytes: int
+) -> Outcome:
     """Return the template filled in, or what is wrong with it.
 
     An error never quotes what Jinja2 says at run time: it could hold a value.
     """
     # What is made is a script or a cloud-config, not HTML: nothing to escape.
-    environment = SandboxedEnvironment(undefined=StrictUndefined, keep_trailing_newline=True)
+    environment = SandboxedEnvironment(
+        undefined=StrictUndefined, keep_trailing_newline=True, loader=DictLoader(parts)
+    )
+    environment.filters["sh"] = shlex.quote
     try:
         missing = _missing(environment, template, values)
         pieces = environment.from_string(template).generate(values)
@@ -112,7 +120,8 @@ def main() -> None:
     """Read a job, render it, write the outcome."""
     job: Job = json.load(sys.stdin)
     confine(job["limits"])
-    outcome = render(job["template"], job["values"], job["limits"]["most_bytes"])
+    most_bytes = job["limits"]["most_bytes"]
+    outcome = render(job["template"], job["parts"], job["values"], most_bytes)
     json.dump(outcome, sys.stdout)
 
 

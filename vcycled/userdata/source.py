@@ -10,6 +10,7 @@ from pathlib import Path
 
 from vcycled.download import Patience, shown
 from vcycled.errors import UserDataError
+from vcycled.templates import packaged
 from vcycled.userdata.fetch import MOST_BYTES, fetch
 
 _READ = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
@@ -28,17 +29,26 @@ class Template:
 
 
 def read_template(source: str, folder: Path, patience: Patience) -> Template:
-    """Return the template at `source`, a URL or a path from `folder`.
+    """Return the template at `source`: template:NAME, a URL, or a path from `folder`.
 
     Raises:
         UserDataError: it cannot be had now.
     """
+    if (name := packaged.name_of(source)) is not None:
+        return Template(label=source, content=_packaged(name), is_jinja=True)
     if source.startswith(("http://", "https://")):
         label = shown(source)
         content = fetch(source, patience)
         return Template(label=label, content=content, is_jinja=_is_jinja(label), url=source)
     content = read_file("user_data", source, folder)
     return Template(label=str(folder / source), content=content, is_jinja=_is_jinja(source))
+
+
+def _packaged(name: str) -> bytes:
+    try:
+        return packaged.text(name).encode()
+    except KeyError:
+        raise UserDataError(f"user_data: there is no template {name!r} in Vcycle") from None
 
 
 def _is_jinja(name: str) -> bool:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from vcycled.model.dn import parse_dn
 from vcycled.options import SECRET, TEXT, Kind, Secret, matching
+from vcycled.templates import packaged
 
 
 def _folder(text: str) -> Path:
@@ -43,6 +44,13 @@ def _database(text: str) -> Secret:
     return SECRET.read(text)
 
 
+def _user_data(text: str) -> str:
+    name = packaged.name_of(text)
+    if name is not None and name not in packaged.names():
+        raise ValueError
+    return TEXT.read(text)
+
+
 def _image(text: str) -> str:
     if not text or text == "image:":
         raise ValueError
@@ -60,7 +68,9 @@ DATABASE = Kind(
 API = matching(r"[a-z0-9_]+", "the name of an API (a-z 0-9 _), such as openstack")
 DN = Kind("a distinguished name such as /DC=org/DC=example/CN=vm or CN=vm,DC=example,DC=org", _dn)
 IMAGE = Kind("image:NAME-OR-ID, a path, or a URL", _image)
-FILE_OR_URL = Kind("a path or a URL", TEXT.read)
+USER_DATA = Kind(
+    f"{packaged.PREFIX}NAME ({', '.join(packaged.names())}), a path, or a URL", _user_data
+)
 PROXIES = matching(
     r"[a-z0-9-]+(:[0-9]{1,5})?", "the name of a machinetype, or NAME:PORT, such as squid:280"
 )

@@ -9,9 +9,9 @@ from vcycled.config.tables.kinds import (
     ASCII,
     DN,
     FILE_NAME,
-    FILE_OR_URL,
     IMAGE,
     PROXIES,
+    USER_DATA,
 )
 from vcycled.options import (
     FLAG,
@@ -174,10 +174,11 @@ class MachinetypeOptions:
         path is in the machinetype's files folder.""",
     )
     user_data: str = required(
-        FILE_OR_URL,
-        help="""The template that contextualizes each machine, read for every machine. A URL is
-        fetched; a relative path is in ROOT/spaces/SPACE/machinetypes/NAME/files. Patterns
-        ##user_data_...## in it are replaced; templates named *.j2 are read by Jinja2.""",
+        USER_DATA,
+        help="""The template that contextualizes each machine, read for every machine.
+        template:NAME is one that comes with Vcycle (`vcycle templates list`). A URL is fetched; a
+        relative path is in ROOT/spaces/SPACE/machinetypes/NAME/files. Patterns ##user_data_...##
+        in it are replaced; templates named *.j2 are read by Jinja2.""",
     )
     user_data_delivery: str = option(
         choice("auto", "direct", "include"),
