@@ -696,9 +696,16 @@ def test_a_torn_folder_is_repaired_by_the_next_manager(world: World) -> None:
     assert torn.read_text() == whole
 
 
-@pytest.mark.parametrize(("option", "port"), [("squid", 280), ("squid:3128", 3128)])
+@pytest.mark.parametrize(
+    ("option", "network", "url"),
+    [
+        ("squid", "192.0.2.", "http://192.0.2.0:280"),
+        ("squid:3128", "192.0.2.", "http://192.0.2.0:3128"),
+        ("squid", "2001:db8::", "http://[2001:db8::0]:280"),
+    ],
+)
 def test_web_caches_that_are_alive_are_told_to_new_machines(
-    tmp_path: Path, option: str, port: int
+    tmp_path: Path, option: str, network: str, url: str
 ) -> None:
     """cvmfs_proxy_machinetype: addresses with a current heartbeat, then the option's own."""
     told = replace(kind(cvmfs_proxy_machinetype=option), user_data_options={"cvmfs_proxy": "own"})
@@ -706,7 +713,7 @@ def test_web_caches_that_are_alive_are_told_to_new_machines(
     world = World(tmp_path, replace(told, options=replace(told.options, target_share=0)), squid)
     world.cycles(2)
     for number, truth in enumerate(world.here):
-        here = replace(truth.listed, address=f"192.0.2.{number}")
+        here = replace(truth.listed, address=f"{network}{number}")
         world.cloud.change(truth.listed.name, partial(lambda shown, _was: shown, here))
     fresh, stale, _silent = (truth.listed.name for truth in world.here)
     world.beat(stale, "beat")
@@ -719,7 +726,7 @@ def test_web_caches_that_are_alive_are_told_to_new_machines(
     world.cycle()
     made = next(each for each in world.cloud.truth if each.machinetype == "prod")
     assert made.request is not None
-    assert made.request.user_data.decode() == f"#!/bin/sh\nhttp://192.0.2.0:{port};own\n"
+    assert made.request.user_data.decode() == f"#!/bin/sh\n{url};own\n"
     world.close()
 
 

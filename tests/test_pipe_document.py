@@ -59,6 +59,22 @@ def test_an_entry_is_taken_with_its_options_as_texts() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (600, "600"),
+        (600.0, "600"),
+        (-1.0, "-1"),
+        (0.5, "0.5"),
+        (1e300, "1e+300"),
+        (False, "False"),
+    ],
+)
+def test_numbers_are_written_as_in_files(value: object, text: str) -> None:
+    """A whole number may have come as a decimal one."""
+    assert only(fizzle_seconds=value).options == {"fizzle_seconds": text}
+
+
 def test_what_is_meant_for_vac_is_passed_over_in_silence() -> None:
     """A community keeps one pipe for all kinds of sites."""
     entry = only(

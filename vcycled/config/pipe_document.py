@@ -57,6 +57,8 @@ _OF_OTHERS = frozenset(
 )
 """Read apart, or meant for Vac: passed over in silence."""
 _MODELS = frozenset({"cernvm3", "vm-raw"})
+_EXACT = 2**53
+"""Below this a float that is whole is the number that was meant."""
 _SUFFIX = re.compile(r"[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?")
 
 
@@ -199,6 +201,8 @@ def _share(value: object) -> float | None:
 
 def _text(value: object) -> str | None:
     """Return a value as it would be written in a file; None if it cannot be."""
+    if isinstance(value, float) and value.is_integer() and abs(value) < _EXACT:
+        return str(int(value))  # many programs write 600 as 600.0
     if isinstance(value, bool | int | float):
         return str(value)
     if not isinstance(value, str) or "\0" in value:
