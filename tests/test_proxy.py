@@ -150,6 +150,20 @@ def test_each_proxy_has_a_number_of_its_own_and_keys_last_ten_minutes() -> None:
     assert made("prod", NOW + KEY_SECONDS - 1)[1] not in (first[1], third[1])
 
 
+def test_what_was_judged_is_not_judged_again_until_it_changes() -> None:
+    """A machinetype's texts are compared; another one's, or new ones, are read."""
+    mint = Mint()
+    key = key_text(ROBOT.key)
+    first = mint.credentials(ROBOT.pem, key, machinetype="prod")
+    assert mint.credentials(ROBOT.pem, key, machinetype="prod") is first
+    assert mint.credentials(ROBOT.pem, key, machinetype="test") is not first
+    assert len(mint.credentials(ROBOT.pem + CA.pem, key, machinetype="prod").chain) == 2
+    for _ in range(2):
+        with pytest.raises(UserDataError, match="is not the key"):
+            mint.credentials(ROBOT.pem, key_text(rsa_key(3)), machinetype="prod")
+    assert "PRIVATE" not in repr(mint._judged)
+
+
 def test_a_chain_of_elliptic_curves_will_do() -> None:
     """The proxy's own key stays RSA, which is what old readers know."""
     paper = issue(robot(NOW), ec_key(), CA)

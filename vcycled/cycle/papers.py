@@ -56,7 +56,7 @@ def _papers_of(
     certificates = read_file(_OPTION, CERTIFICATE, folder)
     key = read_file(_OPTION, KEY, folder)
     try:
-        yield Credentials.read(certificates, key)
+        yield context.mint.credentials(certificates, key, machinetype=kind.name)
     except UserDataError as error:
         raise UserDataError(f"{_OPTION}: {folder}: {error}") from None
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from cryptography import x509
@@ -29,11 +29,33 @@ class _Made:
     at: int
 
 
+@dataclass(frozen=True, slots=True)
+class _Judged:
+    texts: tuple[bytes, bytes] = field(repr=False)
+    credentials: Credentials
+
+
 class Mint:
-    """Makes the proxies of one space; keeps nothing but the keys of the last minutes."""
+    """Makes the proxies of one space; keeps the keys of the last minutes and what it was given."""
 
     def __init__(self) -> None:
         self._keys: dict[str, _Made] = {}
+        self._judged: dict[str, _Judged] = {}
+
+    def credentials(self, certificates: bytes, key: bytes, *, machinetype: str) -> Credentials:
+        """Return what `Credentials.read` does; texts that were judged before are not again.
+
+        To judge a private key takes as long as to make one.
+
+        Raises:
+            UserDataError: as `Credentials.read` does.
+        """
+        texts = (certificates, key)
+        judged = self._judged.get(machinetype)
+        if judged is None or judged.texts != texts:
+            judged = _Judged(texts, Credentials.read(certificates, key))
+            self._judged[machinetype] = judged
+        return judged.credentials
 
     def proxy(
         self,
