@@ -3,10 +3,15 @@
 # Note [Members that drift]
 
 Nova shows the servers that it has still to place before all others, and puts them among those when
-it has: newest first, by the time of that. If the last server of a page is moved so before the next
-page is asked for, it marks another place than it did, and what lay between is on neither page.
-Seen on a real Nova: three of six servers, and no word of it. So a server that keeps its place is
-the mark, and where a whole page drifts, its last one is looked at again behind the next page.
+it has: newest first, by the time of that. A listing that is read meanwhile loses servers in two
+ways, both seen on a real Nova, and neither with any word of it:
+
+- If the last server of a page is moved before the next page is asked for, it marks another place
+  than it did. So a server that keeps its place is the mark, and where a whole page drifts, its
+  last one is looked at again behind the next page.
+- A page is filled up to its limit, then servers that are in both places are taken out once, and as
+  it is now short of the limit it has no link to the next. So a page with servers that drift is not
+  taken for the last one, however short.
 """
 
 from __future__ import annotations
@@ -27,6 +32,21 @@ class Drift:
     is_adrift: Callable[[Doc], bool]
     shown: Callable[[str], Doc | None]
     """Returns the member with this id as it is now; None if it is gone."""
+
+    def is_in(self, members: Mapping[str, Doc]) -> bool:
+        """Return whether a page has any of them."""
+        return any(map(self.is_adrift, members.values()))
+
+    def mark(self, members: dict[str, Doc]) -> tuple[str, str]:
+        """Return the member that marks the place behind a page, and it again if it may drift."""
+        fixed = [member_id for member_id, each in members.items() if not self.is_adrift(each)]
+        last = next(reversed(members))
+        return (fixed[-1], "") if fixed else (last, last)
+
+    def has_moved(self, member_id: str) -> bool:
+        """Return whether a member that was adrift has found its place by now."""
+        member = self.shown(member_id)
+        return member is None or not self.is_adrift(member)
 
 
 def pages(  # noqa: PLR0913 - where it is, and how its members are told apart
@@ -62,41 +82,31 @@ def pages(  # noqa: PLR0913 - where it is, and how its members are told apart
     """
     query = {name: str(value) for name, value in (params or {}).items()}
     known: set[str] = set()
+    marks: set[str | None] = set()
     is_first, doubted = True, ""
     while True:
         answer = _page(api, operation, service, path, query, is_first=is_first)
-        if drift and doubted and _has_drifted(drift, doubted):
+        if drift and doubted and drift.has_moved(doubted):
             raise Unavailable(operation, f"the order of {key} changed while they were listed")
         members = {id_of(each): each for each in answer.docs(key)}
         if not members:
             return
         new = [each for each_id, each in members.items() if each_id not in known]
         marked = _next_query(answer, key, query)
-        is_last = marked is None and len(members) < int(query.get("limit", len(members) + 1))
         if new:
             yield new
-        elif not is_last:
-            raise Unavailable(operation, f"the cloud repeats a page of {key}")
-        if is_last:
-            return
         known.update(members)
         # A full page without a link, as some proxies leave it, may have a next one.
+        is_short = len(members) < int(query.get("limit", len(members) + 1))
+        if marked is None and is_short and not (drift and drift.is_in(members)):
+            return
         query = marked or {**query, "marker": next(reversed(members))}
-        is_first, doubted = False, ""
         if drift:
-            query["marker"], doubted = _mark(members, drift)
-
-
-def _mark(members: Mapping[str, Doc], drift: Drift) -> tuple[str, str]:
-    """Return the member that marks the place behind a page, and the same again if it may drift."""
-    fixed = [each_id for each_id, each in members.items() if not drift.is_adrift(each)]
-    last = next(reversed(members))
-    return (fixed[-1], "") if fixed else (last, last)
-
-
-def _has_drifted(drift: Drift, member_id: str) -> bool:
-    member = drift.shown(member_id)
-    return member is None or not drift.is_adrift(member)
+            query["marker"], doubted = drift.mark(members)
+        if query.get("marker") in marks or not (new or drift):
+            raise Unavailable(operation, f"the cloud repeats a page of {key}")
+        marks.add(query.get("marker"))
+        is_first = False
 
 
 def _page(
