@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import ssl
 import struct
 import threading
 from collections.abc import Callable, Iterator
@@ -55,7 +56,7 @@ class _Handler(BaseHTTPRequestHandler):
             headers={name.lower(): value for name, value in self.headers.items()},
             content=b"" if is_file else b"".join(pieces),
             file=pieces if is_file else iter(()),
-            base=f"http://{self.headers.get('Host', '127.0.0.1')}",
+            base=f"{self.server.scheme}://{self.headers.get('Host', '127.0.0.1')}",
         )
         try:
             reply = self.server.answer(request)
@@ -117,10 +118,15 @@ class _Server(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 128
 
-    def __init__(self, port: int, answer: Answer) -> None:
+    def __init__(self, port: int, answer: Answer, tls: ssl.SSLContext | None) -> None:
         self.answer = answer
+        self.scheme = "https" if tls else "http"
         self.connections: set[socket.socket] = set()
         super().__init__(("127.0.0.1", port), _Handler)
+        if tls:  # the handshake is left to the thread of each connection
+            self.socket = tls.wrap_socket(
+                self.socket, server_side=True, do_handshake_on_connect=False
+            )
 
     def hang_up(self) -> None:
         """End every connection, so that no thread waits for a client."""
@@ -130,13 +136,13 @@ class _Server(ThreadingHTTPServer):
 
 
 @contextmanager
-def serving(answer: Answer, *, port: int = 0) -> Iterator[str]:
+def serving(answer: Answer, *, port: int = 0, tls: ssl.SSLContext | None = None) -> Iterator[str]:
     """Serve on a port, by default any that is free; yield the URL of all: `http://127.0.0.1:1`."""
-    with _Server(port, answer) as server:
+    with _Server(port, answer, tls) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
         thread.start()
         try:
-            yield f"http://127.0.0.1:{server.server_address[1]}"
+            yield f"{server.scheme}://127.0.0.1:{server.server_address[1]}"
         finally:
             server.shutdown()
             thread.join()

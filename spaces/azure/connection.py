@@ -1,0 +1,52 @@
+"""The SDK's client of one subscription, logged in."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from azure.core.pipeline.policies import ContentDecodePolicy, HeadersPolicy, UserAgentPolicy
+from azure.mgmt.compute import ComputeManagementClient
+from azure.mgmt.core.policies import ARMChallengeAuthenticationPolicy
+
+from vcycled import __version__
+from vcycled.spaces.azure.credentials import credential_of
+from vcycled.spaces.azure.environments import environment_of
+
+if TYPE_CHECKING:
+    from vcycled.spaces.azure.options import AzureOptions
+    from vcycled.spaces.azure.wire import Wire
+
+
+class Connection:
+    """A login and the client that uses it.
+
+    The client's own chain would repeat calls, follow redirections and wait while it registers
+    resource providers; ours does none of that.
+    """
+
+    def __init__(self, options: AzureOptions, wire: Wire) -> None:
+        environment = environment_of(options)
+        self._scope = environment.scope
+        self._credential = credential_of(options, environment, wire)
+        policies = [
+            HeadersPolicy(),
+            UserAgentPolicy(f"vcycle/{__version__}"),
+            ContentDecodePolicy(),
+            ARMChallengeAuthenticationPolicy(self._credential, self._scope),
+        ]
+        self.client = ComputeManagementClient(
+            self._credential,
+            options.subscription,
+            base_url=environment.url,
+            credential_scopes=[self._scope],
+            policies=policies,
+            transport=wire.transport,
+        )
+
+    def log_in(self) -> None:
+        """Get a token, unless there is one that holds.
+
+        Raises:
+            azure.core.exceptions.AzureError: there is none to be had.
+        """
+        self._credential.get_token(self._scope)

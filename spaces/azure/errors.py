@@ -1,0 +1,150 @@
+"""What the SDK's errors mean, in one place: who acts next?"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+
+from azure.core.exceptions import (
+    AzureError,
+    ClientAuthenticationError,
+    HttpResponseError,
+    IncompleteReadError,
+    ServiceRequestError,
+    ServiceRequestTimeoutError,
+    ServiceResponseError,
+)
+from requests.exceptions import SSLError
+from urllib3.exceptions import NewConnectionError
+
+from vcycled.errors import NoCapacity, QuotaExceeded, Refused, SpaceError, Unavailable
+from vcycled.spaces.azure.faults import lacks_capacity, lacks_quota
+
+MOST_DETAIL = 300
+"""How many characters of what Azure says are kept."""
+MOST_PAUSE_S = 3600
+"""Longest pause [s] that Azure may ask for; it will say so again if it means longer."""
+PAUSE_S = 10
+"""Pause [s] after a 429 that does not say how long."""
+
+_BUSY_CODES = frozenset(
+    {"anotheroperationinprogress", "conflict", "operationpreempted", "retryableerror"}
+)
+"""409: something else is being done to the thing; later this may be done."""
+_TOKEN_CODES = frozenset(
+    {"authenticationfailed", "expiredauthenticationtoken", "invalidauthenticationtoken"}
+)
+"""401: a token that was good has ended or was revoked."""
+_LONG = re.compile(r"[A-Za-z0-9+/=_%-]{80,}")
+"""Base64, tokens and links to forms: Azure may repeat what was in a request."""
+
+
+class Missing(Refused):
+    """There is no resource of this id; its group and subscription are there."""
+
+
+class Exists(Refused):
+    """There is a resource of this name, and it was not to be changed."""
+
+
+class Expired(Unavailable):
+    """The token is not good any more; with a new one it may go."""
+
+
+def of_error(operation: str, error: AzureError) -> SpaceError:  # noqa: PLR0911 - one for each meaning
+    """Return the error that one of the SDK's stands for."""
+    match error:
+        case _ if isinstance(error.__cause__, SpaceError):
+            return error.__cause__  # ours, which a login wrapped
+        case ClientAuthenticationError() if not _is_answer(error):
+            return Refused(operation, f"the login failed: {_shortened(error.message)}")
+        case HttpResponseError(response=response) if response is not None:
+            return _of_answer(operation, error)
+        case ServiceRequestTimeoutError():
+            return Unavailable(operation, "no connection in time", is_undone=True)
+        case ServiceRequestError() | ServiceResponseError():
+            return _of_wire(operation, error)
+        case IncompleteReadError():
+            return Unavailable(operation, "the connection was cut before the whole answer")
+        case _:
+            detail = f"an answer cannot be read ({type(error).__name__})"
+            return Unavailable(operation, detail)
+
+
+def _is_answer(error: ClientAuthenticationError) -> bool:
+    """Return whether the login service itself is at fault: then a person cannot help."""
+    return error.status_code is not None and (error.status_code == 429 or error.status_code >= 500)
+
+
+def _of_answer(operation: str, error: HttpResponseError) -> SpaceError:  # noqa: PLR0911 - one for each meaning
+    code, text = said(error)
+    status = error.status_code or 0
+    detail = (
+        f"{_shortened(text) or 'no explanation'} ({' '.join(filter(None, (str(status), code)))})"
+    )
+    match status, code.lower():
+        case 429, _:
+            return Unavailable(
+                operation, detail, retry_after_s=pause_s(error) or PAUSE_S, is_undone=True
+            )
+        case 412, _:
+            return Exists(operation, detail)
+        case 404, "resourcenotfound" | "notfound":
+            return Missing(operation, detail)
+        case 401, known if known in _TOKEN_CODES:
+            return Expired(operation, detail, is_undone=True)
+        case 409, known if known in _BUSY_CODES:
+            return Unavailable(operation, detail)
+        case known, _ if known == 408 or known >= 500:
+            return Unavailable(operation, detail, retry_after_s=pause_s(error))
+    if lacks_capacity(code, text):
+        return NoCapacity(operation, detail)
+    if lacks_quota(code, text):
+        return QuotaExceeded(operation, detail)
+    return Refused(operation, detail)
+
+
+def said(error: HttpResponseError) -> tuple[str, str]:
+    """Return code and sentence of an answer; both "" if it has none.
+
+    The innermost detail is the one that says what is wrong; around it stand general ones.
+    """
+    found = error.error
+    while found is not None and found.details:
+        found = found.details[0]
+    if found is None:
+        return "", ""
+    return found.code or "", found.message or ""
+
+
+def pause_s(error: HttpResponseError) -> int | None:
+    """Return for how long [s] the answer asks not to be called; None if it does not."""
+    headers: Mapping[str, str] = getattr(error.response, "headers", {})
+    text = headers.get("Retry-After", "").strip()
+    return min(int(text), MOST_PAUSE_S) if re.fullmatch(r"[0-9]{1,9}", text) else None
+
+
+def _of_wire(operation: str, error: AzureError) -> SpaceError:
+    """Return what it means that there was no answer."""
+    causes = tuple(_chain(error.inner_exception))
+    if any("CERTIFICATE_VERIFY_FAILED" in str(each) for each in causes):
+        return Refused(operation, "the certificate of Azure is not trusted; see ca_file")
+    if any(isinstance(each, SSLError) for each in causes):
+        return Unavailable(operation, "no TLS connection")
+    never = any(isinstance(each, NewConnectionError) for each in causes)
+    detail = "no connection" if never else "no answer, or not the whole one"
+    return Unavailable(operation, detail, is_undone=never)
+
+
+def _chain(error: object) -> Iterator[BaseException]:
+    """Return an error and those it was made of."""
+    while isinstance(error, BaseException):
+        yield error
+        inner = error.args[0] if error.args else None
+        inner = getattr(inner, "reason", inner)
+        error = inner if isinstance(inner, BaseException) else error.__context__
+
+
+def _shortened(text: str) -> str:
+    line = " ".join(_LONG.sub("…", text).split())
+    return line if len(line) <= MOST_DETAIL else line[: MOST_DETAIL - 1] + "…"

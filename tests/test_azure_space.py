@@ -1,0 +1,53 @@
+"""The Azure space keeps the contract, whatever the cloud is like."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from tests.azure_kit import ROOT_IMAGE, options, serving_azure
+from tests.fakes.azure import AzureCloud, Settings
+from vcycled.spaces.azure import AzureSpace
+from vcycled.spaces.base import Space
+from vcycled.testing.clock import FakeClock
+from vcycled.testing.contract import SpaceContract
+
+
+class TestAzureSpace(SpaceContract):
+    """On a cloud that takes a few seconds for everything, two machines to a page."""
+
+    IMAGE = ROOT_IMAGE
+
+    @pytest.fixture
+    def clock(self) -> FakeClock:
+        """Return a clock that the test moves."""
+        return FakeClock()
+
+    @pytest.fixture
+    def settings(self) -> Settings:
+        """Return what the cloud is like."""
+        return Settings(start_seconds=5, delete_seconds=3, page_size=2)
+
+    @pytest.fixture
+    def make_space(self, clock: FakeClock, settings: Settings) -> Iterator[Callable[[], Space]]:
+        """Give spaces on one cloud; hold at the end that machines left nothing, and close all."""
+        cloud = AzureCloud(clock, settings)
+        cloud.add_foreign("theirs")
+        made: list[Space] = []
+        with serving_azure(cloud) as address:
+
+            def make() -> Space:
+                space = AzureSpace("contract", options(address, settings), clock=clock)
+                made.append(space)
+                return space
+
+            yield make
+            for space in made:
+                space.close()
+        assert cloud.parts == set()
+
+    @pytest.fixture
+    def pass_time(self, clock: FakeClock) -> Callable[[], None]:
+        """Let a second pass."""
+        return lambda: clock.advance(1)
