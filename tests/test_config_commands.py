@@ -53,7 +53,7 @@ def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (info / "entry_points.txt").write_text(
         "[vcycle.spaces]\n"
         "demo = tests.config_support:DemoSpace\n"
-        "ec2 = tests.no_such_library:Ec2Space\n"
+        "broken = tests.no_such_library:BrokenSpace\n"
     )
     monkeypatch.syspath_prepend(str(tmp_path / "site"))
 
@@ -102,10 +102,10 @@ def test_check_ends_with_a_verdict(
 @pytest.mark.usefixtures("installed")
 def test_check_prints_every_problem(tmp_path: Path) -> None:
     """One line each, as editors and people find their way by; warnings are marked."""
-    path = deck(tmp_path, ("api = demo", "api = ec2\nmax_processors = 1"))
+    path = deck(tmp_path, ("api = demo", "api = broken\nmax_processors = 1"))
     assert texts(run("check", "--config", path), path)[:-1] == [
-        f"F:4: {SPACE} api: the ec2 space cannot be loaded (No module named"
-        " 'tests.no_such_library'); pip install 'vcycle[ec2]'",
+        f"F:4: {SPACE} api: the broken space cannot be loaded (No module named"
+        " 'tests.no_such_library'); pip install 'vcycle[broken]'",
         f"warning: F:5: {SPACE} max_processors: old name of processors_limit; processors_limit is"
         " set too (F:6) and counts; remove this",
     ]
@@ -330,10 +330,10 @@ def test_spaces_are_found_by_their_entry_points() -> None:
     """Ours and those of other packages; one whose library lacks hurts only who asks for it."""
     spaces = InstalledSpaces()
     assert spaces["demo"] is DemoSpace
-    assert {"demo", "ec2", "local"} <= set(spaces)
+    assert {"demo", "broken", "local"} <= set(spaces)
     assert len(spaces) == len(set(spaces))
-    with pytest.raises(NotInstalled, match=r"pip install 'vcycle\[ec2\]'"):
-        find_space("ec2", spaces)
+    with pytest.raises(NotInstalled, match=r"pip install 'vcycle\[broken\]'"):
+        find_space("broken", spaces)
 
 
 def test_no_space_is_installed_at_all() -> None:

@@ -7,9 +7,6 @@ the fingerprints of clouds, each reckoned in its own way, are not asked for.
 
 from __future__ import annotations
 
-import base64
-import binascii
-import hashlib
 import re
 import threading
 from collections.abc import Collection, Iterable, Iterator
@@ -21,25 +18,9 @@ from vcycled.spaces.openstack.answers import Doc
 from vcycled.spaces.openstack.api import Api
 from vcycled.spaces.openstack.errors import Conflict, Missing
 from vcycled.spaces.openstack.paging import pages
+from vcycled.spaces.ssh_key import key_hash
 
 _OURS = re.compile(r"vcycle-([0-9a-f]{12})-([0-9a-f]{16})")
-
-
-def key_hash(public_key: str) -> str:
-    """Return 16 hex digits that stand for an OpenSSH public key of whatever type.
-
-    Raises:
-        ValueError: it is none.
-    """
-    kind, _, rest = public_key.strip().partition(" ")
-    try:
-        blob = base64.b64decode(rest.split(maxsplit=1)[0], validate=True)
-    except (IndexError, binascii.Error):
-        raise ValueError("not TYPE BASE64 [COMMENT]") from None
-    # RFC 4253, 6.6: the key begins with its own type, as text behind its length.
-    if not blob.startswith(len(kind).to_bytes(4, "big") + kind.encode()):
-        raise ValueError(f"not a key of type {kind}")
-    return hashlib.sha256(blob).hexdigest()[:16]
 
 
 class KeyPairs:

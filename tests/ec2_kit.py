@@ -1,0 +1,65 @@
+"""What tests of the EC2 space share: its options for the simulated cloud, and requests."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from typing import Any
+
+from tests.fakes.ec2 import Ec2Cloud, serving
+from vcycled.clock import Clock
+from vcycled.options import Secret
+from vcycled.spaces.base import CreateRequest
+from vcycled.spaces.ec2 import Ec2Options, Ec2Space
+
+KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGJVr9H7TyMx1tq2bBr5sU5b8N1B1yBz6gQdLxGg3l9h root@site"
+OURS = "installation-1"
+
+
+def options(url: str, **changes: Any) -> Ec2Options:  # noqa: ANN401 - replace() refuses wrong names
+    """Return the options of a space on the simulated cloud at `url`, asked at will."""
+    usual = Ec2Options(
+        url=url,
+        access_key="AKIAEXAMPLE",
+        secret_key=Secret("secret"),
+        instance_types=("m5.large", "m5.xlarge"),
+        api_calls_per_second=1e6,
+        api_burst=1000,
+        launches_per_second=1e6,
+        launch_burst=1000,
+        api_timeout_seconds=10,
+    )
+    return replace(usual, **changes)
+
+
+def request(number: int = 1, **changes: Any) -> CreateRequest:  # noqa: ANN401 - see above
+    """Return a request for a machine of its own."""
+    uuid, name = f"00000000-0000-4000-8000-{number:012}", f"vcycle-prod-{number:010}"
+    usual = CreateRequest(
+        name=name,
+        uuid=uuid,
+        machinetype="prod",
+        flavor="m5.large",
+        zone="",
+        user_data=b"#!/bin/sh\n",
+        tags={
+            "name": name,
+            "machinetype": "prod",
+            "vcycle_installation": OURS,
+            "vcycle_uuid": uuid,
+        },
+        image="image:worker",
+    )
+    return replace(usual, **changes)
+
+
+@contextmanager
+def space_on(cloud: Ec2Cloud, clock: Clock, **changes: Any) -> Iterator[Ec2Space]:  # noqa: ANN401 - of options
+    """Give a connected space on a cloud that is served."""
+    with ExitStack() as stack:
+        url = stack.enter_context(serving(cloud))
+        space = Ec2Space("space", options(url, **changes), clock=clock)
+        stack.callback(space.close)
+        space.connect()
+        yield space
