@@ -8,6 +8,7 @@ from tests.config_support import REGISTRY, deck
 from vcycled.config import load, load_web, problems_of
 from vcycled.config.reader import read
 from vcycled.errors import ConfigError, Problem
+from vcycled.machinedir.layout import OUTPUT_NAMES
 
 SPACE = "[space cloud.example.com]"
 PROD = "[machinetype cloud.example.com prod]"
@@ -290,7 +291,7 @@ ERRORS = [
         ("target_share = 1", "heartbeat_file = a/b"),
         "",
         [
-            f"F:7: {PROD} heartbeat_file: must be the name of a file, without / and blanks,"
+            f"F:7: {PROD} heartbeat_file: must be a name that vcycle-web takes: {OUTPUT_NAMES},"
             " not 'a/b'"
         ],
         id="a heartbeat file in a folder",
@@ -299,10 +300,28 @@ ERRORS = [
         ("target_share = 1", "heartbeat_file = .."),
         "",
         [
-            f"F:7: {PROD} heartbeat_file: must be the name of a file, without / and blanks,"
+            f"F:7: {PROD} heartbeat_file: must be a name that vcycle-web takes: {OUTPUT_NAMES},"
             " not '..'"
         ],
         id="a heartbeat file outside of its folder",
+    ),
+    pytest.param(
+        ("target_share = 1", "heartbeat_file = beat!"),
+        "",
+        [
+            f"F:7: {PROD} heartbeat_file: must be a name that vcycle-web takes: {OUTPUT_NAMES},"
+            " not 'beat!'"
+        ],
+        id="a heartbeat file that the web site would refuse",
+    ),
+    pytest.param(
+        ("api = demo", "api = demo\nshutdown_time = 253402300800"),
+        "",
+        [
+            f"F:5: {SPACE} shutdown_time: must be a whole number of Unix seconds, 0 to"
+            " 253402300799, not '253402300800'"
+        ],
+        id="a time after the end of the calendar",
     ),
     pytest.param(
         ("target_share = 1", "hs06 = 0"),

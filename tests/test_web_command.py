@@ -1,6 +1,7 @@
 """The command vcycle-web as a process: what it says, how it ends."""
 
 import asyncio
+import re
 import signal
 import socket
 import subprocess
@@ -71,7 +72,8 @@ async def test_it_serves_until_it_is_told_to_end(
     _, log = process.communicate(timeout=15)
     assert process.returncode == 0
     assert not marker.exists()
-    assert "web-request peer=127.0.0.1 method=PUT" in log
+    stamp = r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[+-]\d{4}"
+    assert re.search(f"{stamp} INFO web-request peer=127.0.0.1 method=PUT", log, re.MULTILINE)
     assert "web-stopped" in log
     assert TOKENS[ONE] not in log
 

@@ -9,6 +9,10 @@ from __future__ import annotations
 import logging
 import re
 
+FORMAT = "%(asctime)s %(levelname)s %(message)s"
+TIME = "%Y-%m-%dT%H:%M:%S%z"
+"""How every process writes a line: what reads the log of one reads that of the others."""
+
 _PLAIN = re.compile(r"[^\s\"'=]+")
 
 Value = str | int | float | bool | None

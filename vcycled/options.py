@@ -265,7 +265,8 @@ SECRET: Kind[Secret] = Kind(
 FLAG = Kind("True or False (yes/no, on/off, 1/0 too)", _flag)
 COUNT = whole(0)
 SECONDS = whole(0, unit="seconds")
-UNIX_TIME = whole(0, unit="Unix seconds")
+UNIX_TIME = whole(0, 253_402_300_799, unit="Unix seconds")
+"""Up to the end of the year 9999, after which calendars know no date."""
 PORT = whole(1, 65535)
 PATH = Kind("a path", _text)
 AMOUNT = Kind("a whole number, 1 or more, or a percentage such as 10%", _amount)

@@ -14,11 +14,9 @@ from pathlib import Path
 
 from daemon import DaemonContext
 
-from vcycled import files
+from vcycled import files, kvlog
 from vcycled.errors import OperatorError
 
-_FORMAT = "%(asctime)s %(levelname)s %(message)s"
-_TIME = "%Y-%m-%dT%H:%M:%S%z"
 _LOG_MODE = 0o640
 _TRIES = 10
 _MANY_OBJECTS = 10_000
@@ -112,7 +110,7 @@ def log_to(path: Path | None, level: str) -> logging.Handler:
         handler = logging.StreamHandler() if path is None else _LogFile(path, encoding="utf-8")
     except OSError as error:
         raise OperatorError(f"{path} cannot be opened: {error.strerror}") from error
-    handler.setFormatter(logging.Formatter(_FORMAT, _TIME))
+    handler.setFormatter(logging.Formatter(kvlog.FORMAT, kvlog.TIME))
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())

@@ -80,7 +80,8 @@ async def _serve(options: WebOptions, certificate: Certificate, clock: Clock) ->
 def _log_to_stderr(level: str) -> None:
     logging.basicConfig(
         level=level.upper(),
-        format="%(asctime)s %(levelname)s %(message)s",
+        format=kvlog.FORMAT,
+        datefmt=kvlog.TIME,
         stream=sys.stderr,
         force=True,
     )

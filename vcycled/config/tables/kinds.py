@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from vcycled.machinedir.layout import OUTPUT_NAMES, is_output_name
 from vcycled.model.dn import parse_dn
 from vcycled.options import SECRET, TEXT, Kind, Secret, matching
 from vcycled.templates import packaged
@@ -24,8 +25,8 @@ def _above_zero(text: str) -> float:
     return value
 
 
-def _file_name(text: str) -> str:
-    if not re.fullmatch(r"[^/\s]+", text) or text in {".", ".."}:
+def _output_name(text: str) -> str:
+    if not is_output_name(text):
         raise ValueError
     return text
 
@@ -59,7 +60,7 @@ def _image(text: str) -> str:
 
 ABSOLUTE = Kind("an absolute path", _folder)
 ABOVE_ZERO = Kind("a number above 0", _above_zero)
-FILE_NAME = Kind("the name of a file, without / and blanks", _file_name)
+OUTPUT_NAME = Kind(f"a name that vcycle-web takes: {OUTPUT_NAMES}", _output_name)
 DATABASE = Kind(
     "sqlite:////PATH or postgresql://USER:PASSWORD@HOST/NAME (never shown)",
     _database,

@@ -8,8 +8,8 @@ from vcycled.config.tables.kinds import (
     ABOVE_ZERO,
     ASCII,
     DN,
-    FILE_NAME,
     IMAGE,
+    OUTPUT_NAME,
     PROXIES,
     USER_DATA,
 )
@@ -110,7 +110,7 @@ class MachinetypeOptions:
         help="A machine that is not running so long after it was asked for is deleted.",
     )
     heartbeat_file: str | None = optional(
-        FILE_NAME,
+        OUTPUT_NAME,
         help="""File that each machine must have put into its joboutputs once it has run for
         longer than fizzle_seconds and heartbeat_seconds; without it the machine is deleted.""",
     )
