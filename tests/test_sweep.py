@@ -222,6 +222,21 @@ def test_a_removed_space_is_swept_in_every_cycle_until_nothing_is_left(world: Wo
     assert world.cloud.calls["leftovers"] == before
 
 
+def test_spaces_that_are_removed_together_do_not_keep_each_others_keys(world: World) -> None:
+    """Nobody would be left to remove them."""
+    gone = replace(world.config, is_removed=True, held="removed")
+    neighbour = replace(gone, name="b.example.org")
+    world.config = gone
+    world.manager = world.new_cycle(configured=lambda: (gone, neighbour))
+    leave(world, 1, kind="keypair", name=KEY, owner_mark=owner_mark(world.store.installation_id()))
+    world.all_here(world.cloud.finish)
+    world.cycles(3)
+    world.clock.advance(sweep.TWICE_SECONDS)
+    world.cycle()
+    assert removed(world) == ["id-1"]
+    assert world.manager.is_swept
+
+
 def test_a_removed_space_whose_sweep_fails_is_not_clean(world: World) -> None:
     """What was not seen may be there."""
     world.config = replace(world.config, is_removed=True, held="removed")

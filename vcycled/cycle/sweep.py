@@ -86,7 +86,11 @@ class Sweeper:
 
     def _look(self, config: SpaceConfig, *, is_last: bool) -> None:
         context = self._context
-        others = [each for each in context.configured() if each.name != config.name]
+        others = [
+            each
+            for each in context.configured()
+            if each.name != config.name and not each.is_removed
+        ]
         try:
             keys = public_keys_of(others if is_last else [*others, config])
             found = context.errands.run("leftovers", lambda: context.space.leftovers(keys))
