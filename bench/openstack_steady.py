@@ -113,9 +113,10 @@ def plain(root: Path, where: Where, machines: int) -> Cost:
     site.store.close()
 
     def listing() -> int:
+        before = space.calls
         space.connect()
         assert len(space.machines()) == machines
-        return space.calls
+        return space.calls - before
 
     found = _measured(listing)
     space.close()
@@ -136,17 +137,15 @@ def objects(where: Where, machines: int) -> Cost:
 
 
 def _measured(do: Callable[[], int], *, times: int = CYCLES) -> Cost:
-    """Do it many times; `do` returns how many calls there were so far, if it counts them."""
+    """Do it many times; `do` returns how many calls it made, if it counts them."""
     cpu, wall = [], []
-    before = calls = 0
+    calls = 0
     for _ in range(times + 1):
         cpu_before, wall_before = time.process_time(), time.perf_counter()
-        before, calls = calls, do()
+        calls = do()
         cpu.append(time.process_time() - cpu_before)
         wall.append(time.perf_counter() - wall_before)
-    return Cost(
-        first=cpu[0], cpu=cpu[1:], wall=wall[1:], rss=rss_mb("VmHWM"), calls=calls - before
-    )
+    return Cost(first=cpu[0], cpu=cpu[1:], wall=wall[1:], rss=rss_mb("VmHWM"), calls=calls)
 
 
 if __name__ == "__main__":
