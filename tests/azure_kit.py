@@ -14,10 +14,14 @@ import trustme
 
 from tests.fakes.azure import AzureCloud, Settings, serving
 from vcycled.options import Secret
-from vcycled.spaces.azure import AzureOptions
+from vcycled.spaces.azure import AzureOptions, AzureSpace
+from vcycled.spaces.base import CreateRequest
+from vcycled.testing.clock import FakeClock
 
 ROOT_IMAGE = "image:worker"
 """As a machinetype names the image that the simulated cloud has."""
+
+PUBLIC_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIE1 operator@example.org"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,5 +64,53 @@ def options(
         ca_file=address.ca_file,
         api_calls_per_second=1e6,
         api_burst=1000,
+    )
+    return replace(usual, **changes)
+
+
+class AzureBed:
+    """A simulated cloud, and spaces on it."""
+
+    def __init__(self, cloud: AzureCloud, address: Address, clock: FakeClock) -> None:
+        self.cloud = cloud
+        self.address = address
+        self.clock = clock
+        self.made: list[AzureSpace] = []
+
+    def space(self, **changes: Any) -> AzureSpace:  # noqa: ANN401 - replace() refuses wrong names
+        """Return one more space; `changes` are options."""
+        wanted = options(self.address, self.cloud.settings, **changes)
+        self.made.append(AzureSpace("azure.example.org", wanted, clock=self.clock))
+        return self.made[-1]
+
+
+@contextmanager
+def azure_bed(settings: Settings | None = None) -> Iterator[AzureBed]:
+    """Serve a cloud of these settings; close the spaces on it at the end."""
+    clock = FakeClock()
+    cloud = AzureCloud(clock, settings)
+    with serving_azure(cloud) as address:
+        bed = AzureBed(cloud, address, clock)
+        yield bed
+        for each in bed.made:
+            each.close()
+
+
+def request(name: str = "vcycle-prod-0000000001", **changes: Any) -> CreateRequest:  # noqa: ANN401 - see above
+    """Return a request for a small machine; `changes` are its fields."""
+    usual = CreateRequest(
+        name=name,
+        uuid=f"uuid-{name}",
+        machinetype="prod",
+        flavor="Standard_D2s_v5",
+        zone="",
+        user_data=b"#!/bin/sh\n",
+        tags={
+            "vcycle_installation": "installation",
+            "vcycle_uuid": f"uuid-{name}",
+            "machinetype": "prod",
+        },
+        image=ROOT_IMAGE,
+        public_key=PUBLIC_KEY,
     )
     return replace(usual, **changes)

@@ -38,8 +38,7 @@ class Api:
             Refused: it does not let us in.
         """
         try:
-            with self.asking("connect"):
-                self._connected().log_in()
+            self._connected().log_in()
         except SpaceError:
             # What was wrong may be put right in a file, which only a new login reads.
             self._forget()

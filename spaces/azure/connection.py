@@ -9,7 +9,7 @@ from azure.mgmt.compute import ComputeManagementClient
 from azure.mgmt.core.policies import ARMChallengeAuthenticationPolicy
 
 from vcycled import __version__
-from vcycled.spaces.azure.credentials import credential_of
+from vcycled.spaces.azure.credentials import Credential
 from vcycled.spaces.azure.environments import environment_of
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ class Connection:
     def __init__(self, options: AzureOptions, wire: Wire) -> None:
         environment = environment_of(options)
         self._scope = environment.scope
-        self._credential = credential_of(options, environment, wire)
+        self._credential = Credential(options, environment, wire)
         policies = [
             HeadersPolicy(),
             UserAgentPolicy(f"vcycle/{__version__}"),
@@ -47,6 +47,6 @@ class Connection:
         """Get a token, unless there is one that holds.
 
         Raises:
-            azure.core.exceptions.AzureError: there is none to be had.
+            SpaceError: there is none to be had.
         """
         self._credential.get_token(self._scope)

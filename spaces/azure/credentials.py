@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from azure.core.exceptions import AzureError
 from azure.identity import (
     CertificateCredential,
     ClientSecretCredential,
@@ -14,25 +15,51 @@ from azure.identity import (
 
 from vcycled.errors import Refused
 from vcycled.spaces.azure.environments import Environment
+from vcycled.spaces.azure.errors import of_login
 from vcycled.spaces.azure.options import AzureOptions
 from vcycled.spaces.azure.wire import Wire
 
 if TYPE_CHECKING:
-    from azure.core.credentials import TokenCredential
+    from azure.core.credentials import AccessToken, TokenCredential
 
 
-def credential_of(options: AzureOptions, environment: Environment, wire: Wire) -> TokenCredential:
-    """Return what gets tokens; it keeps those that hold.
+class Credential:
+    """What gets tokens, and keeps those that hold.
 
     Raises:
         Refused: a file that it needs is not there or holds something else.
     """
-    try:
-        return _credential(options, environment, wire)
-    except OSError as error:
-        raise Refused("connect", f"{error.filename}: {error.strerror}") from None
-    except ValueError as error:  # of a certificate, or a tenant's name
-        raise Refused("connect", f"the login options cannot be used: {error}") from None
+
+    def __init__(self, options: AzureOptions, environment: Environment, wire: Wire) -> None:
+        self._wire = wire
+        try:
+            self._inner = _credential(options, environment, wire)
+        except OSError as error:
+            raise Refused("connect", f"{error.filename}: {error.strerror}") from None
+        except ValueError as error:  # of a certificate, or a tenant's name
+            detail = f"the login options cannot be used: {error}"
+            raise Refused("connect", detail) from None
+
+    def get_token(
+        self,
+        *scopes: str,
+        claims: str | None = None,
+        tenant_id: str | None = None,
+        enable_cae: bool = False,
+        **_more: object,
+    ) -> AccessToken:
+        """Return a token; the signature is the SDK's.
+
+        Raises:
+            SpaceError: there is none to be had, whatever the SDK makes of that.
+        """
+        try:
+            with self._wire.logging_in():
+                return self._inner.get_token(
+                    *scopes, claims=claims, tenant_id=tenant_id, enable_cae=enable_cae
+                )
+        except AzureError as error:
+            raise of_login(error) from None
 
 
 def _credential(options: AzureOptions, environment: Environment, wire: Wire) -> TokenCredential:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 from azure.core.exceptions import (
     AzureError,
-    ClientAuthenticationError,
+    DecodeError,
     HttpResponseError,
     IncompleteReadError,
     ServiceRequestError,
@@ -19,13 +19,10 @@ from urllib3.exceptions import NewConnectionError
 
 from vcycled.errors import NoCapacity, QuotaExceeded, Refused, SpaceError, Unavailable
 from vcycled.spaces.azure.faults import lacks_capacity, lacks_quota
+from vcycled.spaces.azure.wire import PAUSE_S, pause_s
 
 MOST_DETAIL = 300
 """How many characters of what Azure says are kept."""
-MOST_PAUSE_S = 3600
-"""Longest pause [s] that Azure may ask for; it will say so again if it means longer."""
-PAUSE_S = 10
-"""Pause [s] after a 429 that does not say how long."""
 
 _BUSY_CODES = frozenset(
     {"anotheroperationinprogress", "conflict", "operationpreempted", "retryableerror"}
@@ -51,14 +48,10 @@ class Expired(Unavailable):
     """The token is not good any more; with a new one it may go."""
 
 
-def of_error(operation: str, error: AzureError) -> SpaceError:  # noqa: PLR0911 - one for each meaning
+def of_error(operation: str, error: AzureError) -> SpaceError:
     """Return the error that one of the SDK's stands for."""
     match error:
-        case _ if isinstance(error.__cause__, SpaceError):
-            return error.__cause__  # ours, which a login wrapped
-        case ClientAuthenticationError() if not _is_answer(error):
-            return Refused(operation, f"the login failed: {_shortened(error.message)}")
-        case HttpResponseError(response=response) if response is not None:
+        case HttpResponseError() if not isinstance(error, DecodeError) and error.response:
             return _of_answer(operation, error)
         case ServiceRequestTimeoutError():
             return Unavailable(operation, "no connection in time", is_undone=True)
@@ -71,21 +64,32 @@ def of_error(operation: str, error: AzureError) -> SpaceError:  # noqa: PLR0911 
             return Unavailable(operation, detail)
 
 
-def _is_answer(error: ClientAuthenticationError) -> bool:
-    """Return whether the login service itself is at fault: then a person cannot help."""
-    return error.status_code is not None and (error.status_code == 429 or error.status_code >= 500)
+def of_login(error: AzureError) -> SpaceError:
+    """Return what it means that there is no token; the SDK wraps all that goes wrong."""
+    cause = error.__cause__
+    if isinstance(cause, SpaceError):
+        return cause
+    wire = error if isinstance(error, ServiceRequestError | ServiceResponseError) else cause
+    if isinstance(wire, AzureError):
+        found = of_error("connect", wire)
+        if isinstance(found, Unavailable):  # whatever was to follow the login was not sent
+            detail = f"no login: {found.detail}"
+            return Unavailable(found.operation, detail, is_undone=True)
+        return found
+    return Refused("connect", f"the login failed: {_shortened(error.message)}")
 
 
 def _of_answer(operation: str, error: HttpResponseError) -> SpaceError:  # noqa: PLR0911 - one for each meaning
     code, text = said(error)
     status = error.status_code or 0
+    retry_after_s = pause_s(getattr(error.response, "headers", {}))
     detail = (
         f"{_shortened(text) or 'no explanation'} ({' '.join(filter(None, (str(status), code)))})"
     )
     match status, code.lower():
         case 429, _:
             return Unavailable(
-                operation, detail, retry_after_s=pause_s(error) or PAUSE_S, is_undone=True
+                operation, detail, retry_after_s=retry_after_s or PAUSE_S, is_undone=True
             )
         case 412, _:
             return Exists(operation, detail)
@@ -96,7 +100,7 @@ def _of_answer(operation: str, error: HttpResponseError) -> SpaceError:  # noqa:
         case 409, known if known in _BUSY_CODES:
             return Unavailable(operation, detail)
         case known, _ if known == 408 or known >= 500:
-            return Unavailable(operation, detail, retry_after_s=pause_s(error))
+            return Unavailable(operation, detail, retry_after_s=retry_after_s)
     if lacks_capacity(code, text):
         return NoCapacity(operation, detail)
     if lacks_quota(code, text):
@@ -115,13 +119,6 @@ def said(error: HttpResponseError) -> tuple[str, str]:
     if found is None:
         return "", ""
     return found.code or "", found.message or ""
-
-
-def pause_s(error: HttpResponseError) -> int | None:
-    """Return for how long [s] the answer asks not to be called; None if it does not."""
-    headers: Mapping[str, str] = getattr(error.response, "headers", {})
-    text = headers.get("Retry-After", "").strip()
-    return min(int(text), MOST_PAUSE_S) if re.fullmatch(r"[0-9]{1,9}", text) else None
 
 
 def _of_wire(operation: str, error: AzureError) -> SpaceError:

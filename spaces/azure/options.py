@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from vcycled.options import (
@@ -10,7 +10,6 @@ from vcycled.options import (
     NAME,
     PATH,
     SECRET,
-    TEXT,
     Kind,
     Secret,
     choice,
@@ -29,6 +28,16 @@ def _location(text: str) -> str:
     if not found.isalnum():
         raise ValueError
     return found
+
+
+def _retired(instead: str) -> Kind[str]:
+    """Return the kind of an option of Vcycle 3 that no value is right for any more."""
+
+    def read(_text: str) -> str:
+        raise ValueError
+
+    accepts = f"left out: the API it was for was closed by Azure; {instead}"
+    return Kind(accepts, read, is_secret=True)
 
 
 LOCATION: Kind[str] = Kind("the name of a region, such as westeurope", _location)
@@ -156,17 +165,29 @@ class AzureOptions:
         help="How long Azure may be silent in answering one call before it is given up.",
     )
     certificate: str | None = optional(
-        TEXT, help="Of Vcycle 3, for an API that Azure has closed; an error says what to use."
+        _retired("use client_certificate with tenant_id and client_id"), help="Of Vcycle 3."
     )
-    pfx: str | None = optional(TEXT, help="Of Vcycle 3, as certificate.")
-    username: str | None = optional(TEXT, help="Of Vcycle 3, as certificate.")
-    password: Secret | None = optional(SECRET, help="Of Vcycle 3, as certificate.")
+    pfx: str | None = optional(
+        _retired("use client_certificate, which may be a PFX file, with tenant_id and client_id"),
+        help="Of Vcycle 3.",
+    )
+    username: str | None = optional(
+        _retired(
+            "use tenant_id, client_id and client_secret to log in; the user on the machines is"
+            " admin_username"
+        ),
+        help="Of Vcycle 3.",
+    )
+    password: str | None = optional(
+        _retired(
+            "use tenant_id, client_id and client_secret to log in; machines are entered with"
+            " root_public_key"
+        ),
+        help="Of Vcycle 3.",
+    )
 
     def problems(self) -> Iterator[tuple[str, str]]:
         """Find options that contradict or lack each other, each as option and message."""
-        for name, instead in _RETIRED.items():
-            if getattr(self, name) is not None:
-                yield name, f"was for the classic API, which Azure has closed; {instead}"
         ways = [name for name in _WAYS if getattr(self, name)]
         if not ways:
             yield "", f"nothing says how to log in: set one of {', '.join(_WAYS)}"
@@ -191,11 +212,3 @@ class AzureOptions:
 
 _WAYS = ("client_secret", "client_certificate", "federated_token_file", "managed_identity")
 """Options each of which says by itself how to log in."""
-
-_APPLICATION = "log in as an application (tenant_id, client_id and client_secret)"
-_RETIRED: Mapping[str, str] = {
-    "certificate": "use client_certificate with tenant_id and client_id",
-    "pfx": "use client_certificate with tenant_id and client_id; it may be a PFX file",
-    "username": f"{_APPLICATION}; the user on the machines is admin_username",
-    "password": f"{_APPLICATION}; machines are entered with root_public_key",
-}

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from vcycled.errors import Unavailable
 from vcycled.model import Flavor, Limits, ListedMachine
+from vcycled.spaces.azure.addresses import Addresses
 from vcycled.spaces.azure.api import Api
 from vcycled.spaces.azure.creation import USER_DATA_LIMIT, Creation
 from vcycled.spaces.azure.leftovers import Leavings
@@ -35,6 +36,7 @@ class AzureSpace(Space):
         self._sizes = Sizes(self._api, options.location)
         self._quotas = Quotas(self._api, options.location, is_spot=options.priority == "spot")
         self._creation = Creation(self._api, options, group_id)
+        self._addresses = Addresses(self._api, group_id)
         self._leavings = Leavings(self._api, self._group)
 
     def connect(self) -> None:
@@ -61,6 +63,7 @@ class AzureSpace(Space):
                 (each.id or "").lower(): _view(each)
                 for each in client.virtual_machines.list_all(status_only="true")
             }
+        self._addresses.look([each.id or "" for each in shown if UUID in (each.tags or {})])
         found = [self._read(each, views.get((each.id or "").lower())) for each in shown]
         self._quotas.note(self._held(shown, found))
         return found
@@ -133,7 +136,7 @@ class AzureSpace(Space):
     def _read(
         self, machine: VirtualMachine, view: VirtualMachineInstanceView | None
     ) -> ListedMachine:
-        return listed_of(machine, view, self._sizes.of)
+        return listed_of(machine, view, self._sizes.of, self._addresses.of(machine.id or ""))
 
     def _held(self, shown: Sequence[VirtualMachine], found: Sequence[ListedMachine]) -> Held:
         """Return what machines in our region hold; a group may have others too."""

@@ -6,6 +6,7 @@ as well. Nothing here sends a request twice or follows a redirection.
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -15,10 +16,15 @@ from azure.core.pipeline.transport import RequestsTransport
 from requests.adapters import HTTPAdapter
 from urllib3.util import Retry
 
+from vcycled.errors import Unavailable
 from vcycled.pace import Pace
 
 CONNECT_TIMEOUT_S = 10
 """Longest wait [s] for a connection."""
+MOST_PAUSE_S = 3600
+"""Longest pause [s] that Azure may ask for; it will say so again if it means longer."""
+PAUSE_S = 10
+"""Pause [s] after a 429 that does not say how long."""
 _POOL = 64
 """Connections kept open to each host: more than there are threads for a space."""
 
@@ -58,6 +64,19 @@ class Wire(HTTPAdapter):
         self._here.operation = operation
         yield
 
+    @contextmanager
+    def logging_in(self) -> Iterator[None]:
+        """Let the requests of this thread be for a login, whose answers the SDK does not judge.
+
+        It takes every answer that holds no token for a refusal, that of a service which is down
+        too.
+        """
+        self._here.is_login = True
+        try:
+            yield
+        finally:
+            self._here.is_login = False
+
     def send(
         self,
         request: requests.PreparedRequest,
@@ -71,23 +90,52 @@ class Wire(HTTPAdapter):
 
         Args:
             request: what to send.
-            stream: whether the SDK reads the answer itself.
+            stream: whether the SDK reads the answer itself; it is read here all the same.
             timeout: not used, since every request has ours.
             verify: what the certificate of the other side is checked against.
             cert: what we show of ourselves.
             proxies: on the way.
 
         Raises:
-            Unavailable: Azure asked for a pause that is not over.
+            Unavailable: Azure asked for a pause that is not over, or the login service is down.
             requests.exceptions.RequestException: there was no answer.
         """
         self.pace.take(getattr(self._here, "operation", "connect"))
         with self._lock:
             self._calls += 1
-        return super().send(
+        answer = super().send(
             request, stream=stream, timeout=self._times, verify=verify, cert=cert, proxies=proxies
         )
+        _ = answer.content  # read to its end, so that a cut is told and the connection free
+        if getattr(self._here, "is_login", False):
+            self._check_login(answer)
+        return answer
+
+    def _check_login(self, answer: requests.Response) -> None:
+        """Let pass what the login service says of the credentials.
+
+        Raises:
+            Unavailable: it says nothing of them.
+        """
+        detail = ""
+        retry_after_s = pause_s(answer.headers)
+        if answer.status_code == 429 or answer.status_code >= 500:
+            detail = f"the login service answers {answer.status_code}"
+            self.pace.pause(retry_after_s or 0)
+        else:
+            try:
+                answer.json()
+            except requests.exceptions.JSONDecodeError:
+                detail = "the login service does not answer in JSON: is there a proxy?"
+        if detail:
+            raise Unavailable("connect", detail, retry_after_s=retry_after_s, is_undone=True)
 
     def shut(self) -> None:
         """Close the connections; they open again when they are needed."""
         self._session.close()
+
+
+def pause_s(headers: Mapping[str, str]) -> int | None:
+    """Return for how long [s] an answer asks not to be called; None if it does not."""
+    text = headers.get("Retry-After", "").strip()
+    return min(int(text), MOST_PAUSE_S) if re.fullmatch(r"[0-9]{1,9}", text) else None

@@ -21,7 +21,7 @@ class AzureCloud:
 
     Its methods have the names of those of the other clouds of tests where they do the same.
     Operations, to script and count calls by: discover, login, host-login; limits, sizes, machines,
-    states, find, create, delete, poll; disks, remove_disk.
+    states, interfaces, find, create, delete, poll; disks, remove_disk.
 
     Args:
         clock: of the cloud; its own transitions happen when their time comes.

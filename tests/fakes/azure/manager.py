@@ -37,6 +37,7 @@ ACTIONS = {
     ),
     "sizes": ("Microsoft.Compute/skus/read",),
     "limits": ("Microsoft.Compute/locations/usages/read",),
+    "interfaces": ("Microsoft.Network/networkInterfaces/read",),
     "disks": ("Microsoft.Compute/disks/read",),
     "remove_disk": ("Microsoft.Compute/disks/delete",),
 }
@@ -57,6 +58,7 @@ class Manager:
         """Return what it can do."""
         machine = rf"{_GROUP}{_COMPUTE}/virtualMachines/([^/]+)"
         disk = rf"{_GROUP}{_COMPUTE}/disks"
+        network = rf"{_GROUP}/providers/Microsoft\.Network/networkInterfaces"
         location = rf"{_SUBSCRIPTION}{_COMPUTE}/locations/([^/]+)"
         yield Route("states", "GET", rf"{_SUBSCRIPTION}{_COMPUTE}/virtualMachines", self._states)
         yield Route("machines", "GET", rf"{_GROUP}{_COMPUTE}/virtualMachines", self._list)
@@ -66,6 +68,7 @@ class Manager:
         yield Route("sizes", "GET", rf"{_SUBSCRIPTION}{_COMPUTE}/skus", self._sizes)
         yield Route("limits", "GET", rf"{location}/usages", self._usages)
         yield Route("poll", "GET", rf"{location}/operations/([^/]+)", self._poll)
+        yield Route("interfaces", "GET", network, self._interfaces)
         yield Route("disks", "GET", disk, self._disks)
         yield Route("remove_disk", "DELETE", rf"{disk}/([^/]+)", self._remove_disk)
 
@@ -177,6 +180,26 @@ class Manager:
                 ]
             }
         )
+
+    def _interfaces(self, request: Request, subscription: str, group: str) -> Reply:
+        self._check(request, subscription, group)
+        here = self._machines.by_name
+
+        def view(interface: tuple[str, str]) -> Json:
+            name, owner = interface
+            place = f"{self._settings.group_id}/providers"
+            machine = f"{place}/Microsoft.Compute/virtualMachines/{owner}"
+            address = {"privateIPAddress": here[owner].address} if owner else {}
+            return {
+                "id": f"{place}/Microsoft.Network/networkInterfaces/{name}",
+                "name": name,
+                "properties": {
+                    **({"virtualMachine": {"id": machine.upper()}} if owner else {}),
+                    "ipConfigurations": [{"name": "primary", "properties": address}],
+                },
+            }
+
+        return self._page(request, list(self._machines.interfaces.items()), view)
 
     def _disks(self, request: Request, subscription: str, group: str) -> Reply:
         self._check(request, subscription, group)

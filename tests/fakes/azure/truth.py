@@ -45,6 +45,11 @@ class Machine:
     """When the next thing happens to it by itself."""
 
     @property
+    def address(self) -> str:
+        """In the subnet."""
+        return f"10.1.{self.number // 250 % 256}.{self.number % 250 + 4}"
+
+    @property
     def is_ours(self) -> bool:
         """True if some manager asked for it."""
         return "vcycle_installation" in self.tags
