@@ -18,6 +18,7 @@ from vcycled.cli.apel_commands import apel
 from vcycled.cli.config_commands import config
 from vcycled.cli.printing import clean
 from vcycled.cli.session import Session
+from vcycled.cli.template_commands import templates
 from vcycled.cli.words import several
 from vcycled.clock import Clock, SystemClock
 from vcycled.errors import ConfigError, VcycleError
@@ -90,6 +91,7 @@ for _command in (
     order_commands.delete,
     apel,
     config,
+    templates,
     store_commands.backup,
     store_commands.restore,
 ):

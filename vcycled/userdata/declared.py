@@ -66,6 +66,15 @@ def declared(template: str, parts: Mapping[str, str]) -> Declared:
     return Declared(summary=summary, options=tuple(options.values()))
 
 
+def without_comments(template: str) -> str:
+    """Return a Jinja2 template without its comments."""
+    kept, end = [], 0
+    for start, after in _comments(template):
+        kept.append(template[end:start])
+        end = after
+    return "".join([*kept, template[end:]])
+
+
 def _parts_of(template: str, parts: Mapping[str, str]) -> Iterable[str]:
     """Return the parts that a template and its parts name, each once."""
     found: dict[str, None] = {}
@@ -80,27 +89,30 @@ def _parts_of(template: str, parts: Mapping[str, str]) -> Iterable[str]:
 
 def _read(text: str) -> tuple[str, tuple[DeclaredOption, ...]]:
     """Return the summary and the options of the first comment that has any."""
-    for comment in _comments(text):
+    for begin, end in _comments(text):
+        comment = text[begin:end].strip("{#-}")
         starts = list(_OPTION.finditer(comment))
         if starts:
-            ends = [each.start() for each in starts[1:]] + [len(comment)]
+            stops = [each.start() for each in starts[1:]] + [len(comment)]
             options = tuple(
                 DeclaredOption(
                     name=start[1],
                     default=None if start[2] is None else start[2].strip(),
-                    help=_joined(comment[start.end() : end]),
+                    help=_joined(comment[start.end() : stop]),
                 )
-                for start, end in zip(starts, ends, strict=True)
+                for start, stop in zip(starts, stops, strict=True)
             )
             return _joined(comment[: starts[0].start()]), options
     return "", ()
 
 
-def _comments(text: str) -> Iterator[str]:
+def _comments(text: str) -> Iterator[tuple[int, int]]:
+    """Yield where each comment begins and ends."""
     # No regular expression: one that looks for an end which is not there takes very long.
     end = 0
     while (start := text.find("{#", end)) >= 0 and (end := text.find("#}", start)) >= 0:
-        yield text[start + 2 : end].strip("-")
+        end += 2
+        yield start, end
 
 
 def _joined(text: str) -> str:
