@@ -5,7 +5,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help demo test test-live test-live-openstack lint docs bench bench-openstack mutants clean
+.PHONY: help demo test test-live test-live-openstack openstack-up openstack-down lint docs bench bench-openstack mutants clean
 
 help:  ## show the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 24
@@ -25,9 +25,14 @@ test: $(STAMP)  ## run every test that needs no outside service
 test-live: $(STAMP)  ## the tests that start a service themselves (PostgreSQL)
 	$(BIN)/python -m pytest -m 'live and not live_openstack'
 
-test-live-openstack: $(STAMP)  ## bring up a real OpenStack (Debian 12, as root) and test on it
+test-live-openstack: openstack-up  ## the tests on a real OpenStack, brought up here
+	$(BIN)/python -m pytest -m live_openstack --numprocesses 2 --dist loadfile
+
+openstack-up: $(STAMP)  ## bring up a real OpenStack (Debian 12, as root; see docs/dev)
 	$(BIN)/python -m tests.openstack_bed up
-	$(BIN)/python -m pytest -m live_openstack
+
+openstack-down: $(STAMP)  ## stop that OpenStack
+	$(BIN)/python -m tests.openstack_bed down
 
 lint: $(STAMP)  ## format, style, types, layers, spelling
 	$(BIN)/ruff format --check .

@@ -210,4 +210,8 @@ class Installation:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(process.pid, signal.SIGKILL)
             process.wait()
+        self.sweep()
+
+    def sweep(self) -> None:
+        """Delete what machines are left."""
         sweep(self.scene, self.clock)

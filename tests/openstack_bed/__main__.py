@@ -38,7 +38,7 @@ def status() -> None:
     """Say what runs; ends with 1 unless the bed is up."""
     running = lifecycle.status(usual_bed())
     for name, is_running in running.items():
-        click.echo(f"{name:16}{'runs' if is_running else 'ended'}")
+        click.echo(f"{name:20}{'runs' if is_running else 'ended'}")
     sys.exit(0 if running and all(running.values()) else 1)
 
 

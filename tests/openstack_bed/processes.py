@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -57,7 +58,7 @@ def start(bed: Bed, service: Service) -> None:
     """Start a service unless it runs already.
 
     Raises:
-        BedError: something else listens on its port.
+        BedError: it is not installed, or something else listens on its port.
     """
     if is_running(bed, service.name):
         return
@@ -65,17 +66,23 @@ def start(bed: Bed, service: Service) -> None:
     if port is not None and _listens(port):
         message = f"port {port} on {ADDRESS} is taken, {service.name} needs it; see `ss -ltnp`"
         raise BedError(message)
-    with log_of(bed, service.name).open("ab") as log:
-        process = subprocess.Popen(
-            service.command,
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            cwd=bed.var,
-            env=environment() | dict(service.environment),
-            start_new_session=True,  # so its pid is the number of its process group
-        )
-    _record(bed, service.name).write_text(shim.identity(process.pid))
+    program = shutil.which(service.command[0], path=_SYSTEM_PATH)
+    if program is None:
+        raise BedError(f"{service.name}: there is no program {service.command[0]}")
+    log = str(log_of(bed, service.name))
+    # Not by `subprocess`, which wants to see the end of what it starts.
+    pid = os.posix_spawn(
+        program,
+        service.command,
+        environment() | dict(service.environment),
+        setsid=True,  # so its pid is the number of its process group
+        file_actions=(
+            (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+            (os.POSIX_SPAWN_OPEN, 1, log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644),
+            (os.POSIX_SPAWN_DUP2, 1, 2),
+        ),
+    )
+    _record(bed, service.name).write_text(shim.identity(pid))
 
 
 def is_running(bed: Bed, name: str) -> bool:

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
+from openstack.compute.v2.server import Server
 from openstack.connection import Connection
 
 from tests.openstack_bed.accounts import connection, identity, make_user
@@ -71,20 +72,23 @@ class Project:
             *(f"volume {each.id} {each.status}" for each in volumes),
         )
 
-    def _servers(self) -> Iterator[Any]:
-        """Yield its servers, also those that were deleted and are kept."""
+    def _servers(self) -> Iterator[Server]:
+        """Yield its servers, also those that were deleted and are kept, which admins alone see."""
         yield from self.cloud.compute.servers()
-        kept = self.admin.compute.servers(
-            all_projects=True, project_id=self.id, status="SOFT_DELETED"
-        )
-        yield from kept
+        query = f"all_tenants=1&project_id={self.id}&status=SOFT_DELETED&deleted=1"
+        answer = self.admin.compute.get(f"/servers/detail?{query}").json()
+        yield from (Server.existing(**each) for each in answer["servers"])
+
+    def clear_servers(self) -> None:
+        """Delete all servers, and wait until they are gone."""
+        for server in self._servers():
+            self.admin.compute.delete_server(server.id, force=True)
+        wait_until(lambda: not any(self._servers()), _GONE_S)
 
     def clear(self) -> None:
-        """Delete all of it, and wait until it is gone."""
+        """Delete all there is, and wait until the servers are gone."""
+        self.clear_servers()
         cloud, admin = self.cloud, self.admin
-        for server in self._servers():
-            admin.compute.delete_server(server, force=True)
-        wait_until(lambda: not any(self._servers()), _GONE_S)
         for pair in list(cloud.compute.keypairs()):
             cloud.compute.delete_keypair(pair)
         for image in list(cloud.image.images(owner=self.id)):
@@ -93,8 +97,6 @@ class Project:
             admin.block_storage.delete_volume(str(volume.id), force=True)
         for port in list(admin.network.ports(project_id=self.id)):
             admin.network.delete_port(port)
-        for network in list(cloud.network.networks(project_id=self.id)):
-            cloud.network.delete_network(network)
 
 
 @contextmanager
@@ -114,8 +116,14 @@ def new_project(bed: Bed, *, has_network: bool = False) -> Iterator[Project]:
                 yield project
             finally:
                 project.clear()
+                _remove_networks(project)
                 keystone.delete_user(project.user_id)
                 keystone.delete_project(project.id)
+
+
+def _remove_networks(project: Project) -> None:
+    for network in list(project.cloud.network.networks(project_id=project.id)):
+        project.cloud.network.delete_network(network)
 
 
 def _login(name: str) -> Connection:

@@ -30,6 +30,7 @@ def rabbitmq(bed: Bed) -> Service:
             "HOME": str(bed.var / "rabbitmq"),
             "RABBITMQ_CONF_ENV_FILE": str(bed.etc / "rabbitmq.env"),
             "ERL_EPMD_ADDRESS": ADDRESS,
+            "ERL_CRASH_DUMP": str(bed.log / "rabbitmq.dump"),
         },
         end_s=20,
     )

@@ -26,6 +26,8 @@ Value: TypeAlias = str | int | bool
 Section: TypeAlias = Mapping[str, Value | Path]
 Ini: TypeAlias = dict[str, Section]
 
+PASTE = Path("/etc/glance/glance-api-paste.ini")
+"""Glance finds this file only beside its configuration."""
 _HOST = Path(__file__).parent / "host"
 
 PAGE = 100
@@ -50,7 +52,7 @@ def write_all(bed: Bed) -> None:
     (bed.etc / "rabbitmq.conf").write_text(_rabbitmq())
     (bed.etc / "rabbitmq.env").write_text(_rabbitmq_environment(bed))
     (bed.etc / "rabbitmq.plugins").write_text("[].\n")
-    shutil.copy("/etc/glance/glance-api-paste.ini", bed.etc)
+    shutil.copy(PASTE, bed.etc)
     _write_modules(bed)
     bed.clouds.write_text(_clouds())
     bed.clouds.chmod(0o600)
