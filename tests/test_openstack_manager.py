@@ -12,7 +12,9 @@ import pytest
 
 from tests.fakes.openstack import LOST, RESET, Fault, Quota, Settings, answer
 from tests.openstack_world import OpenStackWorld, image_kind
+from tests.world import SPACE
 from vcycled.config import MachinetypeConfig
+from vcycled.machinedir.layout import USER_DATA_HASH
 from vcycled.model import Cause
 
 
@@ -90,6 +92,17 @@ def test_a_space_fills_works_and_leaves_nothing(build: Build) -> None:
     wind_up(world)
     ran = [each for each in world.cloud.truth if each.launched_at is not None]
     assert len(list(world.queue.archived())) == len(ran) == 80
+
+
+def test_user_data_that_is_too_long_goes_packed(build: Build) -> None:
+    """Nova passes on any bytes, so no machine need fetch its own."""
+    world = build()
+    template = world.tree.layout.files(SPACE, "prod") / "template"
+    template.write_text("#!/bin/sh\n" + "# as long as that\n" * 6000)
+    world.cycle()
+    assert world.here
+    current = world.root / "shared" / "spaces" / SPACE / "current"
+    assert not list(current.glob(f"*/{USER_DATA_HASH}"))
 
 
 def test_a_steady_cycle_asks_for_limits_and_pages_only(build: Build) -> None:

@@ -33,6 +33,7 @@ class OpenStackSpace(Space):
 
     Options = OpenStackOptions
     user_data_limit = USER_DATA_LIMIT
+    takes_gzip = True
 
     def __init__(self, name: str, options: OpenStackOptions, *, clock: Clock) -> None:
         self._clock = clock
