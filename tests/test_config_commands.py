@@ -30,6 +30,7 @@ from vcycled.config.pipe_shelf import Copy, Shelf
 from vcycled.config.reader import read
 from vcycled.config.reference import page
 from vcycled.options import rows
+from vcycled.spaces.base import Space
 from vcycled.spaces.openstack import OpenStackSpace
 from vcycled.userdata import DEFAULTS
 
@@ -404,7 +405,7 @@ def old_file(tmp_path: Path, name: str) -> Path:
 @pytest.mark.parametrize("file", OLD_NAMES)
 def test_files_of_vcycle_3_go_on_working(tmp_path: Path, file: str) -> None:
     """Old names and what has no effect any more are warned about, once each; all else is fine."""
-    registry = {**REGISTRY, "openstack": OpenStackSpace}
+    registry: dict[str, type[Space]] = {**REGISTRY, "openstack": OpenStackSpace}
     problems = problems_of(read([old_file(tmp_path, file)]), registry=registry)
     assert [str(each) for each in problems if not each.is_warning] == []
     here = [each.option for each in problems if "there is no file" not in each.message]
