@@ -56,10 +56,22 @@ def request(number: int = 1, **changes: Any) -> CreateRequest:  # noqa: ANN401 -
 
 @contextmanager
 def space_on(cloud: Ec2Cloud, clock: Clock, **changes: Any) -> Iterator[Ec2Space]:  # noqa: ANN401 - of options
-    """Give a connected space on a cloud that is served."""
+    """Give a connected space on a cloud that is served.
+
+    `is_aws`, a monkeypatch, makes that cloud AWS for the SDK, with all its services.
+    """
     with ExitStack() as stack:
         url = stack.enter_context(serving(cloud))
-        space = Ec2Space("space", options(url, **changes), clock=clock)
+        given = options(url, **{key: each for key, each in changes.items() if key != "is_aws"})
+        if patch := changes.get("is_aws"):
+            patch.setenv("AWS_ENDPOINT_URL", url)
+            given = replace(given, url=None)
+        space = Ec2Space("space", given, clock=clock)
         stack.callback(space.close)
         space.connect()
         yield space
+
+
+def listed_names(space: Ec2Space) -> list[str]:
+    """Return the names that a listing shows."""
+    return [each.name for each in space.machines()]

@@ -131,18 +131,13 @@ class Creation:
         return made[0]
 
     def _tag(self, instance: Doc, intent: Intent) -> None:
-        """Set the tags of a new instance if the endpoint did not.
-
-        If that fails the machine is there all the same: the next listing mends it.
-        """
-        must_tag = not self._tags_at_launch
-        if self._options.launch_tags == "auto":
-            must_tag = UUID not in instance.tags
-        if must_tag and UUID in dict(intent.tags):
-            try:
-                self._tagging.tag("create", instance.id("InstanceId"), intent)
-            except SpaceError:
-                return
+        """Set the tags of a new instance if the endpoint did not."""
+        is_tagged = UUID in instance.tags or UUID not in dict(intent.tags)
+        must_tag = not self._tags_at_launch or self._options.launch_tags == "auto"
+        if must_tag and not is_tagged:
+            self._tagging.tag("create", instance.id("InstanceId"), intent)
+        else:
+            self._tagging.forget(intent.token)
 
     def _key_name(self, request: CreateRequest) -> str:
         if not request.public_key:

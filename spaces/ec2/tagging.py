@@ -4,9 +4,9 @@
 
 Between launch and tags a machine is nobody's, and the call that tags it may fail. So what a
 machine's tags are to be is kept until a listing shows them, and each listing that shows the
-machine without them sets them. Such a machine is known by its token or, on an endpoint that does
-not keep tokens, by being the only one of its type and image that was launched since it was asked
-for.
+machine without them sets them. If not even its id is known, since the answer was lost, it is known
+by its token or, on an endpoint that does not keep tokens, by being the only one of its type and
+image that was launched since it was asked for.
 """
 
 from __future__ import annotations
@@ -54,6 +54,7 @@ class Tagging:
         self._clock = clock
         self._lock = threading.Lock()
         self._intents: dict[str, Intent] = {}
+        self._made: dict[str, Intent] = {}
 
     def expect(self, intent: Intent) -> None:
         """Keep what the tags of a machine are to be, before it is asked for."""
@@ -61,40 +62,48 @@ class Tagging:
             self._intents[intent.token] = intent
 
     def forget(self, token: str) -> None:
-        """There will be no machine with this token, or it has its tags."""
+        """There will be no machine with this token, or it is known."""
         with self._lock:
             self._intents.pop(token, None)
 
     def tag(self, operation: str, instance_id: str, intent: Intent) -> None:
-        """Set the tags of a machine.
-
-        Raises:
-            SpaceError: they may not be set.
-        """
-        self._instances.tag(operation, instance_id, intent.tag_list)
+        """Set the tags of a machine; if that fails, the next listing tries again."""
         self.forget(intent.token)
+        with self._lock:
+            self._made[instance_id] = intent
+        with suppress(SpaceError):
+            self._instances.tag(operation, instance_id, intent.tag_list)
+            with self._lock:
+                self._made.pop(instance_id, None)
 
     def mend(self, listing: Collection[Doc]) -> list[Doc]:
         """Return a complete listing as it is once machines without tags have theirs."""
         with self._lock:
             oldest = self._clock.now() - KEPT_SECONDS
-            kept = {key: each for key, each in self._intents.items() if each.asked_at > oldest}
-            self._intents = kept
-        return [self._mended(each, listing) for each in listing] if kept else list(listing)
+            self._intents = {k: v for k, v in self._intents.items() if v.asked_at > oldest}
+            self._made = {k: v for k, v in self._made.items() if v.asked_at > oldest}
+            has_any = bool(self._intents or self._made)
+        return [self._mended(each, listing) for each in listing] if has_any else list(listing)
 
     def _mended(self, instance: Doc, listing: Collection[Doc]) -> Doc:
         if UUID in instance.tags:
-            self.forget(instance.text("ClientToken"))
+            self._has_tags(instance)
             return instance
         intent = self._intent_of(instance, listing)
         if intent is None:
             return instance
-        with suppress(SpaceError):  # the next listing tries again
-            self.tag("machines", instance.id("InstanceId"), intent)
+        self.tag("machines", instance.id("InstanceId"), intent)
         return Doc(instance.operation, {**instance.members, "Tags": intent.tag_list})
+
+    def _has_tags(self, instance: Doc) -> None:
+        with self._lock:
+            self._intents.pop(instance.text("ClientToken"), None)
+            self._made.pop(instance.id("InstanceId"), None)
 
     def _intent_of(self, instance: Doc, listing: Collection[Doc]) -> Intent | None:
         with self._lock:
+            if known := self._made.get(instance.id("InstanceId")):
+                return known
             if token := instance.text("ClientToken"):
                 return self._intents.get(token)
             intents = tuple(self._intents.values())

@@ -13,16 +13,18 @@ import re
 import threading
 from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import parse_qs, urlencode
+from urllib.parse import parse_qs, urlencode, urlsplit
 from xml.etree import ElementTree as ET
 
 from tests.fakes.ec2.faults import Fault
 from tests.fakes.ec2.server import moto_app
+from vcycled.clock import Clock
 
 Start = Callable[[str, list[tuple[str, str]]], object]
-_SCOPE = re.compile(r"Credential=[^/]+/[^/]+/[^/]+/([^/]+)/")
+_SCOPE = re.compile(r"Credential=([^/]+)/[^/]+/[^/]+/([^/]+)/")
 _GOING = {"shutting-down", "terminated"}
 
 
@@ -33,6 +35,9 @@ class Call:
     service: str
     action: str
     parameters: dict[str, str]
+    key: str = ""
+    """Id of the access key that signed it."""
+    session_token: str = ""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -43,26 +48,37 @@ class Shown:
     reason: str = ""
     transition: str = ""
     is_hidden: bool = False
+    launched: str = ""
 
 
 @dataclass(slots=True)
 class Ec2Cloud:
     """One account, empty at first; moto's state is shared, so one test has it at a time."""
 
+    clock: Clock | None = None
+    """By which instances are launched; None leaves that to moto, whose clock is the host's."""
     quotas: dict[str, float] = field(default_factory=dict)
     """By code; empty is an endpoint without Service Quotas."""
+    default_quotas: dict[str, float] = field(default_factory=dict)
+    """Those of every account."""
+    services: dict[str, str] = field(default_factory=dict)
+    """What the endpoint calls services in signatures, if that is not what AWS does."""
     has_tokens: bool = True
     """False for an endpoint that ignores client tokens, and does not show them."""
     tags_at_launch: bool = True
     """False for an endpoint that ignores TagSpecifications."""
     starts_slowly: bool = False
     """True leaves new machines pending until `run`."""
+    is_mute: bool = False
+    """True for an endpoint that tells of no instance it makes."""
     calls: list[Call] = field(default_factory=list)
     spot_marks: dict[str, str] = field(default_factory=dict)
     """Time at which a spot machine was marked for termination, by id."""
     shown: defaultdict[str, Shown] = field(default_factory=lambda: defaultdict(Shown))
     _faults: defaultdict[str, deque[Fault]] = field(default_factory=lambda: defaultdict(deque))
     _tokens: dict[str, tuple[str, str]] = field(default_factory=dict)
+    _old_images: set[str] = field(default_factory=set)
+    _queue: str = ""
     _lock: threading.RLock = field(default_factory=threading.RLock)
 
     def __post_init__(self) -> None:
@@ -82,7 +98,8 @@ class Ec2Cloud:
     def end(self, instance_id: str, reason: str, *, at: str = "") -> None:
         """Let a machine be terminated for a reason."""
         transition = f"Server initiated ({at} GMT)" if at else ""
-        self.shown[instance_id] = Shown(state="terminated", reason=reason, transition=transition)
+        shown = self.shown[instance_id]
+        shown.state, shown.reason, shown.transition = "terminated", reason, transition
 
     def run(self, instance_id: str) -> None:
         """Let a pending machine run."""
@@ -122,17 +139,60 @@ class Ec2Cloud:
             MaxCount=str(count),
             **(tags if name else {}),
         )
-        return [_text(each, "instanceId") for each in _instances(page)]
+        made = [_text(each, "instanceId") for each in _instances(page)]
+        for each in made:
+            self._stamp(each)
+        return made
 
     def register(self, name: str) -> str:
         """Register an image of our own; return its id."""
         page = self._moto_call("RegisterImage", Name=name, RootDeviceName="/dev/sda1")
         return _text(page, "imageId")
 
+    def age(self, image: str) -> None:
+        """Let images of this name be old."""
+        self._old_images.add(image)
+
+    def subnets(self) -> dict[str, str]:
+        """Return the id of the default subnet of each zone."""
+        page = self._moto_call("DescribeSubnets")
+        found = page.iter("item")
+        ids = {_text(each, "availabilityZone"): _text(each, "subnetId") for each in found}
+        return {zone: subnet for zone, subnet in ids.items() if subnet}
+
+    def put_parameter(self, name: str, value: str) -> None:
+        """Set a parameter of Systems Manager."""
+        self._moto_json("ssm", "AmazonSSM.PutParameter", Name=name, Value=value, Type="String")
+
+    def make_queue(self, name: str) -> str:
+        """Make a queue; return the path of its URL."""
+        made = self._moto_json("sqs", "AmazonSQS.CreateQueue", QueueName=name)
+        self._queue = str(made["QueueUrl"])
+        return urlsplit(self._queue).path
+
+    def send(self, body: str) -> None:
+        """Send a message to the queue."""
+        target = "AmazonSQS.SendMessage"
+        self._moto_json("sqs", target, QueueUrl=self._queue, MessageBody=body)
+
+    def add_volume(self, name: str) -> str:
+        """Make a volume that a machine of ours left; return its id."""
+        tags = {"Name": name, "vcycle_installation": "ours"}
+        told = {"TagSpecification.1.ResourceType": "volume"}
+        for number, (key, value) in enumerate(tags.items(), 1):
+            told[f"TagSpecification.1.Tag.{number}.Key"] = key
+            told[f"TagSpecification.1.Tag.{number}.Value"] = value
+        page = self._moto_call("CreateVolume", AvailabilityZone="us-east-1a", Size="1", **told)
+        return _text(page, "volumeId")
+
     # What the server asks.
 
     def answer(self, environ: dict[str, Any], start: Start) -> Iterable[bytes]:
         """Answer a request, as a WSGI application."""
+        for theirs, known in self.services.items():
+            scope = environ.get("HTTP_AUTHORIZATION", "")
+            environ["vcycle.scope"] = scope
+            environ["HTTP_AUTHORIZATION"] = scope.replace(f"/{theirs}/", f"/{known}/")
         size = int(environ.get("CONTENT_LENGTH") or 0)
         body = environ["wsgi.input"].read(size)
         call = _call(environ, body)
@@ -140,10 +200,10 @@ class Ec2Cloud:
             self.calls.append(call)
             faults = self._faults[call.action]
             fault = faults.popleft() if faults else None
-            if fault and not fault.is_lost:
+            if fault and fault.code:
                 return _reply(start, f"{fault.status} As ordered", fault.body)
             status, content, kind = self._act(environ, call, body)
-        if fault:
+        if fault and fault.is_lost:
             # An answer that ends before it says what it announced is one that was lost.
             start("200 OK", [("Content-Length", "100000"), ("Connection", "close")])
             return [b"<"]
@@ -154,10 +214,16 @@ class Ec2Cloud:
             return self._quota(call)
         if call.action == "DescribeSpotInstanceRequests":
             return "200 OK", self._spot_requests(), "text/xml"
-        if call.action == "RunInstances" and (known := self._known(call)):
-            return known
+        if call.action == "RunInstances" and (answer := self._known(call)):
+            return answer
         if call.action == "RunInstances" and not self.tags_at_launch:
             body = re.sub(rb"&?TagSpecification[^&]*", b"", body)
+        if call.parameters.get("Filter.1.Name") == "client-token":
+            known = self._tokens.get(call.parameters["Filter.1.Value.1"])
+            if known is None:
+                return "200 OK", b"<DescribeInstancesResponse/>", "text/xml"
+            form = {"Action": call.action, "Version": "2016-11-15", "InstanceId.1": known[0]}
+            body = urlencode(form).encode()
         status, content, kind = self._forward(environ, body)
         if call.service == "ec2" and status.startswith("200"):
             content = self._edited(call, content)
@@ -183,22 +249,38 @@ class Ec2Cloud:
     def _edited(self, call: Call, content: bytes) -> bytes:
         """Return an answer of moto's as AWS would give it."""
         root = _parse(content)
+        self._age(root)
+        if self.is_mute and call.action == "RunInstances":
+            for instances in root.iter("instancesSet"):
+                instances.clear()
         for instance in _instances(root):
             instance_id = _text(instance, "instanceId")
             if call.action == "RunInstances":
                 token = call.parameters.get("ClientToken", "")
                 self._tokens[token] = instance_id, _fingerprint(call)
+                self._stamp(instance_id)
                 if self.starts_slowly:
                     self.shown[instance_id].state = "pending"
             else:
                 self._show(instance)
-        for reservation in root.iter("item"):
-            instances = reservation.find("instancesSet")
-            for instance in list(instances) if instances is not None else ():
-                if self.shown[_text(instance, "instanceId")].is_hidden:
-                    assert instances is not None
-                    instances.remove(instance)
+        self._hide(root)
         return _bytes(root)
+
+    def _age(self, root: ET.Element) -> None:
+        for image in root.iter("item"):
+            if _text(image, "name") in self._old_images:
+                _set(image, "creationDate", "2001-01-01T00:00:00.000Z")
+
+    def _hide(self, root: ET.Element) -> None:
+        for instances in root.iter("instancesSet"):
+            for instance in list(instances):
+                if self.shown[_text(instance, "instanceId")].is_hidden:
+                    instances.remove(instance)
+
+    def _stamp(self, instance_id: str) -> None:
+        if self.clock:
+            at = datetime.fromtimestamp(self.clock.now(), UTC)
+            self.shown[instance_id].launched = f"{at:%Y-%m-%dT%H:%M:%S.000Z}"
 
     def _show(self, instance: ET.Element) -> None:
         shown = self.shown[_text(instance, "instanceId")]
@@ -208,6 +290,8 @@ class Ec2Cloud:
             _set(instance, "stateReason/code", shown.reason)
             _set(instance, "stateReason/message", f"{shown.reason}: as the test has it")
             _set(instance, "reason", shown.transition)
+        if shown.launched:
+            _set(instance, "launchTime", shown.launched)
         if not self.has_tokens:
             _set(instance, "clientToken", "")
 
@@ -227,7 +311,9 @@ class Ec2Cloud:
         return _bytes(root)
 
     def _quota(self, call: Call) -> tuple[str, bytes, str]:
-        value = self.quotas.get(call.parameters["QuotaCode"])
+        is_default = call.action == "GetAWSDefaultServiceQuota"
+        known = self.default_quotas if is_default else self.quotas
+        value = known.get(call.parameters["QuotaCode"])
         kind = "application/x-amz-json-1.1"
         if value is None:
             error = {"__type": "NoSuchResourceException", "message": "no such quota"}
@@ -246,6 +332,18 @@ class Ec2Cloud:
         status, content, _ = self._moto("POST", "/", body, headers)
         assert status.startswith("200"), content
         return _parse(content)
+
+    def _moto_json(self, service: str, target: str, **parameters: object) -> dict[str, Any]:
+        scope = f"AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/{service}/aws4_request"
+        headers = {
+            "HTTP_AUTHORIZATION": scope,
+            "HTTP_X_AMZ_TARGET": target,
+            "CONTENT_TYPE": "application/x-amz-json-1.1",
+        }
+        status, content, _ = self._moto("POST", "/", json.dumps(parameters).encode(), headers)
+        assert status.startswith("200"), content
+        answer: dict[str, Any] = json.loads(content)
+        return answer
 
     def _moto(
         self, method: str, path: str, body: bytes, headers: dict[str, str]
@@ -284,14 +382,17 @@ class Ec2Cloud:
 
 
 def _call(environ: dict[str, Any], body: bytes) -> Call:
-    scope = _SCOPE.search(environ.get("HTTP_AUTHORIZATION", ""))
-    service = scope[1] if scope else ""
+    signed = environ.get("vcycle.scope") or environ.get("HTTP_AUTHORIZATION", "")
+    scope = _SCOPE.search(signed)
+    key, service = (scope[1], scope[2]) if scope else ("", "")
+    session_token = environ.get("HTTP_X_AMZ_SECURITY_TOKEN", "")
+    found = Call(service=service, action="", parameters={}, key=key, session_token=session_token)
     target = environ.get("HTTP_X_AMZ_TARGET", "")
     if target:
         parameters = {key: str(value) for key, value in json.loads(body or b"{}").items()}
-        return Call(service=service, action=target.rpartition(".")[2], parameters=parameters)
+        return replace(found, action=target.rpartition(".")[2], parameters=parameters)
     form = {key: values[0] for key, values in parse_qs(body.decode(), True).items()}
-    return Call(service=service, action=form.pop("Action", ""), parameters=form)
+    return replace(found, action=form.pop("Action", ""), parameters=form)
 
 
 def _fingerprint(call: Call) -> str:

@@ -11,11 +11,11 @@ class Fault:
     """An answer instead of the cloud's own."""
 
     code: str = ""
-    """Of the error; empty with `is_lost`."""
+    """Of the error; without one the cloud does as it is asked."""
     status: int = 400
     message: str = "as the test has it"
     is_lost: bool = False
-    """The cloud does what it was asked, and then its answer does not arrive."""
+    """The cloud does as it is asked, and then its answer does not arrive."""
 
     @property
     def body(self) -> bytes:
