@@ -271,6 +271,13 @@ class TestUserData(OnASite):
                 f"#!/bin/sh\n# {name} {uuid} {SPACE}\ntoken=EXAMPLE-TOKEN-THAT-OPENS-NOTHING\n"
             )
 
+    def test_a_ready_template_is_filled_as_others_are(self, site: Site) -> None:
+        """With the machinetype's options, and its own for those that are not set."""
+        change = "user_data = template:minimal\nuser_data_option_work_seconds = 7"
+        site.configure(CONF.replace("user_data = FOLDER/user_data", change, 1))
+        said = site.ok("user-data", SPACE, "prod")
+        assert "\tsleep 7\n\tsay '200 Intended work completed ok'\n" in said
+
     def test_no_proxy_is_made_to_be_looked_at(self, site: Site) -> None:
         """A note stands where it would; the certificate need not even be there."""
         change = ("target_share = 2", "target_share = 2\nuser_data_proxy = True")

@@ -261,6 +261,16 @@ def test_a_missing_template_holds_its_machinetype_alone(tmp_path: Path) -> None:
     world.close()
 
 
+def test_a_template_that_comes_with_vcycle_needs_no_file(tmp_path: Path) -> None:
+    """Its machines are asked for with what it becomes."""
+    world = World(tmp_path, kind(user_data="template:minimal"))
+    world.cycle()
+    (made, *_) = world.cloud.truth
+    assert made.request is not None
+    assert b"sleep 60\n" in made.request.user_data
+    world.close()
+
+
 def test_a_template_that_cannot_be_rendered_is_a_failed_creation(tmp_path: Path) -> None:
     """A file to be filled in is gone: the machinetype backs off, saying which."""
     broken = replace(kind(), user_data_files={"key": "/nonexistent/key.pem"})

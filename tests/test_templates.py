@@ -94,6 +94,31 @@ def test_the_configuration_of_a_page_is_right(name: str, tmp_path: Path) -> None
     assert [str(each) for each in problems if "there is no file" not in each.message] == []
 
 
+@pytest.mark.parametrize(
+    ("options", "has_certificate"),
+    [
+        ({"hostcert": "c", "hostkey": "k"}, True),
+        ({"hostcert": "c", "hostkey": "k", "x509_proxy": "p"}, False),
+        ({}, False),
+    ],
+)
+def test_a_pilot_without_a_proxy_shows_its_certificate(
+    options: Mapping[str, str], has_certificate: bool
+) -> None:
+    """As many sites have it; a proxy is better."""
+    script = shell_of(rendered("dirac-pilot", options))
+    assert ('--cert --certLocation="$area/credentials"' in script) == has_certificate
+    assert ('export X509_USER_PROXY="$area' in script) == ("x509_proxy" in options)
+
+
+@pytest.mark.parametrize(("text", "every"), [("30", 30), ("0", 1), ("-5", 1), ("soon", 60)])
+def test_a_heartbeat_is_never_put_without_a_pause(text: str, every: int) -> None:
+    """By neither of the two that put it."""
+    user_data = rendered("squid", {"heartbeat_every_seconds": text})
+    assert f"heartbeat_every={every}\n" in user_data
+    assert f"OnUnitInactiveSec={every}\n" in user_data
+
+
 TRICKY: Mapping[str, str] = {"message": '200 It\'s $HOME "quoted" `id` \\n'}
 
 
