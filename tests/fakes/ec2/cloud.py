@@ -74,6 +74,8 @@ class Ec2Cloud:
     calls: list[Call] = field(default_factory=list)
     spot_marks: dict[str, str] = field(default_factory=dict)
     """Time at which a spot machine was marked for termination, by id."""
+    launched: dict[str, int] = field(default_factory=dict)
+    """When instances were launched by the clock, by id."""
     shown: defaultdict[str, Shown] = field(default_factory=lambda: defaultdict(Shown))
     _faults: defaultdict[str, deque[Fault]] = field(default_factory=lambda: defaultdict(deque))
     _tokens: dict[str, tuple[str, str]] = field(default_factory=dict)
@@ -123,6 +125,16 @@ class Ec2Cloud:
             for each in _instances(page)
             if self._state(each) not in _GOING
         ]
+
+    def tags(self) -> dict[str, dict[str, str]]:
+        """Return the tags of every instance, by id."""
+        page = self._moto_call("DescribeInstances", MaxResults="1000")
+        return {
+            _text(each, "instanceId"): {
+                _text(tag, "key"): _text(tag, "value") for tag in each.findall("tagSet/item")
+            }
+            for each in _instances(page)
+        }
 
     def make(self, image: str, *, name: str = "", count: int = 1) -> list[str]:
         """Make instances of somebody else's."""
@@ -279,6 +291,7 @@ class Ec2Cloud:
 
     def _stamp(self, instance_id: str) -> None:
         if self.clock:
+            self.launched[instance_id] = self.clock.now()
             at = datetime.fromtimestamp(self.clock.now(), UTC)
             self.shown[instance_id].launched = f"{at:%Y-%m-%dT%H:%M:%S.000Z}"
 

@@ -1,0 +1,161 @@
+"""The whole manager on the simulated EC2: what the cloud does to it, and what it leaves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.ec2_world import Ec2World, ec2_kind
+from tests.fakes.ec2.faults import lost, no_capacity, throttled
+from tests.world import SPACE
+from vcycled.model import Cause, EndSource, RunInterval
+
+Build = Callable[..., Ec2World]
+
+
+@pytest.fixture
+def build(tmp_path: Path) -> Iterator[Build]:
+    """Return a function that builds worlds."""
+    with ExitStack() as stack:
+
+        def make(*kinds: Any, **changes: Any) -> Ec2World:  # noqa: ANN401 - those of Ec2World
+            world = Ec2World(tmp_path / "root", *kinds, **changes)
+            stack.callback(world.close)
+            return world
+
+        yield make
+
+
+def wind_up(world: Ec2World) -> None:
+    """Let all work end, make nothing more, and hold that nothing is left and all is on record."""
+    for each in world.config.machinetypes:
+        world.set_kind(each.name, target_share=0.0)
+    for _ in range(12):
+        world.finish_all()
+        world.cycle()
+        world.clock.advance(60)
+        if not world.machines and not world.ours():
+            break
+    world.cycles(3, seconds=1300)
+    assert world.ours() == {}
+    assert world.machines == ()
+    assert world.audit() == []
+
+
+def intervals(world: Ec2World) -> list[RunInterval]:
+    """Return what is accounted."""
+    return [each.interval for each in world.store.intervals()]
+
+
+def test_a_space_fills_works_and_leaves_nothing(build: Build) -> None:
+    """Within its limit; a record for each machine, its end told by the cloud; none left."""
+    world = build(processors_limit=10, view={"page_size": 5})
+    world.cycles(3)
+    assert len(world.ours()) == 5
+    world.clock.advance(600)
+    world.finish_all()
+    world.cycles(4)
+    assert len(world.ours()) == 5
+    ended = [run for run in intervals(world) if run.is_final]
+    assert {run.end_source for run in ended} == {EndSource.CLOUD}
+    assert len(ended) == 5
+    world.clock.advance(600)
+    wind_up(world)
+    assert len(list(world.queue.archived())) == 10
+
+
+def test_machines_that_ended_while_nobody_looked_are_accounted_by_the_cloud(build: Build) -> None:
+    """Long after they are listed no more, EC2 still tells when they ended."""
+    world = build()
+    world.cycles(2)
+    world.clock.advance(3600)
+    world.finish_all()
+    world.clock.advance(1500)
+    world.restart()
+    wind_up(world)
+    assert {run.end_source for run in intervals(world)} == {EndSource.CLOUD}
+
+
+def test_a_restart_brings_no_machine_back(build: Build) -> None:
+    """What EC2 shows for an hour more was written off, and stays so."""
+    world = build()
+    world.cycles(2)
+    world.clock.advance(600)
+    world.finish_all()
+    world.cycles(8)
+    world.restart()
+    known = {each.name for each in world.machines}
+    world.cycles(2)
+    assert {each.name for each in world.machines} == known
+    wind_up(world)
+
+
+def test_lost_answers_and_throttling_make_no_machine_too_many(build: Build) -> None:
+    """Each is found again; none is made twice, none leaked."""
+    world = build(processors_limit=10)
+    world.cloud.fail("RunInstances", lost(), throttled(), lost())
+    world.cycles(20)
+    assert len(world.ours()) == 5
+    world.clock.advance(600)
+    wind_up(world)
+
+
+def test_a_machine_that_could_not_be_made_after_all_makes_its_type_unfit(build: Build) -> None:
+    """EC2 took the request, and then had no room: the next type is tried."""
+    kind = ec2_kind(flavor_names=("m5.large", "m5.xlarge"))
+    world = build(kind, processors_limit=2)
+    world.cloud.starts_slowly = True
+    world.cycle()
+    ((made, _),) = world.ours().items()
+    world.end(made, "Server.InsufficientInstanceCapacity")
+    world.clock.advance(60)
+    world.cycle()
+    unfit = world.store.records(SPACE).memory.unfit
+    assert [(each.flavor, each.zone) for each in unfit] == [("m5.large", "")]
+
+
+def test_no_room_is_why(build: Build) -> None:
+    """And nothing was made."""
+    world = build()
+    world.cloud.fail("RunInstances", *[no_capacity()] * 5)
+    world.cycle()
+    assert world.ours() == {}
+    world.clock.advance(60)
+    assert {hold.cause for hold in world.cycle().report.holds} == {Cause.NO_CAPACITY}
+
+
+def test_a_spot_machine_is_told_when_it_will_be_interrupted(build: Build) -> None:
+    """Its shutdown time is that instant; its story says why; it is accounted to the second."""
+    world = build(processors_limit=2, view={"spot": True})
+    world.cycles(2)
+    ((made, name),) = world.ours().items()
+    world.clock.advance(600)
+    now = world.clock.now()
+    world.cloud.spot_marks[made] = f"{datetime.fromtimestamp(now, UTC):%Y-%m-%dT%H:%M:%SZ}"
+    world.cycle()
+    told = (world.folder(name) / "machinefeatures" / "shutdowntime").read_text()
+    assert told == str(now + 120)
+    assert "machine-warned" in {each.event for each in world.store.events(machine=name)}
+    world.clock.advance(120)
+    world.end(made, "Server.SpotInstanceTermination")
+    world.cycle()
+    (run,) = intervals(world)
+    assert (run.ended_at, run.end_source) == (now + 120, EndSource.CLOUD)
+    wind_up(world)
+
+
+def test_tags_that_failed_after_the_launch_lose_no_machine(build: Build) -> None:
+    """Answer and tags are lost, and the manager is killed: the token tells whose it is."""
+    world = build(processors_limit=2, view={"launch_tags": "False"})
+    world.cloud.tags_at_launch = False
+    world.cloud.fail("RunInstances", lost())
+    world.cycle()
+    world.restart()
+    world.cycles(2)
+    (machine,) = world.machines
+    assert [machine.cloud_id] == world.cloud.living()
