@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from datetime import datetime
+from enum import Enum
 from typing import TYPE_CHECKING
 
 from vcycled.model import Flavor, ListedMachine, MachineState
@@ -42,8 +43,8 @@ def listed_of(
     power = _newest(statuses, "PowerState")
     model = machine.properties
     state = state_of((model and model.provisioning_state) or "", _word(power))
-    size = (model and model.hardware_profile and model.hardware_profile.vm_size) or ""
-    flavor = flavor_of(str(size))
+    size = _size(machine)
+    flavor = flavor_of(size)
     created_at = _instant(model.time_created) if model else None
     code, fault = _fault(provisioning) if state is MachineState.FAILED else ("", "")
     return ListedMachine(
@@ -52,7 +53,7 @@ def listed_of(
         state=state,
         processors=flavor.processors,
         memory_mb=flavor.memory_mb,
-        flavor=flavor.name or str(size),
+        flavor=flavor.name or size,
         zone=next(iter(machine.zones or ()), ""),
         address=address,
         created_at=created_at,
@@ -72,6 +73,13 @@ def cloud_id_of(machine: VirtualMachine) -> str:
     """
     model = machine.properties
     return (model and model.vm_id) or ""
+
+
+def _size(machine: VirtualMachine) -> str:
+    """Return the size by its name; the SDK makes those it knows members of an enumeration."""
+    model = machine.properties
+    size = (model and model.hardware_profile and model.hardware_profile.vm_size) or ""
+    return str(size.value) if isinstance(size, Enum) else size
 
 
 def _newest(statuses: Iterable[InstanceViewStatus], kind: str) -> InstanceViewStatus | None:

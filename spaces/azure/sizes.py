@@ -11,8 +11,9 @@ from vcycled.spaces.azure.api import Api
 if TYPE_CHECKING:
     from azure.mgmt.compute.models import ResourceSku
 
-UNKNOWN = Flavor(name="", processors=1, memory_mb=0)
-"""Stands for a size that Azure has withdrawn, of which a machine is left: the least it has."""
+UNKNOWN = Flavor(name="", processors=0, memory_mb=0)
+"""Stands for a size that Azure has forgotten, of which a machine is left: what is remembered of the
+machine then counts, and of a foreign one what it takes of the quota."""
 
 
 class Sizes:

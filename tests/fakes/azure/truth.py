@@ -119,11 +119,13 @@ class Machines:
             self.peak_processors[key] = max(self.peak_processors[key], value)
 
     def cores(self, *, is_spot: bool, family: str = "") -> int:
-        """Return the processors that there are, by kind and family of size."""
+        """Return the processors that there are in the region, by kind and family of size."""
         return sum(
             each.size.vcpus
             for each in self.by_name.values()
-            if each.is_spot == is_spot and family in ("", each.size.family)
+            if each.is_spot == is_spot
+            and family in ("", each.size.family)
+            and each.location == self._settings.location
         )
 
     def later(self, machine: Machine, seconds: int | None) -> None:
