@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import pytest
 
-from tests.openstack_tap import Asked, Json, tapped
+from tests.openstack_tap import Asked, Json, Tap, tapped
 from vcycled.errors import Unavailable
 
 SERVERS = 8
@@ -58,21 +61,28 @@ class TwoLists:
             self.placed.insert(0, each)
 
 
-def listed(*, placed: int, moves: int, limit: int) -> list[str] | None:
-    """Return the names in a listing of eight servers; None if it says that there is none now."""
+@contextmanager
+def two_lists(servers: int, *, placed: int, moves: int, limit: int) -> Iterator[Tap]:
+    """Give a space on a cloud with so many servers, of which some have still to be placed."""
     with tapped() as tap:
-        for number in range(SERVERS):
+        for number in range(servers):
             tap.cloud.add_foreign(f"server-{number}")
-        servers: list[Json] = []
+        shown: list[Json] = []
 
         def keep(asked: Asked, said: Json) -> Json:
-            servers.extend(said.get("servers", ()))
+            shown.extend(said.get("servers", ()))
             return said
 
         tap.falsify = keep
         tap.space.machines()
         tap.restart(page_size=limit)
-        tap.falsify = TwoLists(servers, placed=placed, moves=moves).answer
+        tap.falsify = TwoLists(shown, placed=placed, moves=moves).answer
+        yield tap
+
+
+def listed(*, placed: int, moves: int, limit: int) -> list[str] | None:
+    """Return the names in a listing of eight servers; None if it says that there is none now."""
+    with two_lists(SERVERS, placed=placed, moves=moves, limit=limit) as tap:
         try:
             return sorted(each.name for each in tap.space.machines())
         except Unavailable:
@@ -102,3 +112,17 @@ def test_a_listing_is_complete_or_none_while_servers_are_placed(
 def test_a_page_with_a_placed_server_is_as_good_a_mark_as_any() -> None:
     """As at all times but in a ramp of more machines than a page holds."""
     assert listed(placed=6, moves=1, limit=4) == ALL
+
+
+@pytest.mark.parametrize(
+    ("servers", "calls"),
+    [
+        pytest.param(24, ["GET /servers/detail"], id="with each of them twice, 48"),
+        pytest.param(25, ["GET /servers/detail"] * 2, id="with each of them twice, 50"),
+    ],
+)
+def test_a_few_servers_that_wait_are_a_whole_listing(servers: int, calls: list[str]) -> None:
+    """Every cloud shows 50 on a page, so there is no need to ask for what follows."""
+    with two_lists(servers, placed=0, moves=0, limit=1000) as tap:
+        assert len(tap.space.machines()) == servers
+        assert [each for each in tap.since() if each == calls[0]] == calls

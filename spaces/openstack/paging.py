@@ -10,8 +10,8 @@ ways, both seen on a real Nova, and neither with any word of it:
   than it did. So a server that keeps its place is the mark, and where a whole page drifts, its
   last one is looked at again behind the next page.
 - A page is filled up to its limit, then servers that are in both places are taken out once, and as
-  it is now short of the limit it has no link to the next. So a page with servers that drift is not
-  taken for the last one, however short.
+  it is now short of the limit it has no link to the next. So a page with servers that drift is
+  taken for the last one only if it would not be full with each of them twice.
 """
 
 from __future__ import annotations
@@ -24,6 +24,10 @@ from vcycled.errors import SpaceError, Unavailable
 from vcycled.spaces.openstack.answers import Doc
 from vcycled.spaces.openstack.api import Api
 
+LEAST_LIMIT = 50
+"""Every cloud is taken to show so many members on a page, if there are and they are asked for.
+Nova shows 1,000 unless told otherwise, and nobody can ask it."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Drift:
@@ -33,9 +37,10 @@ class Drift:
     shown: Callable[[str], Doc | None]
     """Returns the member with this id as it is now; None if it is gone."""
 
-    def is_in(self, members: Mapping[str, Doc]) -> bool:
-        """Return whether a page has any of them."""
-        return any(map(self.is_adrift, members.values()))
+    def hides_more(self, members: Mapping[str, Doc], limit: int) -> bool:
+        """Return whether a page may be short, though it is not the last, because of them."""
+        doubles = sum(map(self.is_adrift, members.values()))
+        return doubles > 0 and len(members) + doubles >= min(limit, LEAST_LIMIT)
 
     def mark(self, members: dict[str, Doc]) -> tuple[str, str]:
         """Return the member that marks the place behind a page, and it again if it may drift."""
@@ -97,8 +102,9 @@ def pages(  # noqa: PLR0913 - where it is, and how its members are told apart
             yield new
         known.update(members)
         # A full page without a link, as some proxies leave it, may have a next one.
-        is_short = len(members) < int(query.get("limit", len(members) + 1))
-        if marked is None and is_short and not (drift and drift.is_in(members)):
+        limit = int(query.get("limit", len(members) + 1))
+        is_last = marked is None and len(members) < limit
+        if is_last and not (drift and drift.hides_more(members, limit)):
             return
         query = marked or {**query, "marker": next(reversed(members))}
         if drift:
