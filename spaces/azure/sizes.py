@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from azure.mgmt.compute.models import ResourceSku
 
 UNKNOWN = Flavor(name="", processors=0, memory_mb=0)
-"""Stands for a size that Azure has forgotten, of which a machine is left: what is remembered of the
-machine then counts, and of a foreign one what it takes of the quota."""
+"""Stands for a size that Azure has forgotten, of which a machine is left: what is remembered of it
+then counts, and of a foreign one what it takes of the quota."""
 
 
 class Sizes:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import threading
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping
 
 from tests.fakes.azure.login import Login
-from tests.fakes.azure.manager import Manager
+from tests.fakes.azure.manager import OF_SUBSCRIPTION, Manager, actions_of
 from tests.fakes.azure.messages import Rejected
 from tests.fakes.azure.settings import Settings
 from tests.fakes.azure.truth import Listing, Machine, Machines
@@ -34,6 +34,8 @@ class AzureCloud:
         """Called with the operation at the start of each call, side by side."""
         self.script = Script()
         self.calls: Counter[str] = Counter()
+        self.needed: defaultdict[str, set[str]] = defaultdict(set)
+        """What roles must permit for the calls that were made, in `group` and `subscription`."""
         self.machines = Machines(self.settings, clock)
         self.login = Login(self.settings, clock)
         self.manager = Manager(self.settings, self.machines)
@@ -176,6 +178,8 @@ class AzureCloud:
         self.latency(route.operation)
         with self._lock:
             self.calls[route.operation] += 1
+            place = "subscription" if route.operation in OF_SUBSCRIPTION else "group"
+            self.needed[place] |= actions_of(route.operation, request)
         return self.script.around(route.operation, lambda: self._do(route, request, groups))
 
     def _do(self, route: Route, request: Request, groups: tuple[str, ...]) -> Reply:

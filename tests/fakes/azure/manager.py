@@ -22,6 +22,7 @@ _COMPUTE = r"/providers/Microsoft\.Compute"
 ACTIONS = {
     "machines": ("Microsoft.Compute/virtualMachines/read",),
     "states": ("Microsoft.Compute/virtualMachines/read",),
+    "interfaces": ("Microsoft.Network/networkInterfaces/read",),
     "find": ("Microsoft.Compute/virtualMachines/read",),
     "create": (
         "Microsoft.Compute/virtualMachines/write",
@@ -37,13 +38,28 @@ ACTIONS = {
     ),
     "sizes": ("Microsoft.Compute/skus/read",),
     "limits": ("Microsoft.Compute/locations/usages/read",),
-    "interfaces": ("Microsoft.Network/networkInterfaces/read",),
     "disks": ("Microsoft.Compute/disks/read",),
     "remove_disk": ("Microsoft.Compute/disks/delete",),
 }
 """What a role must permit for each operation."""
+IMAGE_ACTIONS = {
+    "/images/": "Microsoft.Compute/images/read",
+    "/galleries/": "Microsoft.Compute/galleries/images/versions/read",
+}
+"""And for a creation, by what is in the id of its image."""
 OF_SUBSCRIPTION = frozenset({"states", "sizes", "limits"})
 """Operations that are not of the resource group."""
+
+
+def actions_of(operation: str, request: Request) -> set[str]:
+    """Return what a role must permit for a request."""
+    found = set(ACTIONS.get(operation, ()))
+    if operation == "create":
+        storage = request.json()["properties"]["storageProfile"]
+        image = storage["imageReference"].get("id", "")
+        kind = "/galleries/" if "/galleries/" in image else "/images/"
+        found |= {IMAGE_ACTIONS[kind]} if kind in image else set()
+    return found
 
 
 class Manager:
