@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -12,6 +14,7 @@ import pytest
 
 from tests.ec2_kit import options, request, space_on
 from tests.fakes.ec2 import Ec2Cloud, Fault, serving
+from vcycled.config.registry import InstalledSpaces, NotInstalled, find_space
 from vcycled.errors import Refused, Unavailable
 from vcycled.model import Limits
 from vcycled.options import Secret
@@ -313,3 +316,52 @@ def test_a_queue_tells_of_what_may_come(
     clock.advance(KEPT_SECONDS)
     (machine,) = watched.machines()
     assert machine.warning == ""
+
+
+def test_a_listing_is_complete_without_warnings(cloud: Ec2Cloud, clock: FakeClock) -> None:
+    """A permission that lacks is a notice until it is given; trouble that passes is none."""
+    with space_on(cloud, clock, spot=True) as space:
+        space.create(request())
+        action = "DescribeSpotInstanceRequests"
+        cloud.fail(action, Fault(code="UnauthorizedOperation", status=403))
+        assert len(space.machines()) == 1
+        (notice,) = space.notices()
+        assert notice.startswith("interruptions of spot machines are not heard of")
+        cloud.fail(action, Fault(code="InternalError", status=500))
+        assert len(space.machines()) == 1
+        assert space.notices() == ()
+
+
+@pytest.mark.parametrize("quota", ["", "many"])
+def test_a_number_of_machines_that_is_none_is_no_limit(
+    cloud: Ec2Cloud, clock: FakeClock, quota: str
+) -> None:
+    """As some endpoints leave it out, or have none."""
+    cloud.max_instances = quota
+    with space_on(cloud, clock) as space:
+        assert space.limits() == Limits()
+
+
+def test_a_quota_without_a_value_is_not_known(
+    cloud: Ec2Cloud, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is said, and nothing is made up."""
+    cloud.quotas = {ON_DEMAND: None}
+    with space_on(cloud, clock, is_aws=monkeypatch) as space:
+        assert space.limits() == Limits()
+        assert "has no value" in space.notices()[0]
+
+
+def test_without_the_sdk_the_message_names_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The manager adds which extra has it, and the other spaces go on."""
+    monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
+    monkeypatch.delitem(sys.modules, "vcycled.spaces.ec2")
+    with pytest.raises(NotInstalled, match=r"botocore is missing.*pip install 'vcycle\[ec2\]'"):
+        find_space("ec2", InstalledSpaces())
+
+
+def test_the_sdk_is_not_imported_before_it_is_needed() -> None:
+    """A command that only reads the configuration need not wait for it."""
+    code = "import sys, vcycled.spaces.ec2; print('botocore' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"

@@ -5,9 +5,12 @@ from __future__ import annotations
 import base64
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from typing import Any
 
 import pytest
+from botocore.session import Session
+from botocore.validate import ParamValidator
 
 from tests.ec2_kit import KEY, OURS, options, request, space_on
 from tests.fakes.ec2 import Ec2Cloud, Fault
@@ -52,16 +55,25 @@ def body(
     volume_gb: int = 0,
     **changes: Any,  # noqa: ANN401 - of the options; replace() refuses wrong names
 ) -> dict[str, Any]:
-    """Return the parameters of a launch with these options."""
-    return parameters(
+    """Return the parameters of a launch with these options, which fit the model of the API."""
+    found = parameters(
         request(volume_gb=volume_gb),
         options("https://ec2.us-east-1.amazonaws.com", **changes),
         place or Place(),
         image,
-        key_name="",
+        key_name="key",
         token="token",
-        has_tags=False,
+        has_tags=True,
     )
+    sent = {**found, "UserData": base64.b64encode(request().user_data).decode()}
+    assert ParamValidator().validate(sent, launch_shape()).generate_report() == ""
+    return found
+
+
+@cache
+def launch_shape() -> Any:  # noqa: ANN401 - of the SDK, which has no types
+    """Return the SDK's model of what RunInstances takes."""
+    return Session().get_service_model("ec2").operation_model("RunInstances").input_shape
 
 
 # What is sent

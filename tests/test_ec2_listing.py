@@ -199,12 +199,15 @@ def test_a_type_that_nobody_knows_counts_as_one_processor_at_least(
     cloud: Ec2Cloud, space: Ec2Space
 ) -> None:
     """What an instance shows of its processors counts, if it does."""
-    cloud.fail("DescribeInstanceTypes", Fault(code="InvalidInstanceType.NotFound"))
+    cloud.fail("DescribeInstanceTypes", Fault(code="InvalidInstanceType"))
     cloud.make(cloud.register("theirs"))
     assert [each.processors for each in space.machines()] == [1]
     shown_size = shown(CpuOptions={"CoreCount": 4, "ThreadsPerCore": 2}, InstanceType="x1")
     cloud.fail("DescribeInstanceTypes", Fault(code="InvalidAction"))
     assert space._types.of_instance(shown_size).processors == 8
+    cloud.fail("DescribeInstanceTypes", Fault(code="UnauthorizedOperation", status=403))
+    with pytest.raises(Refused, match="may not do this"):
+        space._types.of_instance(shown(InstanceType="x2"))
 
 
 def test_an_endpoint_that_tells_no_sizes_needs_them_as_options(

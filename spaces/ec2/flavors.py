@@ -9,8 +9,9 @@ from vcycled.model import Flavor
 from vcycled.spaces.ec2.answers import Doc
 from vcycled.spaces.ec2.api import Api
 from vcycled.spaces.ec2.options import Ec2Options
-from vcycled.spaces.ec2.rejections import Missing, Unsupported
+from vcycled.spaces.ec2.rejections import Rejected, Unsupported
 
+_UNKNOWN_TYPE = "InvalidInstanceType"
 _PAGE = 100
 """Most instance types in one answer."""
 
@@ -71,8 +72,10 @@ class InstanceTypes:
     def _look_up(self, name: str) -> Flavor | None:
         try:
             page = self._api.call("machines", "describe_instance_types", InstanceTypes=[name])
-        except (Missing, Unsupported):
-            return None
+        except Rejected as error:
+            if isinstance(error, Unsupported) or error.code.startswith(_UNKNOWN_TYPE):
+                return None
+            raise
         return next((_flavor(each) for each in page.docs("InstanceTypes")), None)
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from vcycled.clock import Clock
+from vcycled.errors import Refused, Unavailable
 from vcycled.spaces.ec2.answers import Doc
 from vcycled.spaces.ec2.api import Api
 
@@ -47,16 +48,30 @@ class Interruptions:
         self._queue = queue
         self._clock = clock
         self._said: dict[str, Warned] = {}
+        self.notice = ""
+        """Why nothing new is heard, if a person must act."""
 
     def look(self, spot_ids: Collection[str]) -> Mapping[str, Warned]:
-        """Return what was said of machines, by id; costs no call without spot machines."""
+        """Return what was said of machines, by id; costs no call without spot machines.
+
+        A listing is complete without it, so trouble with these calls is no trouble of the listing.
+        """
         oldest = self._clock.now() - KEPT_SECONDS
         self._said = {key: each for key, each in self._said.items() if each.told_at > oldest}
         if spot_ids:
+            self._hear()
+        return self._said
+
+    def _hear(self) -> None:
+        self.notice = ""
+        try:
+            self._ask()
             if self._queue:
                 self._read_queue(self._queue)
-            self._ask()
-        return self._said
+        except Refused as error:
+            self.notice = f"interruptions of spot machines are not heard of: {error.detail}"
+        except Unavailable:
+            pass  # the next listing asks again
 
     def _ask(self) -> None:
         method = "describe_spot_instance_requests"

@@ -41,12 +41,13 @@ class Ec2Space(Space):
         self._fresh = Fresh(clock=clock)
         tagging = Tagging(self._instances, clock=clock)
         self._creation = Creation(self._api, options, self._instances, tagging, clock=clock)
+        self._interruptions = Interruptions(self._api, options.spot_events_queue, clock=clock)
         self._inventory = Inventory(
             self._instances,
             self._read,
             tagging=tagging,
             endings=self._endings,
-            interruptions=Interruptions(self._api, options.spot_events_queue, clock=clock),
+            interruptions=self._interruptions,
             fresh=self._fresh,
         )
 
@@ -103,8 +104,9 @@ class Ec2Space(Space):
         return self._instances.console(cloud_id)
 
     def notices(self) -> Sequence[str]:
-        """Return why there is no quota, if that is so."""
-        return (self._quotas.notice,) if self._quotas.notice else ()
+        """Return what is not known for want of permissions."""
+        found = (self._quotas.notice, self._interruptions.notice)
+        return tuple(each for each in found if each)
 
     def leftovers(self, public_keys: Collection[str]) -> Sequence[Leftover]:
         """Return volumes and key pairs of ours that no listed machine uses.

@@ -57,9 +57,11 @@ class Ec2Cloud:
 
     clock: Clock | None = None
     """By which instances are launched; None leaves that to moto, whose clock is the host's."""
-    quotas: dict[str, float] = field(default_factory=dict)
+    quotas: dict[str, float | None] = field(default_factory=dict)
     """By code; empty is an endpoint without Service Quotas."""
-    default_quotas: dict[str, float] = field(default_factory=dict)
+    max_instances: str | None = None
+    """As DescribeAccountAttributes tells it, if that is not moto's way."""
+    default_quotas: dict[str, float | None] = field(default_factory=dict)
     """Those of every account."""
     services: dict[str, str] = field(default_factory=dict)
     """What the endpoint calls services in signatures, if that is not what AWS does."""
@@ -262,6 +264,9 @@ class Ec2Cloud:
         """Return an answer of moto's as AWS would give it."""
         root = _parse(content)
         self._age(root)
+        if self.max_instances is not None:
+            for attribute in root.iter("attributeValue"):
+                attribute.text = self.max_instances
         if self.is_mute and call.action == "RunInstances":
             for instances in root.iter("instancesSet"):
                 instances.clear()
@@ -326,12 +331,12 @@ class Ec2Cloud:
     def _quota(self, call: Call) -> tuple[str, bytes, str]:
         is_default = call.action == "GetAWSDefaultServiceQuota"
         known = self.default_quotas if is_default else self.quotas
-        value = known.get(call.parameters["QuotaCode"])
+        code = call.parameters["QuotaCode"]
         kind = "application/x-amz-json-1.1"
-        if value is None:
+        if code not in known:
             error = {"__type": "NoSuchResourceException", "message": "no such quota"}
             return "400 Bad Request", json.dumps(error).encode(), kind
-        return "200 OK", json.dumps({"Quota": {"Value": value}}).encode(), kind
+        return "200 OK", json.dumps({"Quota": {"Value": known[code]}}).encode(), kind
 
     # moto
 
