@@ -26,7 +26,7 @@ test-live: $(STAMP)  ## the tests that start a service themselves (PostgreSQL)
 	$(BIN)/python -m pytest -m 'live and not live_openstack'
 
 test-live-openstack: openstack-up  ## the tests on a real OpenStack, brought up here
-	$(BIN)/python -m pytest -m live_openstack --numprocesses 2 --dist loadfile
+	$(BIN)/python -m pytest -m live_openstack --numprocesses 2 --dist worksteal
 
 openstack-up: $(STAMP)  ## bring up a real OpenStack (Debian 12, as root; see docs/dev)
 	$(BIN)/python -m tests.openstack_bed up

@@ -24,6 +24,12 @@ class MakeSpace(Protocol):
         ...
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the test that takes as long as all others, so that they run beside it."""
+    items.sort(key=lambda item: "test_openstack_e2e" not in item.nodeid)
+
+
 @pytest.fixture(scope="session")
 def bed() -> Bed:
     """Return the bed, which must be up."""
