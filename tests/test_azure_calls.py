@@ -5,11 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 import pytest
+from azure.core.exceptions import (
+    AzureError,
+    DecodeError,
+    HttpResponseError,
+    IncompleteReadError,
+    ServiceRequestTimeoutError,
+    ServiceResponseTimeoutError,
+)
 
 from tests.azure_kit import AzureBed, azure_bed, request
-from tests.fakes.azure import LOST, RESET, Fault, Settings, answer
+from tests.fakes.azure import LOST, RESET, AzureCloud, Fault, Settings, answer, serving
 from vcycled.errors import NoCapacity, QuotaExceeded, Refused, SpaceError, Unavailable
 from vcycled.spaces.azure import AzureSpace
+from vcycled.spaces.azure.errors import of_error
+from vcycled.testing.clock import FakeClock
 
 NAME = "vcycle-prod-0000000001"
 BROKEN = Fault(status=200, body="{", headers={"Content-Type": "application/json"})
@@ -221,6 +231,49 @@ def test_a_cloud_that_cannot_be_reached_is_told(bed: AzureBed) -> None:
     error = failure(lambda: space.create(request()))
     assert isinstance(error, Unavailable)
     assert (error.is_undone, error.detail) == (True, "no connection")
+
+
+def test_a_server_without_tls_is_told() -> None:
+    """Not as a refusal: it may be a proxy that has just lost its way."""
+    clock = FakeClock()
+    cloud = AzureCloud(clock)
+    with azure_bed() as bed, serving(cloud.answer) as url:
+        space = bed.space(url=url.replace("http:", "https:"))
+        space.connect()
+        error = failure(space.limits)
+    assert isinstance(error, Unavailable)
+    assert error.detail == "no TLS connection"
+
+
+def test_a_call_that_hangs_is_given_up(bed: AzureBed) -> None:
+    """After api_timeout_seconds of silence; what became of it is unknown."""
+    space = bed.space(api_timeout_seconds=1)
+    space.connect()
+    gate = bed.cloud.hold("create")
+    error = failure(lambda: space.create(request()))
+    gate.set()
+    assert isinstance(error, Unavailable)
+    assert not error.is_undone
+
+
+@pytest.mark.parametrize(
+    ("error", "is_undone"),
+    [
+        (ServiceRequestTimeoutError("no connection"), True),
+        (ServiceResponseTimeoutError("no answer"), False),
+        (IncompleteReadError("cut"), False),
+        (DecodeError("no json"), False),
+        (AzureError("anything"), False),
+        (HttpResponseError("no response at all"), False),
+    ],
+)
+def test_an_error_of_the_sdk_says_whether_something_may_have_been_made(
+    error: AzureError, is_undone: bool
+) -> None:
+    """Only without a connection it is sure that nothing was."""
+    found = of_error("create", error)
+    assert isinstance(found, Unavailable)
+    assert found.is_undone == is_undone
 
 
 def test_what_azure_says_is_shortened_and_shows_no_long_secrets(

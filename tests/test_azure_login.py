@@ -161,6 +161,19 @@ def test_a_closed_space_logs_in_anew(bed: AzureBed) -> None:
     assert bed.cloud.login.issued == ["secret", "secret"]
 
 
+def test_the_sdk_writes_nothing_into_our_log(
+    bed: AzureBed, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Neither what works nor what fails: the manager tells that in one line."""
+    caplog.set_level("INFO")
+    refusal(bed.space(client_secret=Secret("wrong")))
+    bed.cloud.fail_next("login", Fault(status=200, body="<html>"))
+    space = bed.space()
+    refusal(space)
+    space.machines()
+    assert caplog.records == []
+
+
 def test_secrets_print_as_stars(bed: AzureBed) -> None:
     """In the repr of all options, too."""
     shown = repr(options(bed.address, client_certificate_password=Secret("hunter2")))

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from tests.azure_kit import AzureBed, azure_bed, request
-from tests.fakes.azure import Settings, Size, answer
+from tests.fakes.azure import Fault, Settings, Size, answer
 from tests.fakes.azure.settings import LARGE, SMALL
 from vcycled.model import Flavor, Limits, ListedMachine, MachineState
 from vcycled.spaces.azure import AzureSpace
@@ -134,6 +134,15 @@ def test_a_machine_of_which_azure_cannot_tell_how_it_is_counts(
     assert (machine.state, machine.processors) == (UNKNOWN, 2)
 
 
+def test_a_machine_that_failed_without_a_word_has_failed(bed: AzureBed, space: AzureSpace) -> None:
+    """Its provisioning state is in the other listing."""
+    space.create(request())
+    bed.cloud.fail(NAME)
+    bed.cloud.listing.no_status = {NAME}
+    (machine,) = space.machines()
+    assert (machine.state, machine.fault) == (FAILED, "")
+
+
 def test_a_machine_just_made_that_has_no_status_yet_is_starting(
     bed: AzureBed, space: AzureSpace
 ) -> None:
@@ -165,6 +174,17 @@ def test_a_listing_stands_without_addresses(bed: AzureBed, space: AzureSpace) ->
     bed.cloud.fail_next("interfaces", answer(403, "AuthorizationFailed", "no"))
     assert [each.address for each in space.machines()] == [""]
     assert [each.address for each in space.machines()] == ["10.1.0.5"]
+
+
+def test_interfaces_that_cannot_be_read_cost_addresses_only(
+    bed: AzureBed, space: AzureSpace
+) -> None:
+    """Whatever stands in their place."""
+    space.create(request())
+    json = {"Content-Type": "application/json"}
+    for body in ("[]", '{"value": 7}', '{"value": [7, {"properties": {}}]}'):
+        bed.cloud.fail_next("interfaces", Fault(status=200, body=body, headers=json))
+        assert [each.address for each in space.machines()] == [""]
 
 
 def test_a_machine_that_moves_to_a_further_page_is_listed_once(
@@ -285,6 +305,14 @@ def test_limits_are_what_others_leave_of_the_quota(bed: AzureBed, space: AzureSp
     space.limits()
     space.machines()
     assert space.limits().processors == 100
+
+
+def test_a_quota_that_azure_does_not_state_is_no_limit(bed: AzureBed, space: AzureSpace) -> None:
+    """The manager's own limits hold then."""
+    json = {"Content-Type": "application/json"}
+    bed.cloud.fail_next("limits", Fault(status=200, body='{"value": []}', headers=json))
+    assert space.limits() == Limits()
+    space.machines()
 
 
 def test_limits_of_spot_machines_are_their_own(bed: AzureBed) -> None:

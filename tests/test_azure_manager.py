@@ -61,19 +61,19 @@ def test_a_space_fills_works_and_leaves_nothing(build: Build) -> None:
     world = build(
         azure_kind("prod", target_share=3.0),
         azure_kind("test", target_share=1.0),
-        processors_limit=40,
+        processors_limit=16,
     )
     world.cycles(3)
-    assert Counter(each.machinetype for each in world.here) == {"prod": 15, "test": 5}
+    assert Counter(each.machinetype for each in world.here) == {"prod": 6, "test": 2}
     assert {each.power for each in world.here} == {"running"}
     world.clock.advance(600)
     world.finish_all()
     world.cycles(4)
-    assert Counter(each.machinetype for each in world.here) == {"prod": 15, "test": 5}
-    assert world.cloud.peak_processors["*"] == 40
+    assert Counter(each.machinetype for each in world.here) == {"prod": 6, "test": 2}
+    assert world.cloud.peak_processors["*"] == 16
     world.clock.advance(600)
     wind_up(world)
-    assert len(list(world.queue.archived())) == 40
+    assert len(list(world.queue.archived())) == 16
 
 
 def test_a_steady_cycle_asks_for_limits_and_two_listings_only(build: Build) -> None:
@@ -119,9 +119,9 @@ def test_answers_that_are_lost_make_no_second_machine_and_leave_none(build: Buil
     world = build()
     for operation in ("create", "delete", "machines", "states", "limits", "find"):
         world.cloud.script.set_always(operation, LOST, 0.5, seed=5)
-    world.cycles(12)
+    world.cycles(8)
     world.finish_all()
-    world.cycles(12)
+    world.cycles(8)
     assert world.cloud.peak_processors["*"] <= 10
     names = Counter(each.name for each in world.cloud.truth)
     assert max(names.values()) == 1

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import importlib
+import importlib.util
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 
 import pytest
 
+import vcycled.spaces.azure
 from tests.azure_kit import ROOT_IMAGE, options, serving_azure
 from tests.fakes.azure import AzureCloud, Settings
 from vcycled.spaces.azure import AzureSpace
@@ -51,3 +56,29 @@ class TestAzureSpace(SpaceContract):
     def pass_time(self, clock: FakeClock) -> Callable[[], None]:
         """Let a second pass."""
         return lambda: clock.advance(1)
+
+
+@pytest.mark.parametrize("is_namespace_there", [True, False])
+def test_without_the_sdk_the_space_says_which_packages_are_missing(
+    monkeypatch: pytest.MonkeyPatch, is_namespace_there: bool
+) -> None:
+    """Other packages may have left the namespace `azure`, or there is nothing of it."""
+
+    def find(name: str) -> None:
+        if not is_namespace_there:
+            raise ModuleNotFoundError(name)
+
+    monkeypatch.setattr(importlib.util, "find_spec", find)
+    with pytest.raises(ImportError, match="azure-mgmt-compute and azure-identity are missing"):
+        importlib.reload(vcycled.spaces.azure)
+
+
+def test_importing_the_space_imports_no_sdk() -> None:
+    """It takes seconds on a small host, and `vcycle config check` needs only the options."""
+    program = (
+        "import sys, vcycled.spaces.azure; print(sum('azure.' in n[:6] for n in sys.modules))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert int(done.stdout) <= 1  # the namespace of azure.mgmt, looked into for what is there

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
 
 from azure.core.pipeline.policies import ContentDecodePolicy, HeadersPolicy, UserAgentPolicy
@@ -16,6 +17,10 @@ if TYPE_CHECKING:
     from vcycled.spaces.azure.options import AzureOptions
     from vcycled.spaces.azure.wire import Wire
 
+_TALKATIVE = ("azure", "msal")
+"""Loggers of the SDK. They tell of each request and each token, and what goes wrong in several
+lines; all of that is raised too, and told by us in one."""
+
 
 class Connection:
     """A login and the client that uses it.
@@ -25,6 +30,8 @@ class Connection:
     """
 
     def __init__(self, options: AzureOptions, wire: Wire) -> None:
+        for name in _TALKATIVE:
+            logging.getLogger(name).setLevel(logging.CRITICAL)
         environment = environment_of(options)
         self._scope = environment.scope
         self._credential = Credential(options, environment, wire)

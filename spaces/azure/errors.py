@@ -51,17 +51,18 @@ class Expired(Unavailable):
 def of_error(operation: str, error: AzureError) -> SpaceError:
     """Return the error that one of the SDK's stands for."""
     match error:
-        case HttpResponseError() if not isinstance(error, DecodeError) and error.response:
+        case IncompleteReadError():
+            return Unavailable(operation, "the connection was cut before the whole answer")
+        case DecodeError():
+            return Unavailable(operation, "an answer is not what its headers say")
+        case HttpResponseError() if error.response is not None:
             return _of_answer(operation, error)
         case ServiceRequestTimeoutError():
             return Unavailable(operation, "no connection in time", is_undone=True)
         case ServiceRequestError() | ServiceResponseError():
             return _of_wire(operation, error)
-        case IncompleteReadError():
-            return Unavailable(operation, "the connection was cut before the whole answer")
         case _:
-            detail = f"an answer cannot be read ({type(error).__name__})"
-            return Unavailable(operation, detail)
+            return Unavailable(operation, f"no answer that can be read ({type(error).__name__})")
 
 
 def of_login(error: AzureError) -> SpaceError:
