@@ -43,3 +43,13 @@ def test_the_manager_is_compared_with_a_loop_that_makes_the_same_calls(tmp_path:
     """For a ramp and for steady cycles."""
     rows = run("openstack_overhead", "--in", str(tmp_path), "--ramps", "1", "--latency", "0", "5")
     assert [row["what"] for row in rows] == ["ramp", "steady cycle"]
+
+
+def test_every_way_to_put_a_heartbeat_is_measured() -> None:
+    """With a certificate and by token, anew and kept alive; a PUT that fails would end it."""
+    brief = ("--seconds", "0.1", "--rounds", "1", "--clients", "2")
+    rows = run("web_puts", *brief)
+    assert [row["way"].partition(",")[0] for row in rows] == [
+        *(("handshake alone", "new connection", "kept alive") * 2)
+    ]
+    assert all(float(row["web /s"].replace(",", "")) > 0 for row in rows)
