@@ -39,6 +39,8 @@ def _peer(request: BaseRequest) -> str | None:
 
 def _shown(raw_path: str) -> str:
     path = raw_path.partition("?")[0][:_LONGEST]
+    if path.isascii() and path.isprintable():
+        return path
     return "".join(each if each.isascii() and each.isprintable() else "?" for each in path)
 
 

@@ -148,8 +148,7 @@ class OutputStore:
             size = await self._receive(upload, receive)
             _check_whole(size, upload.declared)
             async with upload.others.turn:
-                await in_thread(self._check_total, upload, size)
-                return await in_thread(_publish, upload)
+                return await in_thread(self._publish, upload, size)
         except BaseException:
             await in_thread(_discard, upload.outputs, upload.hidden)
             raise
@@ -181,6 +180,11 @@ class OutputStore:
     def _check_file(self, size: int) -> None:
         if size > self._limits.file_bytes:
             raise Refusal(413, f"an output may have {self._limits.file_bytes} bytes")
+
+    def _publish(self, upload: _Upload, size: int) -> bool:
+        """Give the file its name if the limits still allow it; True if there was one of it."""
+        self._check_total(upload, size)
+        return _rename(upload)
 
     def _check_total(self, upload: _Upload, size: int) -> None:
         """Check that the machine keeps its limits with this file, and sweep leftovers."""
@@ -233,7 +237,7 @@ def _check_whole(size: int, declared: int | None) -> None:
         raise Refusal(400, f"only {size} of {declared} bytes arrived")
 
 
-def _publish(upload: _Upload) -> bool:
+def _rename(upload: _Upload) -> bool:
     """Give the file its name; True if there was one of that name."""
     within = upload.outputs
     try:
