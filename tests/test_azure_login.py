@@ -139,6 +139,21 @@ def test_a_login_service_that_does_not_answer_is_asked_again_later(
     space.connect()
 
 
+def test_a_pause_that_the_login_service_asks_for_is_kept(bed: AzureBed) -> None:
+    """Nothing is sent before it is over."""
+    space = bed.space()
+    bed.cloud.fail_next("login", answer(429, "TooMany", "slowly", retry_after_s=30))
+    error = refusal(space)
+    assert isinstance(error, Unavailable)
+    assert error.retry_after_s == 30
+    bed.clock.advance(29)
+    before = space.calls
+    refusal(space)
+    assert space.calls == before
+    bed.clock.advance(1)
+    space.connect()
+
+
 def test_a_token_that_was_revoked_is_replaced_by_the_next_cycle(bed: AzureBed) -> None:
     """The call that met it was turned away, so nothing is unknown."""
     space = bed.space()

@@ -65,6 +65,16 @@ def test_a_machine_is_shown_from_its_first_second_on(bed: AzureBed, space: Azure
     assert only(space) == replace(starting, state=RUNNING, started_at=START + 5)
 
 
+def test_a_machine_starts_no_earlier_than_it_was_made(bed: AzureBed, space: AzureSpace) -> None:
+    """Whatever the clocks in the cloud say."""
+    space.create(request())
+    bed.clock.advance(60)
+    bed.cloud.run(NAME)
+    for launched_at, started_at in ((START - 1, START), (START, START), (START + 1, START + 1)):
+        bed.cloud.change(NAME, launched_at=launched_at)
+        assert only(space).started_at == started_at
+
+
 def test_a_machine_that_powered_itself_off_has_ended(bed: AzureBed, space: AzureSpace) -> None:
     """It keeps its host and costs on: so the manager deletes it, and all of it goes."""
     cloud_id = space.create(request())
