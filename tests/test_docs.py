@@ -16,7 +16,10 @@ import pytest
 from vcycled.config import problems_of
 from vcycled.config.reader import read
 from vcycled.cycle.context import _WARNINGS
+from vcycled.machinedir import MachineDir
+from vcycled.machinedir.layout import Layout
 from vcycled.model import OrderKind
+from vcycled.testing.clock import FakeClock
 
 TOP = Path(__file__).parent.parent
 EVENTS = TOP / "docs" / "reference" / "events.md"
@@ -176,6 +179,19 @@ def test_the_units_start_what_is_installed() -> None:
         (command,) = re.findall(r"^ExecStart=(\S+)$", text, re.MULTILINE)
         assert Path(command).name == unit
         assert unit in scripts
+
+
+def test_the_web_site_may_write_only_folders_that_the_manager_makes(tmp_path: Path) -> None:
+    """Its unit fails without them; and configuration beside them (shared/vcycle.d) is not ours."""
+    root = tmp_path / "vcycle"
+    MachineDir(root, clock=FakeClock()).make_ready()
+    text = (TOP / "etc" / "vcycle-web.service").read_text(encoding="utf-8")
+    (line,) = re.findall(r"^ReadWritePaths=(.+)$", text, re.MULTILINE)
+    paths = [Path(str(root) + each.removeprefix("/var/lib/vcycle")) for each in line.split()]
+    assert paths == [Layout(root).spaces, Layout(root).web_up]
+    assert all(path.is_dir() for path in paths)
+    assert "ProtectSystem=strict" in text
+    assert "StateDirectory" not in text
 
 
 def test_there_is_no_project_table() -> None:
