@@ -9,8 +9,10 @@ starts, for one PUT: unlike a rate, other work of the host hardly changes it.
 
 `clients` is how much of their processors the clients took, the higher of the two servers; at 100 %
 the rate is theirs and no longer the server's. Without Debian's apache2-bin only vcycle-web is
-measured. --check exits with 1 if a PUT costs Apache less than 20 times as much CPU, for those
-ways in which no handshake is part of it.
+measured. As root, Apache runs as nobody, who must be able to enter FOLDER.
+
+--check exits with 1 if a PUT costs Apache less than 20 times as much CPU in a way in which no
+handshake is part of it, or if there is no Apache.
 """
 
 from __future__ import annotations
