@@ -156,13 +156,22 @@ class Installation:
         process.send_signal(number)
         return process.wait(40)
 
-    def wait(self, what: str, is_so: Callable[[], bool], seconds: float = 40) -> None:
-        """Wait until `is_so()`; fail with the log if that takes too long, in real seconds."""
+    def wait(
+        self, what: str, is_so: Callable[[], bool], seconds: float = 40, every: float = 0.1
+    ) -> None:
+        """Wait until `is_so()`; fail with the log if that takes too long, in real seconds.
+
+        Args:
+            what: is waited for.
+            is_so: tells whether it is there.
+            seconds: how long it may take.
+            every: how long to leave it alone between two looks.
+        """
         real = SystemClock()
         deadline = real.monotonic() + seconds
         while not is_so():
             assert real.monotonic() < deadline, f"{what}: not in {seconds} s\n{self.log}"
-            threading.Event().wait(0.1)
+            threading.Event().wait(every)
 
     @contextlib.contextmanager
     def store(self) -> Iterator[Store]:

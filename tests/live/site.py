@@ -40,7 +40,7 @@ password = {password}
 project_name = {project}
 processors_limit = {limit}
 max_creations_per_cycle = 60
-cycle_seconds = 3
+cycle_seconds = 6
 gocdb_sitename = SITE
 https_host = localhost
 https_port = {port}
@@ -100,7 +100,7 @@ class Site(Installation):
         self.speed, self.origin = 30, self.clock.now()
         self.clock = FastClock(self.origin, self.speed)
         text = self.scene.conf.read_text()
-        self.scene.conf.write_text(text.replace("cycle_seconds = 3", "cycle_seconds = 90"))
+        self.scene.conf.write_text(text.replace("cycle_seconds = 6", "cycle_seconds = 180"))
         cycles = self.log.count("config-read")
         self.start("vcycled")
         self.wait("another manager", lambda: self.log.count("config-read") > cycles)
