@@ -22,7 +22,7 @@ test: $(STAMP)  ## run every test that needs no outside service
 	$(BIN)/python -m pytest -m 'not live' --numprocesses 3 --cov --cov-report=
 	$(BIN)/coverage report
 
-test-live: $(STAMP)  ## the tests that start a service themselves (PostgreSQL)
+test-live: $(STAMP)  ## the tests that start services themselves (PostgreSQL, Apache, nginx, Squid, …)
 	$(BIN)/python -m pytest -m 'live and not live_openstack'
 
 test-live-openstack: openstack-up  ## the tests on a real OpenStack, brought up here
