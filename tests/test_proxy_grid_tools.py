@@ -21,7 +21,6 @@ pytestmark = [
     ),
 ]
 
-NOW = SystemClock().now()
 POLICY = """\
 access_id_CA X509 '/DC=org/DC=example/CN=Test CA'
 pos_rights globus CA:sign
@@ -35,11 +34,12 @@ class Grid:
     def __init__(self, folder: Path, *, is_legacy: bool = False) -> None:
         """Make an authority, a robot's certificate and a proxy of it for a day."""
         self.folder = folder
-        above = authority(NOW)
-        paper = issue(robot(NOW), rsa_key(1), above)
+        now = SystemClock().now()
+        above = authority(now)
+        paper = issue(robot(now), rsa_key(1), above)
         given = Credentials.read(paper.pem, key_text(paper.key))
         proxy = Mint().proxy(
-            given, machinetype="prod", now=NOW, until=NOW + DAY, is_legacy=is_legacy
+            given, machinetype="prod", now=now, until=now + DAY, is_legacy=is_legacy
         )
         (folder / "proxy.pem").write_bytes(proxy)
         (folder / "proxy.pem").chmod(0o600)
