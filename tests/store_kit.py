@@ -138,7 +138,7 @@ def _prepared(kind: Kind, folder: Path) -> str:
 def _server() -> postgres.Postgres:
     server = postgres.server()
     if server is None:
-        pytest.skip("PostgreSQL (initdb, postgres) is not installed")
+        pytest.fail("PostgreSQL (initdb, postgres) is not installed; .ci/run installs it")
     return server
 
 

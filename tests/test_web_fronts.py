@@ -19,13 +19,7 @@ from tests.grid import DN, authority, crl, member, proxy, put_authority, show
 from tests.test_web_target import put_paths
 from tests.web_site import ONE, OUTPUTS, SPACE, TOKENS, TWO, Site, running, snapshot
 
-pytestmark = [
-    pytest.mark.live,
-    pytest.mark.skipif(
-        not all(shutil.which(server) for server in ("apache2", "nginx")),
-        reason="Debian's apache2-bin and nginx are not installed",
-    ),
-]
+pytestmark = pytest.mark.live
 
 ETC = Path(__file__).parent.parent / "etc"
 CA = authority()
