@@ -248,8 +248,12 @@ class Space(ABC):
         return ()
 
     def remove(self, leftover: Leftover) -> None:
-        """Delete a leftover; one that is gone already is fine."""
-        raise NotImplementedError(leftover.kind)
+        """Delete a leftover; one that is gone already is fine.
+
+        Raises:
+            Refused: the space leaves nothing of this kind.
+        """
+        raise Refused("remove", f"nothing of the kind {leftover.kind} is left here")
 
     def close(self) -> None:  # noqa: B027 - most have nothing to release
         """Release connections; the machines stay."""
