@@ -13,8 +13,8 @@ from tests.fakes.openstack import Fault, Settings, answer
 from tests.openstack_tap import Asked, Json, Tap, request, tapped
 from vcycled.errors import QuotaExceeded, Refused, Unavailable
 from vcycled.spaces.base import Leftover, owner_mark
+from vcycled.spaces.keypairs import key_hash
 from vcycled.spaces.openstack.volumes import MOST_TAGGED
-from vcycled.spaces.ssh_key import key_hash
 
 POST = "POST /servers"
 KEYS = "GET /os-keypairs"

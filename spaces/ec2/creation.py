@@ -9,7 +9,7 @@ from vcycled.spaces.ec2.answers import Doc
 from vcycled.spaces.ec2.api import Api
 from vcycled.spaces.ec2.images import Image, ImageFinder
 from vcycled.spaces.ec2.instances import Instances
-from vcycled.spaces.ec2.keys import NOT_FOUND, KeyPairs
+from vcycled.spaces.ec2.keys import NOT_FOUND, Ec2KeyPairs
 from vcycled.spaces.ec2.launch import check, parameters, tag_list
 from vcycled.spaces.ec2.listing import INSTALLATION, UUID
 from vcycled.spaces.ec2.options import Ec2Options
@@ -42,7 +42,7 @@ class Creation:
         self._images = ImageFinder(api, options, clock=clock)
         self._places = Places(api, options, clock=clock)
         self._tagging = tagging
-        self.keys = KeyPairs(api)
+        self.keys = Ec2KeyPairs(api)
         self._tags_at_launch = options.launch_tags != "False"
 
     def create(self, request: CreateRequest) -> str:

@@ -10,7 +10,7 @@ from vcycled.spaces.base import CreateRequest
 from vcycled.spaces.openstack.api import Api
 from vcycled.spaces.openstack.flavors import Flavors
 from vcycled.spaces.openstack.images import ImageFinder
-from vcycled.spaces.openstack.keys import KeyPairs
+from vcycled.spaces.openstack.keys import NovaKeyPairs
 from vcycled.spaces.openstack.listing import INSTALLATION
 from vcycled.spaces.openstack.networks import Networks
 from vcycled.spaces.openstack.options import OpenStackOptions
@@ -45,7 +45,7 @@ class Creation:
         flavors: Flavors,
         images: ImageFinder,
         networks: Networks,
-        keys: KeyPairs,
+        keys: NovaKeyPairs,
     ) -> None:
         self._api = api
         self._options = options

@@ -15,7 +15,7 @@ from vcycled.spaces.openstack.flavors import Flavors
 from vcycled.spaces.openstack.image_store import GlanceStore
 from vcycled.spaces.openstack.images import ImageFinder
 from vcycled.spaces.openstack.inventory import Inventory
-from vcycled.spaces.openstack.keys import KeyPairs
+from vcycled.spaces.openstack.keys import NovaKeyPairs
 from vcycled.spaces.openstack.limits import limits_of
 from vcycled.spaces.openstack.listing import UUID, listed_of
 from vcycled.spaces.openstack.networks import Networks
@@ -40,7 +40,7 @@ class OpenStackSpace(Space):
         self._api = Api(name, options, clock=clock)
         self._servers = Servers(self._api, options.page_size)
         self._flavors = Flavors(self._api)
-        self._keys = KeyPairs(self._api)
+        self._keys = NovaKeyPairs(self._api)
         self._volumes = Volumes(self._api)
         self._networks = Networks(self._api, _networks(options), clock=clock)
         self._inventory = Inventory(self._servers, self._read)
