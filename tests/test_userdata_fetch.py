@@ -193,6 +193,38 @@ def test_a_proxy_of_the_site_is_used_and_watched(monkeypatch: pytest.MonkeyPatch
     assert dawdling.heard[0].startswith("GET http://repo.example.com/user_data ")
 
 
+@pytest.fixture
+def netrc(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Passwords of the manager's user for every host."""
+    file = tmp_path / "netrc"
+    file.write_text("machine 127.0.0.1 login me password mine\ndefault login me password mine\n")
+    file.chmod(0o600)
+    monkeypatch.setenv("NETRC", str(file))
+
+
+@pytest.mark.usefixtures("netrc")
+def test_no_password_of_the_managers_user_is_sent() -> None:
+    """A community names the URL: what ~/.netrc has for that host is not meant for it."""
+    there = Script((answer("200 OK", b"here"),))
+    with serving(there) as port:
+        here = Script((answer("302 Found", Location=f"http://localhost:{port}/"),))
+        with serving(here) as first:
+            assert fetch(f"http://127.0.0.1:{first}/", PATIENCE) == b"here"
+    assert "authorization" not in "".join(here.heard + there.heard).lower()
+
+
+@pytest.mark.usefixtures("netrc")
+def test_the_password_in_a_url_is_for_its_host_alone() -> None:
+    """It is sent to the host that the URL names, and to no other that one redirects to."""
+    there = Script((answer("200 OK", b"here"),))
+    with serving(there) as port:
+        here = Script((answer("302 Found", Location=f"http://localhost:{port}/"),))
+        with serving(here) as first:
+            fetch(f"http://vo:secret@127.0.0.1:{first}/", PATIENCE)
+    assert "Authorization: Basic dm86c2VjcmV0\r\n" in here.heard[0]
+    assert "authorization" not in there.heard[0].lower()
+
+
 @pytest.mark.parametrize(
     ("url", "text"),
     [
