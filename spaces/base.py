@@ -78,7 +78,7 @@ class Leftover:
     """
 
     kind: str
-    """As the field calls it: `volume`, `keypair`."""
+    """As the field calls it: `volume`, `keypair`, `interface`."""
     id: str
     name: str = ""
     tags: Mapping[str, str] = field(default_factory=dict)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -10,6 +11,7 @@ import pytest
 from tests.azure_kit import AzureBed, azure_bed, request
 from tests.fakes.azure import Fault, Settings, Size, answer
 from tests.fakes.azure.settings import LARGE, SMALL
+from vcycled.errors import Refused
 from vcycled.model import Flavor, Limits, ListedMachine, MachineState
 from vcycled.spaces.azure import AzureSpace
 from vcycled.spaces.base import Leftover, owner_mark
@@ -191,9 +193,9 @@ def test_interfaces_that_cannot_be_read_cost_addresses_only(
 ) -> None:
     """Whatever stands in their place."""
     space.create(request())
-    json = {"Content-Type": "application/json"}
+    headers = {"Content-Type": "application/json"}
     for body in ("[]", '{"value": 7}', '{"value": [7, {"properties": {}}]}'):
-        bed.cloud.fail_next("interfaces", Fault(status=200, body=body, headers=json))
+        bed.cloud.fail_next("interfaces", Fault(status=200, body=body, headers=headers))
         assert [each.address for each in space.machines()] == [""]
 
 
@@ -319,8 +321,8 @@ def test_limits_are_what_others_leave_of_the_quota(bed: AzureBed, space: AzureSp
 
 def test_a_quota_that_azure_does_not_state_is_no_limit(bed: AzureBed, space: AzureSpace) -> None:
     """The manager's own limits hold then."""
-    json = {"Content-Type": "application/json"}
-    bed.cloud.fail_next("limits", Fault(status=200, body='{"value": []}', headers=json))
+    headers = {"Content-Type": "application/json"}
+    bed.cloud.fail_next("limits", Fault(status=200, body='{"value": []}', headers=headers))
     assert space.limits() == Limits()
     space.machines()
 
@@ -364,6 +366,62 @@ def test_a_disk_that_outlived_its_machine_is_left_over(bed: AzureBed, space: Azu
         space.remove(each)
     assert space.leftovers(()) == ()
     assert set(bed.cloud.machines.disks) == {f"{NAME}-os-{mark}", "theirs", "vcycle-theirs"}
+
+
+def test_an_interface_whose_machine_never_came_to_be_is_left_over(
+    bed: AzureBed, space: AzureSpace
+) -> None:
+    """By its tags; one in use or of somebody else is none. Its disk is left too."""
+    space.create(request())
+    lost = request("vcycle-prod-0000000002")
+    space.create(lost)
+    bed.cloud.abandon(lost.name)
+    bed.cloud.machines.interfaces |= {"theirs": "", f"vcycle-x-nic-{'0' * 12}": ""}
+    mark = owner_mark("installation")
+    nic, disk = f"{lost.name}-nic-{mark}", f"{lost.name}-os-{mark}"
+    bed.cloud.settings.page_size = 1
+    assert space.leftovers(()) == (
+        Leftover(kind="volume", id=disk, name=disk, owner_mark=mark),
+        Leftover(kind="interface", id=nic, name=nic, tags=lost.tags),
+    )
+    for each in space.leftovers(()):
+        space.remove(each)
+        space.remove(each)
+    assert space.leftovers(()) == ()
+    used = {f"{NAME}-os-{mark}", f"{NAME}-nic-{mark}"}
+    assert bed.cloud.parts == used | {"theirs", f"vcycle-x-nic-{'0' * 12}"}
+
+
+def test_an_interface_that_is_in_use_again_is_not_deleted(
+    bed: AzureBed, space: AzureSpace
+) -> None:
+    """Azure sees to it; the next sweep does not show it."""
+    space.create(request())
+    (name,) = bed.cloud.machines.interfaces
+    with pytest.raises(Refused, match="NicInUse"):
+        space.remove(Leftover(kind="interface", id=name))
+    assert space.leftovers(()) == ()
+
+
+@pytest.mark.parametrize(
+    "member",
+    [
+        {"name": "x", "tags": {"vcycle_installation": "installation"}},
+        {
+            "name": "x",
+            "tags": {"vcycle_installation": "installation"},
+            "properties": {"virtualMachine": "who knows"},
+        },
+    ],
+)
+def test_an_interface_of_which_azure_does_not_tell_whose_it_is_is_not_left_over(
+    bed: AzureBed, space: AzureSpace, member: object
+) -> None:
+    """Only one that is told to be on no machine is."""
+    body = json.dumps({"value": [member]})
+    headers = {"Content-Type": "application/json"}
+    bed.cloud.fail_next("interfaces", Fault(status=200, body=body, headers=headers))
+    assert space.leftovers(()) == ()
 
 
 def test_azure_shows_no_console_and_keeps_no_images_of_ours(space: AzureSpace) -> None:

@@ -132,6 +132,19 @@ def test_answers_that_are_lost_make_no_second_machine_and_leave_none(build: Buil
     wind_up(world)
 
 
+def test_what_a_machine_that_never_came_to_be_left_is_removed(build: Build) -> None:
+    """Its disk and its interface, once they were seen unused for five minutes; not before."""
+    world = build()
+    world.cycles(3)
+    lost = world.here[0].name
+    world.cloud.abandon(lost)
+    assert len([each for each in world.cloud.parts if each.startswith(f"{lost}-")]) == 2
+    world.cycles(40, seconds=60)
+    assert not any(each.startswith(f"{lost}-") for each in world.cloud.parts)
+    assert world.cloud.calls["remove_interface"] == world.cloud.calls["remove_disk"] == 1
+    wind_up(world)
+
+
 def test_a_cloud_that_is_ill_for_a_while_kills_nothing(build: Build) -> None:
     """Throttled, down, resetting, omitting, without states: the machines run on."""
     world = build()

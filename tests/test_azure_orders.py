@@ -88,6 +88,11 @@ def test_a_machine_is_asked_for_with_all_that_goes_with_it(bed: AzureBed) -> Non
                 "networkInterfaceConfigurations": [
                     {
                         "name": f"{NAME}-nic-{MARK}",
+                        "tags": {
+                            "vcycle_installation": "installation",
+                            "vcycle_uuid": f"uuid-{NAME}",
+                            "machinetype": "prod",
+                        },
                         "properties": {
                             "primary": True,
                             "deleteOption": "Delete",

@@ -29,7 +29,8 @@ def needed() -> dict[str, set[str]]:
         assert space.find("vcycle-prod-0000000001", first)
         space.delete("vcycle-prod-0000000002", second)
         space.leftovers(())
-        space.remove(Leftover(kind="volume", id="gone"))
+        for kind in ("volume", "interface"):
+            space.remove(Leftover(kind=kind, id="gone"))
         return dict(bed.cloud.needed)
 
 

@@ -1,7 +1,8 @@
 """What Azure is told to make of a request.
 
 The machine, its disk and its network interface are one request, and the latter two are told to go
-when the machine goes: so nothing can be left over that was made before it, or stays after it.
+when the machine goes. Should Azure leave one behind all the same, the disk tells by its name whose
+it is, the interface by its tags.
 """
 
 from __future__ import annotations
@@ -30,12 +31,10 @@ from azure.mgmt.compute.models import (
 )
 
 from vcycled.spaces.azure.images import image_of
+from vcycled.spaces.azure.interfaces import NETWORK_API
 from vcycled.spaces.azure.listing import INSTALLATION
 from vcycled.spaces.azure.options import AzureOptions
 from vcycled.spaces.base import CreateRequest, owner_mark
-
-NETWORK_API = "2022-11-01"
-"""Version of the network API in which the interface is described; needed for its making."""
 
 
 def body_of(
@@ -111,6 +110,7 @@ def _network(request: CreateRequest, options: AzureOptions) -> NetworkProfile:
     )
     interface = VirtualMachineNetworkInterfaceConfiguration(
         name=part_name(request, "nic"),
+        tags=dict(request.tags),
         properties=VirtualMachineNetworkInterfaceConfigurationProperties(
             primary=True, delete_option="Delete", ip_configurations=[address]
         ),

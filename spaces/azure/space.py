@@ -10,6 +10,7 @@ from vcycled.model import Flavor, Limits, ListedMachine
 from vcycled.spaces.azure.addresses import Addresses
 from vcycled.spaces.azure.api import Api
 from vcycled.spaces.azure.creation import USER_DATA_LIMIT, Creation
+from vcycled.spaces.azure.interfaces import Interfaces
 from vcycled.spaces.azure.leftovers import Leavings
 from vcycled.spaces.azure.listing import UUID, cloud_id_of, listed_of
 from vcycled.spaces.azure.options import AzureOptions
@@ -36,8 +37,9 @@ class AzureSpace(Space):
         self._sizes = Sizes(self._api, options.location)
         self._quotas = Quotas(self._api, options.location, is_spot=options.priority == "spot")
         self._creation = Creation(self._api, options, group_id)
-        self._addresses = Addresses(self._api, group_id)
-        self._leavings = Leavings(self._api, self._group)
+        interfaces = Interfaces(self._api, group_id)
+        self._addresses = Addresses(interfaces)
+        self._leavings = Leavings(self._api, self._group, interfaces)
 
     def connect(self) -> None:
         """Log in, unless that has been done and holds."""
@@ -108,12 +110,12 @@ class AzureSpace(Space):
             )
 
     def leftovers(self, public_keys: Collection[str]) -> Sequence[Leftover]:  # noqa: ARG002
-        """Return disks of ours that hang on no machine."""
+        """Return disks and network interfaces of ours that are on no machine."""
         return self._leavings.found()
 
     def remove(self, leftover: Leftover) -> None:
-        """Delete a disk."""
-        self._leavings.remove(leftover.id)
+        """Delete a disk or an interface."""
+        self._leavings.remove(leftover)
 
     def close(self) -> None:
         """Close the connections."""

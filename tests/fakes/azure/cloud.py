@@ -21,7 +21,7 @@ class AzureCloud:
 
     Its methods have the names of those of the other clouds of tests where they do the same.
     Operations, to script and count calls by: discover, login, host-login; limits, sizes, machines,
-    states, interfaces, find, create, delete, poll; disks, remove_disk.
+    states, interfaces, find, create, delete, poll; disks, remove_disk, remove_interface.
 
     Args:
         clock: of the cloud; its own transitions happen when their time comes.
@@ -77,6 +77,11 @@ class AzureCloud:
         """Let a machine be gone."""
         with self._lock:
             self.machines.remove(self._here(name), at=self._clock.now())
+
+    def abandon(self, name: str) -> None:
+        """Let a machine never have come to be, though its disk and its interface have."""
+        with self._lock:
+            self.machines.remove(self._here(name), at=self._clock.now(), leaves_all=True)
 
     def change(self, name: str, **changes: object) -> None:
         """Set fields of a machine, such as `provisioning` and `power`."""

@@ -40,6 +40,7 @@ ACTIONS = {
     "limits": ("Microsoft.Compute/locations/usages/read",),
     "disks": ("Microsoft.Compute/disks/read",),
     "remove_disk": ("Microsoft.Compute/disks/delete",),
+    "remove_interface": ("Microsoft.Network/networkInterfaces/delete",),
 }
 """What a role must permit for each operation."""
 IMAGE_ACTIONS = {
@@ -87,6 +88,8 @@ class Manager:
         yield Route("interfaces", "GET", network, self._interfaces)
         yield Route("disks", "GET", disk, self._disks)
         yield Route("remove_disk", "DELETE", rf"{disk}/([^/]+)", self._remove_disk)
+        interface = rf"{network}/([^/]+)"
+        yield Route("remove_interface", "DELETE", interface, self._remove_interface)
 
     # Machines
 
@@ -142,6 +145,7 @@ class Manager:
         self._machines.disks[disk] = machine.name.lower()
         for each in properties["networkProfile"]["networkInterfaceConfigurations"]:
             self._machines.interfaces[each["name"]] = machine.name.lower()
+            self._machines.interface_tags[each["name"]] = each.get("tags", {})
 
     def _delete(self, request: Request, subscription: str, group: str, name: str) -> Reply:
         self._check(request, subscription, group)
@@ -209,6 +213,7 @@ class Manager:
             return {
                 "id": f"{place}/Microsoft.Network/networkInterfaces/{name}",
                 "name": name,
+                "tags": self._machines.interface_tags.get(name, {}),
                 "properties": {
                     **({"virtualMachine": {"id": machine.upper()}} if owner else {}),
                     "ipConfigurations": [{"name": "primary", "properties": address}],
@@ -242,6 +247,18 @@ class Manager:
             text = f"Disk {name} is attached to a VM."
             raise Rejected(409, "OperationNotAllowed", text)
         self._machines.disks.pop(name, None)
+        return self._started(request, Reply(status=202))
+
+    def _remove_interface(
+        self, request: Request, subscription: str, group: str, name: str
+    ) -> Reply:
+        self._check(request, subscription, group)
+        if name not in self._machines.interfaces:
+            return Reply(status=204)
+        if self._machines.interfaces[name]:
+            text = f"Network interface {name} is used by a virtual machine."
+            raise Rejected(400, "NicInUse", text)
+        del self._machines.interfaces[name]
         return self._started(request, Reply(status=202))
 
     # What all have in common

@@ -89,6 +89,9 @@ class Machines:
         self.disks: dict[str, str] = {}
         """Name of each disk, with that of its machine in lower case, or "" if it is on none."""
         self.interfaces: dict[str, str] = {}
+        """The same of interfaces."""
+        self.interface_tags: dict[str, Mapping[str, str]] = {}
+        """Tags of each interface, by its name; it outlives the interface."""
         self.peak_processors: Counter[str] = Counter()
         """Most processors there were at once, by machinetype; all together under `*`."""
         self._settings = settings
@@ -142,12 +145,12 @@ class Machines:
         machine.provisioning, machine.power = "Failed", ""
         machine.fault_code, machine.fault, machine.due_at = code, message, None
 
-    def remove(self, machine: Machine, *, at: int) -> None:
-        """Let a machine be gone, with what was to go with it."""
+    def remove(self, machine: Machine, *, at: int, leaves_all: bool = False) -> None:
+        """Let a machine be gone, with what was to go with it, unless it leaves that."""
         machine.gone_at, machine.due_at = at, None
         machine.ended_at = at if machine.ended_at is None else machine.ended_at
         del self.by_name[machine.name.lower()]
-        goes = _goes_with(machine.request or {})
+        goes = set() if leaves_all else _goes_with(machine.request or {})
         for parts in (self.disks, self.interfaces):
             for name, owner in tuple(parts.items()):
                 if owner == machine.name.lower():
