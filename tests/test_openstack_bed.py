@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.openstack_bed import packages, settings
-from tests.openstack_bed.lifecycle import down, status
+from tests.openstack_bed.lifecycle import down, held, status
 from tests.openstack_bed.places import PORTS, Bed, usual_bed
 from tests.openstack_bed.processes import (
     BedError,
@@ -57,11 +57,16 @@ def members(bed: Bed) -> list[int]:
 
 def group(process: Path) -> str:
     """Return the number of the group of a process; "" if it has ended."""
+    state, _, number = stat(process)
+    return "" if state in "ZX" else number
+
+
+def stat(process: Path) -> list[str]:
+    """Return state, parent and group of a process; "X" if there is none."""
     try:
-        stat = (process / "stat").read_text().rpartition(")")[2].split()
+        return (process / "stat").read_text().rpartition(")")[2].split()[:3]
     except (FileNotFoundError, ProcessLookupError):
-        return ""
-    return "" if stat[0] in "ZX" else stat[2]
+        return ["X", "", ""]
 
 
 @pytest.mark.parametrize("is_stubborn", [False, True])
@@ -73,6 +78,34 @@ def test_a_service_ends_with_all_its_processes(bed: Bed, is_stubborn: bool) -> N
     stop(bed, "family", 0.5)
     assert wait_until(lambda: not any(map(group, ours)), 10)
     assert status(bed) == {}
+
+
+def test_a_service_that_is_held_does_nothing_and_then_goes_on(bed: Bed) -> None:
+    """With all its processes, and also if what is done meanwhile fails."""
+    family(bed)
+    assert wait_until(lambda: len(members(bed)) == 3, 10)
+    ours = [Path(f"/proc/{pid}") for pid in members(bed)]
+
+    def states() -> set[str]:
+        return {stat(each)[0] for each in ours}
+
+    def fail() -> None:
+        with held(bed, "family"):
+            assert wait_until(lambda: states() == {"T"}, 10)
+            raise OSError("no cloud")
+
+    with pytest.raises(OSError, match="no cloud"):
+        fail()
+    assert wait_until(lambda: states() == {"S"}, 10)
+
+
+def test_a_service_that_does_not_run_cannot_be_held(bed: Bed) -> None:
+    """It is named, and so is its log."""
+    with (
+        pytest.raises(BedError, match=r"family does not run; see .*family\.out"),
+        held(bed, "family"),
+    ):
+        pass
 
 
 def test_what_runs_is_not_started_twice(bed: Bed) -> None:

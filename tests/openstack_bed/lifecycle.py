@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import fcntl
+import os
 import shutil
+import signal
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
@@ -15,6 +17,7 @@ from tests.openstack_bed.processes import (
     await_port,
     is_running,
     recorded,
+    running_group,
     start,
     stop,
 )
@@ -73,6 +76,22 @@ def down(bed: Bed, say: Say, *, wipe: bool = False) -> None:
 def status(bed: Bed) -> dict[str, bool]:
     """Return whether each recorded process runs, by name."""
     return {name: is_running(bed, name) for name in recorded(bed)}
+
+
+@contextmanager
+def held(bed: Bed, name: str) -> Iterator[None]:
+    """Let a service do nothing meanwhile; what others ask of it waits, so let it be short.
+
+    Raises:
+        BedError: it does not run.
+    """
+    with _locked(bed):  # or somebody else could let it go on
+        group = running_group(bed, name)
+        os.killpg(group, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.killpg(group, signal.SIGCONT)
 
 
 @contextmanager

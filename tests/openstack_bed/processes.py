@@ -90,6 +90,18 @@ def is_running(bed: Bed, name: str) -> bool:
     return is_alive(_identity(bed, name))
 
 
+def running_group(bed: Bed, name: str) -> int:
+    """Return the number of the process group of a service.
+
+    Raises:
+        BedError: it does not run.
+    """
+    if not is_running(bed, name):
+        message = f"{name} does not run; see {log_of(bed, name)}"
+        raise BedError(message)
+    return pid_of(_identity(bed, name))  # see start()
+
+
 def recorded(bed: Bed) -> list[str]:
     """Return the names of what was started and not stopped since."""
     return sorted(path.name for path in bed.run.glob("*"))
