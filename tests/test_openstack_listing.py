@@ -460,12 +460,26 @@ def test_many_faults_are_asked_for_little_by_little(tap: Tap) -> None:
     "error", [answer(500, "oops"), answer(404, "Instance could not be found")]
 )
 def test_a_fault_that_cannot_be_had_does_not_spoil_the_listing(tap: Tap, error: Fault) -> None:
-    """The machine has failed all the same."""
+    """The machine has failed all the same; why, the next listing may tell."""
     tap.space.create(request())
     tap.cloud.fail(request().name, in_cell0=True)
     tap.cloud.fail_next("find", error)
     (machine,) = tap.space.machines()
     assert (machine.state, machine.fault) == (MachineState.FAILED, "")
+    (machine,) = tap.space.machines()
+    assert machine.lacks_capacity
+
+
+def test_servers_that_tell_no_fault_keep_no_other_from_being_asked(tap: Tap) -> None:
+    """There may be as many of them as a listing asks, and they are listed first."""
+    tap.space.create(request("vcycle-prod-aaaaaaaaaa"))
+    for number in range(MOST_FAULTS):
+        tap.space.create(request(f"vcycle-prod-{number:010}"))
+        tap.cloud.fail(f"vcycle-prod-{number:010}", "", in_cell0=True)
+    tap.space.machines()
+    tap.cloud.fail("vcycle-prod-aaaaaaaaaa", in_cell0=True)
+    faults = {each.name: each.fault for each in tap.space.machines()}
+    assert "No valid host was found" in faults["vcycle-prod-aaaaaaaaaa"]
 
 
 def test_what_went_wrong_is_forgotten_with_the_machine(tap: Tap) -> None:

@@ -72,11 +72,13 @@ class Inventory:
     def _ask_for_faults(self, found: list[ListedMachine]) -> None:
         """Fill in what went wrong with machines of ours, where the listing does not say.
 
-        Servers that never came to a host, as for want of one, show it only when asked singly.
+        Servers that never came to a host, as for want of one, show it only when asked singly, and
+        Nova notes it a moment after the error: those that did not tell are asked again, but last.
         """
         places = {each.cloud_id: n for n, each in enumerate(found) if _lacks_fault(each)}
         self._faults = {key: fault for key, fault in self._faults.items() if key in places}
-        unknown = [key for key in places if key not in self._faults]
+        unknown = [key for key in places if not self._faults.get(key)]
+        unknown.sort(key=self._faults.__contains__)
         for server_id in unknown[:MOST_FAULTS]:
             try:
                 server = self._servers.shown("machines", server_id)
