@@ -1,4 +1,7 @@
-"""What tests of the EC2 space share: its options for the simulated cloud, and requests."""
+"""What tests of the EC2 space share: its options for the simulated cloud, requests, fixtures.
+
+A module takes the fixtures it wants by their names: `cloud = ec2_kit.cloud`.
+"""
 
 from __future__ import annotations
 
@@ -7,11 +10,14 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from typing import Any
 
+import pytest
+
 from tests.fakes.ec2 import Ec2Cloud, serving
 from vcycled.clock import Clock
 from vcycled.options import Secret
 from vcycled.spaces.base import CreateRequest
 from vcycled.spaces.ec2 import Ec2Options, Ec2Space
+from vcycled.testing.clock import FakeClock
 
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGJVr9H7TyMx1tq2bBr5sU5b8N1B1yBz6gQdLxGg3l9h root@site"
 OURS = "installation-1"
@@ -75,3 +81,24 @@ def space_on(cloud: Ec2Cloud, clock: Clock, **changes: Any) -> Iterator[Ec2Space
 def listed_names(space: Ec2Space) -> list[str]:
     """Return the names that a listing shows."""
     return [each.name for each in space.machines()]
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    """Return a clock that the test moves."""
+    return FakeClock()
+
+
+@pytest.fixture
+def cloud(clock: FakeClock) -> Ec2Cloud:
+    """Return a cloud with an image."""
+    cloud = Ec2Cloud(clock)
+    cloud.register("worker")
+    return cloud
+
+
+@pytest.fixture
+def space(cloud: Ec2Cloud, clock: FakeClock) -> Iterator[Ec2Space]:
+    """Return a space on it."""
+    with space_on(cloud, clock) as space:
+        yield space

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import ec2_kit
 from tests.ec2_kit import options, request, space_on
 from tests.fakes.ec2 import Ec2Cloud, Fault, serving
 from vcycled.config.registry import InstalledSpaces, NotInstalled, find_space
@@ -24,6 +25,8 @@ from vcycled.spaces.ec2.interruptions import KEPT_SECONDS, NOTICE_SECONDS
 from vcycled.spaces.ec2.quotas import ON_DEMAND, SPOT
 from vcycled.testing.clock import FakeClock
 
+clock, cloud = ec2_kit.clock, ec2_kit.cloud
+
 
 @pytest.fixture(autouse=True)
 def nowhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -33,20 +36,6 @@ def nowhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE"):
         monkeypatch.delenv(name, raising=False)
-
-
-@pytest.fixture
-def clock() -> FakeClock:
-    """Return a clock that the test moves."""
-    return FakeClock()
-
-
-@pytest.fixture
-def cloud(clock: FakeClock) -> Ec2Cloud:
-    """Return a cloud with an image."""
-    cloud = Ec2Cloud(clock)
-    cloud.register("worker")
-    return cloud
 
 
 # Quotas

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
 from botocore import exceptions as sdk
 from botocore.parsers import ResponseParserError
 
+from tests import ec2_kit
 from tests.ec2_kit import options, request, space_on
 from tests.fakes.ec2 import Ec2Cloud, Fault
 from tests.fakes.ec2.faults import lost, throttled
@@ -108,19 +108,7 @@ def test_an_answer_without_words_is_told_by_its_status() -> None:
 # Over real connections
 
 
-@pytest.fixture
-def cloud() -> Ec2Cloud:
-    """Return a cloud with an image."""
-    cloud = Ec2Cloud()
-    cloud.register("worker")
-    return cloud
-
-
-@pytest.fixture
-def space(cloud: Ec2Cloud) -> Iterator[Ec2Space]:
-    """Return a space on it."""
-    with space_on(cloud, FakeClock()) as space:
-        yield space
+clock, cloud, space = ec2_kit.clock, ec2_kit.cloud, ec2_kit.space
 
 
 def test_nothing_is_repeated_when_throttled(cloud: Ec2Cloud, space: Ec2Space) -> None:

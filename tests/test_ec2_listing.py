@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import pytest
 from botocore.session import Session
 
+from tests import ec2_kit
 from tests.ec2_kit import KEY, listed_names, options, request, space_on
 from tests.fakes.ec2 import Ec2Cloud, Fault
 from vcycled.errors import Refused, Unavailable
@@ -152,25 +152,7 @@ def test_tokens_tell_attempts_apart_and_fit() -> None:
 # On the simulated cloud
 
 
-@pytest.fixture
-def clock() -> FakeClock:
-    """Return a clock that the test moves."""
-    return FakeClock()
-
-
-@pytest.fixture
-def cloud(clock: FakeClock) -> Ec2Cloud:
-    """Return a cloud with an image."""
-    cloud = Ec2Cloud(clock)
-    cloud.register("worker")
-    return cloud
-
-
-@pytest.fixture
-def space(cloud: Ec2Cloud, clock: FakeClock) -> Iterator[Ec2Space]:
-    """Return a space on it."""
-    with space_on(cloud, clock) as space:
-        yield space
+clock, cloud, space = ec2_kit.clock, ec2_kit.cloud, ec2_kit.space
 
 
 def test_all_pages_are_listed(cloud: Ec2Cloud, clock: FakeClock) -> None:
