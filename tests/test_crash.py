@@ -3,12 +3,13 @@
 One short history of a space is played again and again. Each time the manager dies at another of
 its steps (before or after a call to the store, the tree, the queue or the cloud), a new one starts
 on what is left, and at the end the auditor compares the cloud's truth with everything on record.
+Creations come in batches of one and two machines, so that one is made ready beside the other.
 """
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import cast
 
@@ -17,7 +18,7 @@ from hypothesis import settings
 
 from tests.world import FIZZLE, World
 from vcycled.apel.queue import Queue
-from vcycled.cycle import SpaceCycle
+from vcycled.cycle import SpaceCycle, create
 from vcycled.machinedir import MachineDir
 from vcycled.spaces.memory import MemorySpace
 from vcycled.store import Store
@@ -155,6 +156,15 @@ def check(world: World) -> None:
     ]
     assert killed == []
     assert not any(world.folders.iterdir())
+
+
+@pytest.fixture(scope="module", autouse=True)
+def small_batches() -> Iterator[None]:
+    """Let three machines be two batches: one is made ready while the other is asked for."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(create, "FIRST_BATCH", 1)
+        patch.setattr(create, "BATCH", 2)
+        yield
 
 
 @pytest.fixture(scope="module")

@@ -9,14 +9,23 @@
     outcomes saved     known
 
 So whatever dies when, every machine in the cloud has a row, a folder and its tags.
+
+# Note [One batch ahead]
+
+Making fifty machines ready takes about as long as a call of the cloud. So the trees of the next
+batch are written while this one is asked for. Its machines stay mere intents: only when the
+outcomes of this batch are saved, and neither the cloud nor the time forbids it, are they ASKED.
 """
 
 from __future__ import annotations
 
+import itertools
 import string
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from functools import partial
 
 from vcycled.config import MachinetypeConfig, SpaceConfig
 from vcycled.cycle.context import Context
@@ -40,6 +49,8 @@ from vcycled.spaces.base import CreateRequest
 
 BATCH = 50
 """So many at a time are made ready and asked for: bounds memory and what a crash costs."""
+FIRST_BATCH = 10
+"""The first is smaller, because no call is under way while it is made ready."""
 _ALPHABET = string.ascii_lowercase + string.digits
 
 
@@ -53,8 +64,21 @@ class _Wanted:
     image: str
 
 
-class _Batch:
-    """Calls of one batch; one error can make further calls of its kind pointless."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Ready:
+    """What came of making a batch ready."""
+
+    wanted: list[tuple[_Wanted, Rendered]] = field(default_factory=list)
+    """Ready to be asked for, with the user_data that the cloud is given."""
+    failed: list[Attempt] = field(default_factory=list)
+
+    def given_up(self) -> list[Attempt]:
+        """Return that none of them is asked for."""
+        return [*self.failed, *(Attempt(machine=each.machine) for each, _ in self.wanted)]
+
+
+class _Calls:
+    """Calls of one cycle; one error can make further calls of its kind pointless."""
 
     def __init__(self, context: Context) -> None:
         self._context = context
@@ -110,29 +134,44 @@ def create_all(
         return records
     intents = Changes(space=context.name, machines=tuple(each.machine for each in wanted))
     records = context.save(records, intents)
-    calls = _Batch(context)
-    for start in range(0, len(wanted), BATCH):
-        batch = wanted[start : start + BATCH]
-        if is_late() or calls.is_over:
-            attempts = [Attempt(machine=each.machine) for each in wanted[start:]]
-            return _conclude(context, config, records, attempts)
-        records = _create_batch(context, config, records, batch, calls)
-    return records
+    return _create_in_batches(context, config, records, wanted, is_late)
 
 
-def _create_batch(
+def _create_in_batches(
     context: Context,
     config: SpaceConfig,
     records: Records,
-    batch: Sequence[_Wanted],
-    calls: _Batch,
+    wanted: Sequence[_Wanted],
+    is_late: Callable[[], bool],
 ) -> Records:
-    ready, failed = _make_ready(context, config, records, batch)
-    asked = [replace(each.machine, stage=Stage.ASKED) for each, _ in ready]
+    """Ask for what is wanted; see Note [One batch ahead]."""
+    make_ready = partial(_make_ready, context, config, records)
+    calls, batches = _Calls(context), _in_batches(wanted)
+    ready = make_ready(batches[0])
+    for done, following in enumerate([*batches[1:], ()], start=1):
+        if is_late() or calls.is_over:
+            rest = [Attempt(machine=each.machine) for each in itertools.chain(*batches[done:])]
+            return _conclude(context, config, records, [*ready.given_up(), *rest])
+        with ThreadPoolExecutor(max_workers=1) as beside:
+            coming = beside.submit(make_ready, following)
+            records = _create_batch(context, config, records, ready, calls)
+        ready = coming.result()
+    return records
+
+
+def _in_batches(wanted: Sequence[_Wanted]) -> list[Sequence[_Wanted]]:
+    starts = range(FIRST_BATCH, len(wanted), BATCH)
+    return [wanted[:FIRST_BATCH], *(wanted[start : start + BATCH] for start in starts)]
+
+
+def _create_batch(
+    context: Context, config: SpaceConfig, records: Records, ready: _Ready, calls: _Calls
+) -> Records:
+    asked = [replace(each.machine, stage=Stage.ASKED) for each, _ in ready.wanted]
     records = context.save(records, Changes(space=context.name, machines=tuple(asked)))
-    requests = [_request(context, config, each, rendered) for each, rendered in ready]
+    requests = [_request(context, config, each, rendered) for each, rendered in ready.wanted]
     jobs = [calls.call(*pair) for pair in zip(asked, requests, strict=True)]
-    attempts = list(failed)
+    attempts = list(ready.failed)
     for outcome in context.calls.run_all("create", jobs):
         machine = asked[outcome.number]
         attempts.append(
@@ -185,13 +224,9 @@ def _intent(
 
 def _make_ready(
     context: Context, config: SpaceConfig, records: Records, batch: Sequence[_Wanted]
-) -> tuple[list[tuple[_Wanted, Rendered]], list[Attempt]]:
-    """Render user_data and write the trees; return what is ready, and what failed.
-
-    What is ready has as its user_data what the cloud is given.
-    """
-    ready: list[tuple[_Wanted, Rendered]] = []
-    failed: list[Attempt] = []
+) -> _Ready:
+    """Render user_data and write the trees."""
+    ready = _Ready()
     for each in batch:
         try:
             rendered = render(
@@ -207,13 +242,13 @@ def _make_ready(
             )
             context.tree.prepare(replace(tree, user_data_hash=handed.token_hash))
         except UserDataError as error:
-            failed.append(Attempt(machine=each.machine, error=error))
+            ready.failed.append(Attempt(machine=each.machine, error=error))
         except OSError as error:
             problem = UserDataError(f"the machine's folder cannot be written: {error}")
-            failed.append(Attempt(machine=each.machine, error=problem))
+            ready.failed.append(Attempt(machine=each.machine, error=problem))
         else:
-            ready.append((each, replace(rendered, user_data=handed.content)))
-    return ready, failed
+            ready.wanted.append((each, replace(rendered, user_data=handed.content)))
+    return ready
 
 
 def _request(
