@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import threading
-from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping
+from collections import defaultdict
+from collections.abc import Mapping
 
 from tests.fakes.azure.login import Login
 from tests.fakes.azure.manager import OF_SUBSCRIPTION, Manager, actions_of
 from tests.fakes.azure.messages import Rejected
 from tests.fakes.azure.settings import Settings
 from tests.fakes.azure.truth import Listing, Machine, Machines
-from tests.fakes.openstack.faults import LOST, Fault, Script
 from tests.fakes.openstack.messages import Reply, Request, Route
+from tests.fakes.simulated import SimulatedCloud
 from vcycled.clock import Clock
 
 
-class AzureCloud:
+class AzureCloud(SimulatedCloud[Machine]):
     """One resource group of one subscription, and the login service.
 
     Its methods have the names of those of the other clouds of tests where they do the same.
@@ -30,17 +29,13 @@ class AzureCloud:
 
     def __init__(self, clock: Clock, settings: Settings | None = None) -> None:
         self.settings = settings or Settings()
-        self.latency: Callable[[str], None] = lambda _operation: None
-        """Called with the operation at the start of each call, side by side."""
-        self.script = Script()
-        self.calls: Counter[str] = Counter()
+        self.machines = Machines(self.settings, clock)
+        super().__init__(self.machines)
         self.needed: defaultdict[str, set[str]] = defaultdict(set)
         """What roles must permit for the calls that were made, in `group` and `subscription`."""
-        self.machines = Machines(self.settings, clock)
         self.login = Login(self.settings, clock)
         self.manager = Manager(self.settings, self.machines)
         self._clock = clock
-        self._lock = threading.RLock()
         self._routes: tuple[Route, ...] = (*self.login.routes(), *self.manager.routes())
 
     # What a test does to machines, by name.
@@ -103,18 +98,6 @@ class AzureCloud:
 
     # What a test does to calls.
 
-    def fail_next(self, operation: str, *faults: Fault) -> None:
-        """Let the next calls meet these faults, one each; those of `*` meet any operation."""
-        self.script.add(operation, *faults)
-
-    def lose_replies(self, operation: str, count: int = 1) -> None:
-        """Let the next `count` calls do their work and be reset before they answer."""
-        self.script.add(operation, *[LOST] * count)
-
-    def hold(self, operation: str) -> threading.Event:
-        """Let calls hang from now on until the event that is returned is set."""
-        return self.script.hold(operation)
-
     def revoke_tokens(self) -> None:
         """End every token there is."""
         with self._lock:
@@ -128,41 +111,11 @@ class AzureCloud:
     # What a test asks.
 
     @property
-    def truth(self) -> list[Machine]:
-        """Every machine that ever was, in order of creation."""
-        with self._lock:
-            self.machines.catch_up()
-            return self.machines.truth
-
-    @property
-    def here(self) -> tuple[Machine, ...]:
-        """The machines there are now, listed or not."""
-        with self._lock:
-            self.machines.catch_up()
-            return tuple(self.machines.by_name.values())
-
-    def of(self, name: str) -> Machine:
-        """Return the youngest machine of this name, gone or not.
-
-        Raises:
-            KeyError: there never was one.
-        """
-        for machine in reversed(self.truth):
-            if machine.name == name:
-                return machine
-        raise KeyError(name)
-
-    @property
     def parts(self) -> set[str]:
         """Names of the disks and interfaces that there are."""
         with self._lock:
             self.machines.catch_up()
             return {*self.machines.disks, *self.machines.interfaces}
-
-    @property
-    def peak_processors(self) -> Counter[str]:
-        """Most processors there were at once, by machinetype; all together under `*`."""
-        return self.machines.peak_processors
 
     # What clients ask.
 

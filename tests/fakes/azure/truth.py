@@ -50,6 +50,11 @@ class Machine:
         return f"10.1.{self.number // 250 % 256}.{self.number % 250 + 4}"
 
     @property
+    def processors(self) -> int:
+        """That it has."""
+        return self.size.vcpus
+
+    @property
     def is_ours(self) -> bool:
         """True if some manager asked for it."""
         return "vcycle_installation" in self.tags
@@ -96,6 +101,11 @@ class Machines:
         """Most processors there were at once, by machinetype; all together under `*`."""
         self._settings = settings
         self._numbers = itertools.count(1)
+
+    @property
+    def here(self) -> tuple[Machine, ...]:
+        """Those there are."""
+        return tuple(self.by_name.values())
 
     def add(self, name: str, size: Size, *, is_spot: bool = False) -> Machine:
         """Put a machine there."""

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import threading
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 
 from tests.fakes.openstack.cinder import Cinder
-from tests.fakes.openstack.faults import LOST, Fault, Script
 from tests.fakes.openstack.glance import Glance
 from tests.fakes.openstack.keystone import PROJECT_ID, USER_ID, Keystone
 from tests.fakes.openstack.messages import Rejected, Reply, Request, Route, Service
@@ -17,10 +14,11 @@ from tests.fakes.openstack.neutron import Neutron
 from tests.fakes.openstack.nova import NO_HOST, Nova
 from tests.fakes.openstack.settings import Flavor, Settings
 from tests.fakes.openstack.truth import Listing, Server, Servers
+from tests.fakes.simulated import SimulatedCloud
 from vcycled.clock import Clock
 
 
-class OpenStackCloud:
+class OpenStackCloud(SimulatedCloud[Server]):
     """One project of one user, on Keystone, Nova, Glance, Neutron and Cinder.
 
     Its methods have the names of those of `vcycled.spaces.memory.MemoryCloud` where they do the
@@ -36,13 +34,10 @@ class OpenStackCloud:
 
     def __init__(self, clock: Clock, settings: Settings | None = None) -> None:
         self.settings = settings or Settings()
-        self.latency: Callable[[str], None] = lambda _operation: None
-        """Called with the operation at the start of each call, side by side."""
-        self.script = Script()
-        self.calls: Counter[str] = Counter()
+        self.servers = Servers(clock)
+        super().__init__(self.servers)
         self.peak_calls = 0
         """Most calls there were at once."""
-        self.servers = Servers(clock)
         self.keystone = Keystone(self.settings, clock)
         self.glance = Glance(self.settings, clock, PROJECT_ID)
         self.cinder = Cinder(self.settings, clock, PROJECT_ID)
@@ -50,7 +45,6 @@ class OpenStackCloud:
             self.settings, self.servers, self.glance, self.cinder, (PROJECT_ID, USER_ID)
         )
         self._clock = clock
-        self._lock = threading.RLock()
         self._calls_now = 0
         neutron = Neutron(self.settings, PROJECT_ID)
         services = (self.keystone, self.nova, self.glance, neutron, self.cinder)
@@ -107,18 +101,6 @@ class OpenStackCloud:
 
     # What a test does to calls.
 
-    def fail_next(self, operation: str, *faults: Fault) -> None:
-        """Let the next calls meet these faults, one each; those of `*` meet any operation."""
-        self.script.add(operation, *faults)
-
-    def lose_replies(self, operation: str, count: int = 1) -> None:
-        """Let the next `count` calls do their work and be reset before they answer."""
-        self.script.add(operation, *[LOST] * count)
-
-    def hold(self, operation: str) -> threading.Event:
-        """Let calls hang from now on until the event that is returned is set."""
-        return self.script.hold(operation)
-
     def revoke_tokens(self) -> None:
         """End every token there is, as a restart of Keystone with other keys does."""
         with self._lock:
@@ -128,38 +110,6 @@ class OpenStackCloud:
     def listing(self) -> Listing:
         """How listings differ from the truth."""
         return self.nova.listing
-
-    # What a test asks.
-
-    @property
-    def truth(self) -> list[Server]:
-        """Every server that ever was, in order of creation."""
-        with self._lock:
-            self.servers.catch_up()
-            return self.servers.truth
-
-    @property
-    def here(self) -> tuple[Server, ...]:
-        """The servers there are now, listed or not."""
-        with self._lock:
-            self.servers.catch_up()
-            return tuple(self.servers.by_id.values())
-
-    def of(self, name: str) -> Server:
-        """Return the youngest server of this name, gone or not.
-
-        Raises:
-            KeyError: there never was one.
-        """
-        for server in reversed(self.truth):
-            if server.name == name:
-                return server
-        raise KeyError(name)
-
-    @property
-    def peak_processors(self) -> Counter[str]:
-        """Most processors there were at once, by machinetype; all together under `*`."""
-        return self.servers.peak_processors
 
     # What clients ask.
 

@@ -65,6 +65,11 @@ class Server:
     """Its JSON by version, as long as it is true."""
 
     @property
+    def processors(self) -> int:
+        """That it has."""
+        return self.flavor.vcpus
+
+    @property
     def machinetype(self) -> str:
         """Of its metadata; empty for a foreign server."""
         return self.metadata.get("machinetype", "") if self.is_ours else ""
@@ -114,6 +119,11 @@ class Servers:
         self._numbers = itertools.count(1)
         self._turns = itertools.count()
         self._due: list[tuple[int, int, Server, bool]] = []
+
+    @property
+    def here(self) -> tuple[Server, ...]:
+        """Those there are."""
+        return tuple(self.by_id.values())
 
     @property
     def used(self) -> Quota:
