@@ -196,9 +196,11 @@ def _introduce(connection: Connection, sink: str) -> None:
     if _is_introduced(connection, sink):
         return
     connection.execute(sinks.insert().values(sink=sink))
-    final = sa.select(sa.literal(sink), intervals.c.uuid, intervals.c.interval)
+    nobody = sa.literal("")
+    final = sa.select(sa.literal(sink), intervals.c.uuid, intervals.c.interval, nobody)
     final = final.where(intervals.c.is_final == sa.true())
-    connection.execute(due.insert().from_select(["sink", "uuid", "interval"], final))
+    columns = ["sink", "uuid", "interval", "taken_by"]
+    connection.execute(due.insert().from_select(columns, final))
 
 
 def save_intervals(
@@ -261,7 +263,7 @@ def _marks(connection: Connection, keys: Sequence[Key]) -> dict[Key, tuple[tuple
 
 
 def _due(sink: str, key: Key) -> dict[str, object]:
-    return {"sink": sink, "uuid": key[0], "interval": key[1]}
+    return {"sink": sink, "uuid": key[0], "interval": key[1], "taken_by": ""}
 
 
 def _same_run(table: sa.Table) -> sa.ColumnElement[bool]:

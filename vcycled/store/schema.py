@@ -244,7 +244,7 @@ intervals = sa.Table(
 """Each run of a machine once: the source of one accounting record. Kept for ever."""
 
 
-def _of_interval(*more: sa.Column[int]) -> tuple[sa.schema.SchemaItem, ...]:
+def _of_interval(*more: sa.Column[int] | sa.Column[str]) -> tuple[sa.schema.SchemaItem, ...]:
     return (
         _text_key("uuid"),
         sa.Column("interval", sa.BigInteger, primary_key=True, autoincrement=False),
@@ -257,8 +257,40 @@ def _of_interval(*more: sa.Column[int]) -> tuple[sa.schema.SchemaItem, ...]:
 exports = sa.Table("exports", metadata, *_of_interval(_whole("at")), sqlite_with_rowid=False)
 """Which sink has taken which interval, and when first. Never changed, never removed."""
 
-due = sa.Table("due", metadata, *_of_interval(), sa.Index(None, "sink"), sqlite_with_rowid=False)
-"""What each sink is still to take, so that a long history costs nothing to look through."""
+due = sa.Table(
+    "due",
+    metadata,
+    *_of_interval(_text("taken_by")),
+    sa.Index(None, "sink"),
+    sqlite_with_rowid=False,
+)
+"""What each sink is still to take, so that a long history costs nothing to look through.
+
+`taken_by` is the manager, of several, that alone may write its record; empty if none is yet.
+"""
 
 sinks = sa.Table("sinks", metadata, _text_key("sink"))
 """Sinks that have asked at least once; a final interval becomes due for each."""
+
+managers = sa.Table(
+    "managers",
+    metadata,
+    _text_key("name"),
+    _text("run"),
+    _text("host"),
+    _text("root"),
+    _whole("pid"),
+    _text("version"),
+    _whole("started_at"),
+    sa.Column("beaten_at", sa.Double, nullable=False),
+    _whole("beat_seconds"),
+    _maybe("ended_at"),
+    sa.Column("skew", sa.Double, nullable=False),
+    _text("spaces"),  # a JSON list of names
+)
+"""Managers that share this database; times are by the database's clock, `beaten_at` exactly."""
+
+leases = sa.Table(
+    "leases", metadata, _text_key("space"), _text("holder"), _whole("epoch"), _whole("taken_at")
+)
+"""Which manager each space is left to; `holder` is empty while it is nobody's."""

@@ -38,6 +38,30 @@ def upgrade() -> None:
     op.create_index(op.f("ix_events_machine_id"), "events", ["machine", "id"])
     op.create_index(op.f("ix_events_space_id"), "events", ["space", "id"])
     op.create_table(
+        "leases",
+        sa.Column("space", sa.Text(), nullable=False),
+        sa.Column("holder", sa.Text(), nullable=False),
+        sa.Column("epoch", sa.BigInteger(), nullable=False),
+        sa.Column("taken_at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("space", name=op.f("pk_leases")),
+    )
+    op.create_table(
+        "managers",
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("run", sa.Text(), nullable=False),
+        sa.Column("host", sa.Text(), nullable=False),
+        sa.Column("root", sa.Text(), nullable=False),
+        sa.Column("pid", sa.BigInteger(), nullable=False),
+        sa.Column("version", sa.Text(), nullable=False),
+        sa.Column("started_at", sa.BigInteger(), nullable=False),
+        sa.Column("beaten_at", sa.Double(), nullable=False),
+        sa.Column("beat_seconds", sa.BigInteger(), nullable=False),
+        sa.Column("ended_at", sa.BigInteger(), nullable=True),
+        sa.Column("skew", sa.Double(), nullable=False),
+        sa.Column("spaces", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("name", name=op.f("pk_managers")),
+    )
+    op.create_table(
         "machinetypes",
         sa.Column("space", sa.Text(), nullable=False),
         sa.Column("machinetype", sa.Text(), nullable=False),
@@ -193,6 +217,7 @@ def upgrade() -> None:
         sa.Column("uuid", sa.Text(), nullable=False),
         sa.Column("interval", sa.BigInteger(), nullable=False),
         sa.Column("sink", sa.Text(), nullable=False),
+        sa.Column("taken_by", sa.Text(), nullable=False),
         sa.ForeignKeyConstraint(
             ["uuid", "interval"],
             ["intervals.uuid", "intervals.interval"],
