@@ -171,7 +171,7 @@ def test_a_wrong_section_is_missed_by_nobody_else(tmp_path: Path) -> None:
     path = tmp_path / "vcycle.conf"
     assert config.unusable["machinetype bad x"] == (
         f"{path}:16: [machinetype bad x] backoff_seconds: is required:"
-        " a whole number of seconds, 0 or more (and 2 more)"
+        " a whole number of seconds, 0 to 3153600000 (100 years) (and 2 more)"
     )
 
 

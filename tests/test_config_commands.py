@@ -310,7 +310,7 @@ def test_set_refuses_what_would_be_wrong(tmp_path: Path) -> None:
     assert result.exit_code == 2
     assert texts(result, path) == [
         "Error: nothing was changed:",
-        f"F:5: {SPACE} processors_limit: must be a whole number of processors, 0 or more,"
+        f"F:5: {SPACE} processors_limit: must be a whole number of processors, 0 to 1000000000,"
         " not 'many'",
     ]
     assert path.read_bytes() == before

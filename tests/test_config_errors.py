@@ -9,6 +9,7 @@ from vcycled.config import load, load_web, problems_of
 from vcycled.config.reader import read
 from vcycled.errors import ConfigError, Problem
 from vcycled.machinedir.layout import OUTPUT_NAMES
+from vcycled.options import SECONDS
 
 SPACE = "[space cloud.example.com]"
 PROD = "[machinetype cloud.example.com prod]"
@@ -231,8 +232,8 @@ ERRORS = [
         ("backoff_seconds = 600\nfizzle_seconds = 60\n", ""),
         "",
         [
-            f"F:6: {PROD} backoff_seconds: is required: a whole number of seconds, 0 or more",
-            f"F:6: {PROD} fizzle_seconds: is required: a whole number of seconds, 0 or more",
+            f"F:6: {PROD} backoff_seconds: is required: {SECONDS.accepts}",
+            f"F:6: {PROD} fizzle_seconds: is required: {SECONDS.accepts}",
         ],
         id="both times are missing, and both are named",
     ),
@@ -326,7 +327,7 @@ ERRORS = [
     pytest.param(
         ("target_share = 1", "hs06 = 0"),
         "",
-        [f"F:7: {PROD} hs06: must be a number above 0, not '0'"],
+        [f"F:7: {PROD} hs06: must be a number above 0, at most 1000000, not '0'"],
         id="a power of nothing, under its old name",
     ),
     pytest.param(
@@ -466,7 +467,7 @@ ERRORS = [
         "[machinetype cloud.example.com more]\n"
         "backoff_seconds = 1\nfizzle_seconds = 1\nuser_data = http://h/u\n",
         [
-            "F:2: [DEFAULT] min_processors: must be a whole number of processors, 1 or more,"
+            "F:2: [DEFAULT] min_processors: must be a whole number of processors, 1 to 1000000000,"
             " not 'none'"
         ],
         id="a wrong default, named once however many sections have it",

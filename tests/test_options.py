@@ -1,5 +1,9 @@
 """The kinds of values: what they take and what they say when they do not."""
 
+import socket
+import threading
+from datetime import UTC, datetime, timedelta
+
 import pytest
 
 from vcycled import options
@@ -9,6 +13,10 @@ from vcycled import options
     ("kind", "text", "value"),
     [
         (options.SECONDS, "0", 0),
+        (options.SECONDS, "3153600000", 3_153_600_000),
+        (options.PATIENCE, "86400", 86_400),
+        (options.UNIX_TIME, "0", 0),
+        (options.UNIX_TIME, "253402300799", 253_402_300_799),
         (options.whole(1, 5), "5", 5),
         (options.number(0, 1), "0.5", 0.5),
         (options.FLAG, "Yes", True),
@@ -30,6 +38,14 @@ def test_reads_what_it_accepts(kind: options.Kind[object], text: str, value: obj
     ("kind", "text"),
     [
         (options.SECONDS, "-1"),
+        (options.SECONDS, "3153600001"),
+        (options.SECONDS, "1e30"),
+        (options.seconds(1), "0"),
+        (options.PATIENCE, "0"),
+        (options.PATIENCE, "86401"),
+        (options.UNIX_TIME, "-1"),
+        (options.UNIX_TIME, "253402300800"),
+        (options.UNIX_TIME, "1e12"),
         (options.SECONDS, "two"),
         (options.SECONDS, "1.5"),
         (options.whole(1, 5), "6"),
@@ -54,6 +70,18 @@ def test_says_what_it_accepts(kind: options.Kind[object], text: str) -> None:
     with pytest.raises(ValueError, match="must be ") as caught:
         kind.parse(text)
     assert str(caught.value) == f"must be {kind.accepts}, not {text!r}"
+
+
+def test_the_longest_duration_can_be_waited_for_and_reckoned_with() -> None:
+    """Threads have a limit of their own, and the end must be a date."""
+    assert threading.TIMEOUT_MAX > options.CENTURY_S
+    assert (datetime(2100, 1, 1, tzinfo=UTC) + timedelta(seconds=options.CENTURY_S)).year == 2199
+
+
+def test_the_longest_patience_is_one_that_a_socket_has() -> None:
+    """What is accepted must not break the first call."""
+    with socket.socket() as line:
+        line.settimeout(options.PATIENCE.parse("86400"))
 
 
 def test_a_secret_never_prints() -> None:

@@ -14,6 +14,7 @@ from vcycled.config import Config, ConfigSource, LastGood, lastgood, load, lost_
 from vcycled.config.pipe_shelf import Copy, Shelf
 from vcycled.config.reader import read
 from vcycled.config.show import show
+from vcycled.options import SECONDS
 
 SPACE = "cloud.example.com"
 URL = "https://vo.example.com/pipe.json"
@@ -171,7 +172,7 @@ def test_damage_in_one_entry_holds_that_one_alone(tmp_path: Path) -> None:
     config = poured(tmp_path, keep=good)
     where = f"{URL}: [machinetype {SPACE} vo-test]"
     assert said(config) == [
-        f"{where} fizzle_seconds: must be a whole number of seconds, 0 or more, not 'soon'",
+        f"{where} fizzle_seconds: must be {SECONDS.accepts}, not 'soon'",
         f"{where} user_data: is required: {USER_DATA}",
         f"{where} user_data: may hold no / in a vacuum pipe unless it begins with http:// or"
         " https://",

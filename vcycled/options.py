@@ -144,6 +144,9 @@ def _show(value: object) -> str:
 
 # Kinds that every section may use. A space module may make its own.
 
+CENTURY_S = 100 * 365 * 86_400
+"""The longest duration. Added to any Unix time of ours it is still a date that calendars know."""
+
 
 def whole(low: int = 0, high: int | None = None, *, unit: str = "") -> Kind[int]:
     """Return the kind of whole numbers from `low` to `high`, both included."""
@@ -156,6 +159,12 @@ def whole(low: int = 0, high: int | None = None, *, unit: str = "") -> Kind[int]
 
     bounds = f"{low} or more" if high is None else f"{low} to {high}"
     return Kind(f"a whole number{f' of {unit}' if unit else ''}, {bounds}", read)
+
+
+def seconds(low: int = 0) -> Kind[int]:
+    """Return the kind of durations from `low` to a century, with which dates can be reckoned."""
+    kind = whole(low, CENTURY_S, unit="seconds")
+    return Kind(f"{kind.accepts} (100 years)", kind.read)
 
 
 def number(low: float = 0.0, high: float | None = None, *, unit: str = "") -> Kind[float]:
@@ -264,7 +273,9 @@ SECRET: Kind[Secret] = Kind(
 )
 FLAG = Kind("True or False (yes/no, on/off, 1/0 too)", _flag)
 COUNT = whole(0)
-SECONDS = whole(0, unit="seconds")
+SECONDS = seconds()
+PATIENCE = whole(1, 86_400, unit="seconds")
+"""For one call or one cycle; sockets can wait for some weeks at most."""
 UNIX_TIME = whole(0, 253_402_300_799, unit="Unix seconds")
 """Up to the end of the year 9999, after which calendars know no date."""
 PORT = whole(1, 65535)

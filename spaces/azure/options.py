@@ -9,6 +9,7 @@ from vcycled.options import (
     FLAG,
     NAME,
     PATH,
+    PATIENCE,
     SECRET,
     Kind,
     Secret,
@@ -160,7 +161,7 @@ class AzureOptions:
         whole(1), default=50, help="How many calls may be made at once after a quiet time."
     )
     api_timeout_seconds: int = option(
-        whole(1, unit="seconds"),
+        PATIENCE,
         default=60,
         help="How long Azure may be silent in answering one call before it is given up.",
     )

@@ -13,6 +13,7 @@ from vcycled.options import (
     NAME,
     NAMES,
     PATH,
+    PATIENCE,
     SECRET,
     TEXT,
     Secret,
@@ -186,7 +187,7 @@ class Ec2Options:
         whole(1), default=5, help="How many launches may be made at once after a quiet time."
     )
     api_timeout_seconds: int = option(
-        whole(1, unit="seconds"),
+        PATIENCE,
         default=60,
         help="How long the cloud may be silent in answering one call before it is given up.",
     )

@@ -11,6 +11,7 @@ from vcycled.options import (
     NAME,
     NAMES,
     PATH,
+    PATIENCE,
     SECRET,
     TEXT,
     Kind,
@@ -161,7 +162,7 @@ class OpenStackOptions:
         help="How many calls may be made at once after a quiet time.",
     )
     api_timeout_seconds: int = option(
-        whole(1, unit="seconds"),
+        PATIENCE,
         default=60,
         help="How long the cloud may be silent in answering one call before it is given up.",
     )

@@ -18,9 +18,12 @@ def _folder(text: str) -> Path:
     return path
 
 
+_MOST_POWER = 1_000_000
+
+
 def _above_zero(text: str) -> float:
     value = float(text)
-    if not 0 < value < float("inf"):
+    if not 0 < value <= _MOST_POWER:
         raise ValueError
     return value
 
@@ -59,7 +62,7 @@ def _image(text: str) -> str:
 
 
 ABSOLUTE = Kind("an absolute path", _folder)
-ABOVE_ZERO = Kind("a number above 0", _above_zero)
+ABOVE_ZERO = Kind(f"a number above 0, at most {_MOST_POWER}", _above_zero)
 OUTPUT_NAME = Kind(f"a name that vcycle-web takes: {OUTPUT_NAMES}", _output_name)
 DATABASE = Kind(
     "sqlite:////PATH or postgresql://USER:PASSWORD@HOST/NAME (never shown)",

@@ -25,11 +25,13 @@ from vcycled.options import (
     option,
     optional,
     required,
+    seconds,
     whole,
 )
 
-_PROCESSORS = whole(1, unit="processors")
-_LIMIT = whole(0, unit="processors")
+_MOST = 10**9
+_PROCESSORS = whole(1, _MOST, unit="processors")
+_LIMIT = whole(0, _MOST, unit="processors")
 _SHARE = number(0)
 
 
@@ -105,7 +107,7 @@ class MachinetypeOptions:
         help="Nothing is created that could not run for so long before a shutdown time.",
     )
     start_timeout_seconds: int = option(
-        whole(1, unit="seconds"),
+        seconds(1),
         default=3600,
         help="A machine that is not running so long after it was asked for is deleted.",
     )
@@ -144,7 +146,7 @@ class MachinetypeOptions:
         it instead of hs06_per_processor.""",
     )
     mb_per_processor: int = option(
-        whole(1, unit="MB"),
+        whole(1, _MOST, unit="MB"),
         default=2048,
         help="Memory for each processor, told to the machine if its flavor does not say.",
     )

@@ -6,7 +6,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vcycled.config.tables.kinds import ABSOLUTE, DATABASE
-from vcycled.options import HOST, Secret, choice, matching, option, optional, whole
+from vcycled.options import (
+    HOST,
+    PATIENCE,
+    Secret,
+    choice,
+    matching,
+    option,
+    optional,
+    whole,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,13 +83,13 @@ class ManagerOptions:
         faster; too many at once upset small clouds.""",
     )
     call_timeout_seconds: int = option(
-        whole(1, unit="seconds"),
+        PATIENCE,
         default=90,
         help="""A single call to a cloud that takes longer is given up. What became of a creation
         is then looked for by name.""",
     )
     cycle_timeout_seconds: int = option(
-        whole(1, unit="seconds"),
+        PATIENCE,
         default=600,
         help="""A cycle of a space that takes longer is given up and reported; the next one
         starts afresh. Must not be less than call_timeout_seconds.""",

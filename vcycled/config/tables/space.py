@@ -8,7 +8,7 @@ from pathlib import Path
 from vcycled.config.tables.kinds import ABSOLUTE, API, ASCII
 from vcycled.options import (
     AMOUNT,
-    COUNT,
+    CENTURY_S,
     FLAG,
     HOST,
     HOSTPORT,
@@ -21,11 +21,12 @@ from vcycled.options import (
     option,
     optional,
     required,
+    seconds,
     whole,
     words,
 )
 
-_LIMIT = whole(0, unit="processors")
+_LIMIT = whole(0, 10**9, unit="processors")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +50,7 @@ class SpaceOptions:
         trying a configuration beside the manager that is still in charge.""",
     )
     cycle_seconds: int = option(
-        whole(1, unit="seconds"),
+        seconds(1),
         default=60,
         help="How long after the start of one look at the space the next one begins.",
     )
@@ -75,7 +76,7 @@ class SpaceOptions:
         preference: the next one is tried when one has no room.""",
     )
     volume_gb_per_processor: int = option(
-        whole(0, unit="GB"),
+        whole(0, 10**6, unit="GB"),
         default=0,
         help="""Size of the volume that each machine gets, for each of its processors. It is
         deleted with the machine. 0: no volume.""",
@@ -139,7 +140,7 @@ class SpaceOptions:
         stops creation.""",
     )
     cleanup_hours: int = option(
-        COUNT,
+        whole(0, CENTURY_S // 3600, unit="hours"),
         default=72,
         help="How many hours the folder of a finished machine, with its outputs, is kept.",
     )

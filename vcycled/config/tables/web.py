@@ -84,7 +84,7 @@ class WebOptions:
         help="Most files that one machine may put into its joboutputs.",
     )
     joboutputs_max_per_minute: int = option(
-        whole(1, unit="outputs a minute"),
+        whole(1, 1_000_000, unit="outputs a minute"),
         default=600,
         help="""How often one machine may put an output, in the long run; as many may come at once
         after a quiet time. More are refused with status 429.""",
