@@ -1,4 +1,4 @@
-"""The auditor: compares what ran with what was accounted, after a test of the whole manager.
+"""The auditor: compares what was with what is on record, after a test of the whole manager.
 
 The truth comes from the cloud's side (the control face of a fake, the shim of the local space),
 the rest from the store and from the two trees of the queue. It knows nothing of how the manager
@@ -6,12 +6,15 @@ came to its records, so that it can find what the manager overlooks.
 
     problems = audit(truth, store_intervals, Queue(root), now=now, sent=messages)
     assert problems == ()
+
+What became of the machines themselves is held to the same truth: `leaks`, `wrong_kills` and
+`overshoots` return what is wrong with them.
 """
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -55,6 +58,84 @@ class Ran:
     def may_count(self) -> bool:
         """Return True if it can have run for fizzle_seconds."""
         return self.ended.latest - self.started.earliest >= self.fizzle_seconds
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Life:
+    """A machine of ours that is or was, as the cloud knows it."""
+
+    id: str
+    """The cloud's."""
+    uuid: str
+    name: str
+    machinetype: str
+    processors: int
+    created_at: int
+    launched_at: int | None
+    gone_at: int | None
+    killed_at: int | None
+    """When its deletion was first asked for, if it had not ended by then."""
+
+
+def leaks(lives: Iterable[Life], known: Iterable[str]) -> tuple[str, ...]:
+    """Return the machines that are there and whose names are not among those `known`."""
+    names = frozenset(known)
+    here = (life for life in lives if life.gone_at is None)
+    return tuple(f"{life.name} ({life.id}): leaked" for life in here if life.name not in names)
+
+
+def wrong_kills(lives: Iterable[Life], may_go: Callable[[Life], int | None]) -> tuple[str, ...]:
+    """Return the machines that were deleted before they ended or any rule allowed it.
+
+    One that a repeated request made a second time may always go.
+
+    Args:
+        lives: every machine of ours there ever was.
+        may_go: the first instant at which a machine that has not ended may be deleted, if any.
+    """
+    found: list[str] = []
+    known: set[str] = set()
+    for life in sorted(lives, key=lambda life: (life.created_at, life.id)):
+        is_double = life.uuid in known
+        known.add(life.uuid)
+        if life.killed_at is None or is_double:
+            continue
+        allowed_at = may_go(life)
+        if allowed_at is None or life.killed_at < allowed_at:
+            ran = "never ran" if life.launched_at is None else f"ran since {life.launched_at}"
+            when = f"allowed at {allowed_at}" if allowed_at is not None else "never allowed"
+            found.append(f"{life.name}: killed at {life.killed_at}, {when}; it {ran}")
+    return tuple(found)
+
+
+def overshoots(
+    lives: Iterable[Life], limits: Sequence[tuple[int, int]], *, others: int = 0, slack_s: int = 0
+) -> tuple[str, ...]:
+    """Return the machines by whose creation there were more processors than allowed.
+
+    Args:
+        lives: the machines that the limit counts.
+        limits: since when which limit was in force, in the order of time.
+        others: processors that are not ours and were there all the time.
+        slack_s: a request may reach the cloud so long after the limit was last looked at.
+    """
+    made = sorted(lives, key=lambda life: (life.created_at, life.id))
+    found: list[str] = []
+    for number, life in enumerate(made):
+        at = life.created_at
+        before = (each for each in made[: number + 1] if each.gone_at is None or each.gone_at > at)
+        there = others + sum(each.processors for each in before)
+        most = _most(limits, at - slack_s, at)
+        if there > most:
+            found.append(f"{life.name}: with it there were {there} processors of {most} at {at}")
+    return tuple(found)
+
+
+def _most(limits: Sequence[tuple[int, int]], since: int, until: int) -> int:
+    """Return the highest limit that was in force at some time between the two."""
+    later = [at for at, _ in limits[1:]]
+    spans = zip(limits, [*later, until + 1], strict=True)
+    return max(limit for (began, limit), over in spans if began <= until and over > since)
 
 
 def audit(

@@ -16,6 +16,7 @@ from typing import cast
 import pytest
 from hypothesis import settings
 
+from tests.mines import Fuse, Killed, Mined
 from tests.world import FIZZLE, World
 from vcycled.apel.queue import Queue
 from vcycled.cycle import SpaceCycle, create
@@ -24,49 +25,6 @@ from vcycled.spaces.memory import MemorySpace
 from vcycled.store import Store
 
 LIMIT = 3
-
-
-class Killed(BaseException):
-    """The manager's process is gone; nothing in it may catch this."""
-
-
-class Fuse:
-    """Counts steps, and kills at one of them."""
-
-    def __init__(self, length: int) -> None:
-        """Kill at step `length`."""
-        self.left = length
-        self.steps = 0
-
-    def burn(self) -> None:
-        """Be one step nearer; from the fatal step on every step kills."""
-        self.steps += 1
-        self.left -= 1
-        if self.left <= 0:
-            raise Killed
-
-
-class Mined:
-    """Something whose every method is a step before and a step after."""
-
-    def __init__(self, thing: object, fuse: Fuse) -> None:
-        """Put the fuse to `thing`."""
-        self._thing = thing
-        self._fuse = fuse
-
-    def __getattr__(self, name: str) -> object:
-        """Return the method with a step on either side."""
-        attribute = getattr(self._thing, name)
-        if not callable(attribute):
-            return attribute
-
-        def stepped(*args: object, **more: object) -> object:
-            self._fuse.burn()
-            result = attribute(*args, **more)
-            self._fuse.burn()
-            return result
-
-        return stepped
 
 
 def mined(world: World, fuse: Fuse) -> SpaceCycle:

@@ -140,4 +140,5 @@ def _view(server: Server) -> Json:
         "ended_at": server.ended_at,
         "gone_at": server.gone_at,
         "deletes": server.deletes,
+        "killed_at": server.killed_at,
     }

@@ -257,9 +257,9 @@ class Nova(Service):
 
     def _delete(self, _request: Request, server_id: str) -> Reply:
         server = self._servers.find(server_id)
-        server.deletes += 1
         if self._settings.keeps_deleted and server.launched_at is not None:
-            ended = self._servers.clock.now() if server.ended_at is None else server.ended_at
+            now = self._servers.ask(server)
+            ended = now if server.ended_at is None else server.ended_at
             self._servers.change(server, status="SOFT_DELETED", task_state=None, ended_at=ended)
         else:
             self._servers.end(server, delete_seconds=self._settings.delete_seconds)
@@ -269,7 +269,6 @@ class Nova(Service):
         server = self._servers.find(server_id)
         match request.json():
             case {"forceDelete": _}:
-                server.deletes += 1
                 self._servers.end(server, delete_seconds=self._settings.delete_seconds)
             case {"os-stop": _}:
                 self._move(server, "stop", "ACTIVE", "SHUTOFF")

@@ -57,6 +57,8 @@ class Server:
     gone_at: int | None = None
     deletes: int = 0
     """How many times its deletion was asked for."""
+    killed_at: int | None = None
+    """When its deletion was first asked for, if it had not ended by then."""
     fault: str = ""
     is_in_cell0: bool = False
     """True if it never got to a host: then its fault is shown by GET only."""
@@ -169,7 +171,7 @@ class Servers:
 
     def end(self, server: Server, *, delete_seconds: int | None) -> None:
         """Begin to delete a server, which takes `delete_seconds`; None leaves it to a test."""
-        now = self.clock.now()
+        now = self.ask(server)
         if delete_seconds == 0:
             self.remove(server, at=now)
         elif server.task_state != "deleting":
@@ -177,6 +179,14 @@ class Servers:
             self.change(server, task_state="deleting", ended_at=ended)
             if delete_seconds is not None:
                 self._later(now + delete_seconds, server, is_end=True)
+
+    def ask(self, server: Server) -> int:
+        """Count that a server's deletion was asked for; return when that is."""
+        now = self.clock.now()
+        if server.deletes == 0 and server.ended_at is None:
+            server.killed_at = now
+        server.deletes += 1
+        return now
 
     def catch_up(self) -> None:
         """Let happen what is due: what still builds runs, what is being deleted is gone."""
