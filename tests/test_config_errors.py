@@ -1,5 +1,6 @@
 """Everything that can be wrong with a configuration, and the very words that say so."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,8 @@ from vcycled.options import SECONDS
 SPACE = "[space cloud.example.com]"
 PROD = "[machinetype cloud.example.com prod]"
 USER_DATA = "template:NAME (dirac-pilot, htcondor-worker, minimal, squid), a path, or a URL"
+GROUP = 54_321
+"""One that no host has a name for."""
 TEMPLATE = "user_data = https://repo.example.com/user_data"
 
 
@@ -25,6 +28,39 @@ def said(path: Path, *, warnings: bool) -> list[str]:
 
 
 ERRORS = [
+    pytest.param(
+        ("min_processors = 2", "min_processors = 2\nroot_public_key = ssh-rsa AAAAB3Nz me@host"),
+        "",
+        [
+            f"F:10: {PROD} root_public_key: must be the path of a file on this host, not its text"
+            " or a URL, not the text of a public key"
+        ],
+        id="a key where the path of its file belongs",
+    ),
+    pytest.param(
+        ("min_processors = 2", "min_processors = 2\nuser_data_file_ca = -----BEGIN CERTIFICATE--"),
+        "",
+        [
+            f"F:10: {PROD} user_data_file_ca: must be the path of a file on this host, not its"
+            " text or a URL, not the text of a PEM file"
+        ],
+        id="a certificate where the path of its file belongs",
+    ),
+    pytest.param(
+        ("user_data = https://repo.example.com/user_data", "user_data = #cloud-config"),
+        "",
+        [f"F:12: {PROD} user_data: must be {USER_DATA}, not '#cloud-config'"],
+        id="a template where its path belongs",
+    ),
+    pytest.param(
+        ("min_processors = 2", "min_processors = 2\nroot_image = file:///images/a.qcow2"),
+        "",
+        [
+            f"F:10: {PROD} root_image: must be image:NAME-OR-ID, a path, or a URL,"
+            " not 'file:///images/a.qcow2'"
+        ],
+        id="a URL of another kind where http or a path belongs",
+    ),
     pytest.param(
         ("root = ROOT", "root = var"),
         "",
@@ -744,6 +780,36 @@ def test_what_a_proxy_is_made_from_must_be_there_and_kept_from_others(tmp_path: 
     ]
     (folder / "x509key.pem").chmod(0o640)
     assert said(path, warnings=True) == []
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file to any group")
+@pytest.mark.parametrize(
+    ("mode", "shared", "is_told"),
+    [
+        pytest.param(0o600, GROUP + 1, False, id="nobody else"),
+        pytest.param(0o640, GROUP + 1, True, id="a group that is neither's"),
+        pytest.param(0o640, GROUP, False, id="the group that manager and web share"),
+        pytest.param(0o644, GROUP, True, id="everybody, whatever the group"),
+    ],
+)
+def test_a_key_that_another_group_can_read_is_pointed_out(
+    tmp_path: Path, mode: int, shared: int, is_told: bool
+) -> None:
+    """The group of the tree may read it, and so may the manager's."""
+    path = deck(tmp_path, ("target_share = 1", "target_share = 1\nuser_data_proxy = True"))
+    folder = tmp_path / "spaces/cloud.example.com/machinetypes/prod"
+    folder.mkdir(parents=True)
+    (folder / "x509cert.pem").touch()
+    key = folder / "x509key.pem"
+    key.touch()
+    key.chmod(mode)
+    os.chown(key, -1, GROUP)
+    (tmp_path / "shared/spaces").mkdir(parents=True)
+    os.chown(tmp_path / "shared/spaces", -1, shared)
+    problems = said(path, warnings=True)
+    assert bool(problems) == is_told
+    if is_told and mode == 0o640:
+        assert f"the group {GROUP}, not that of the manager, can read D/" in problems[0]
 
 
 def test_powers_of_only_some_machinetypes_are_pointed_out(tmp_path: Path) -> None:

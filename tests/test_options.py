@@ -84,6 +84,33 @@ def test_the_longest_patience_is_one_that_a_socket_has() -> None:
         line.settimeout(options.PATIENCE.parse("86400"))
 
 
+@pytest.mark.parametrize(
+    ("text", "what"),
+    [
+        ("ssh-rsa AAAAB3NzaC1yc2E me@host", "the text of a public key"),
+        ("ecdsa-sha2-nistp256 AAAAE2Vj", "the text of a public key"),
+        ("-----BEGIN PRIVATE KEY-----\nMIIE", "the text of a PEM file"),
+        ("eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2ln", "a token"),
+        ("file:///etc/key.pub", "'file:///etc/key.pub'"),
+        ("#!/bin/sh", "'#!/bin/sh'"),
+        ("#cloud-config", "'#cloud-config'"),
+        ("one\ntwo", r"'one\ntwo'"),
+        ("a\n" * 101, repr("a\n" * 100 + "…")),
+    ],
+)
+def test_what_belongs_into_a_file_is_no_path_of_one(text: str, what: str) -> None:
+    """The message says what is wanted and what was given, and shows none of it if it is secret."""
+    with pytest.raises(ValueError, match="the path of a file") as caught:
+        options.PATH.parse(text)
+    assert str(caught.value) == f"must be {options.PATH.accepts}, not {what}"
+
+
+@pytest.mark.parametrize("text", ["/root/.ssh/id_rsa.pub", "ssh-rsa.pub", "eyJ.a", "# 1", "~/x"])
+def test_odd_paths_are_paths(text: str) -> None:
+    """Only what surely is none is refused."""
+    assert options.PATH.parse(text) == text
+
+
 def test_a_secret_never_prints() -> None:
     """Only reveal() gives the text of a secret."""
     secret = options.SECRET.parse("hunter2")

@@ -56,13 +56,32 @@ class Kind(Generic[T]):
 
         Raises:
             ValueError: with a message `must be ACCEPTED, not 'TEXT'`; TEXT is left out if it is
-                a secret.
+                a secret, and only described if it is what belongs into a file.
         """
         try:
             return self.read(text)
         except (ValueError, OverflowError) as error:
-            message = f"must be {self.accepts}" + ("" if self.is_secret else f", not {text!r}")
+            message = f"must be {self.accepts}" + (
+                "" if self.is_secret else f", not {_told(text)}"
+            )
             raise ValueError(message) from (None if self.is_secret else error)
+
+
+_CONTENTS = (
+    (re.compile("-----BEGIN "), "the text of a PEM file"),
+    (re.compile(r"(ssh|ecdsa|sk-ssh|sk-ecdsa)-\S+\s+AAAA"), "the text of a public key"),
+    (re.compile(r"eyJ[\w-]+\.eyJ"), "a token"),
+)
+"""What people write where the path of a file with it is wanted. It may be a secret."""
+_LONGEST_TOLD = 200
+
+
+def _told(text: str) -> str:
+    """Return a wrong value as messages tell it."""
+    for pattern, what in _CONTENTS:
+        if pattern.search(text):
+            return what
+    return repr(text if len(text) <= _LONGEST_TOLD else f"{text[:_LONGEST_TOLD]}…")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -259,6 +278,21 @@ def _text(text: str) -> str:
     return text
 
 
+def path(text: str) -> str:
+    """Return `text`, which is the path of a file.
+
+    Raises:
+        ValueError: it is rather what the file should hold, or a URL.
+    """
+    is_content = "\n" in text or any(pattern.search(text) for pattern, _ in _CONTENTS)
+    if is_content or "://" in text or text.startswith(_BEGINNINGS):
+        raise ValueError
+    return _text(text)
+
+
+_BEGINNINGS = ("#!", "#cloud-config", "#include")
+
+
 def _pattern(text: str) -> str:
     try:
         re.compile(text)
@@ -279,7 +313,7 @@ PATIENCE = whole(1, 86_400, unit="seconds")
 UNIX_TIME = whole(0, 253_402_300_799, unit="Unix seconds")
 """Up to the end of the year 9999, after which calendars know no date."""
 PORT = whole(1, 65535)
-PATH = Kind("a path", _text)
+PATH = Kind("the path of a file on this host, not its text or a URL", path)
 AMOUNT = Kind("a whole number, 1 or more, or a percentage such as 10%", _amount)
 NAME = matching(r"[^\s]+", "a name without blanks")
 NAMES = words(NAME)

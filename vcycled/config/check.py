@@ -7,10 +7,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TypeVar, cast
 
-from vcycled.config.grammar import Grammar, sounds_secret
+from vcycled.config.grammar import FILE_PREFIX, Grammar, sounds_secret
 from vcycled.config.reader import Section, Setting
 from vcycled.errors import Problem
-from vcycled.options import Row, rows
+from vcycled.options import PATH, Row, rows
 
 T = TypeVar("T")
 
@@ -131,7 +131,15 @@ class _Work:
             if not re.fullmatch(r"user_data(_option|_file)?_[a-z0-9_]+", name):
                 message = "the name of a substitution must be made of a-z 0-9 _"
                 self._err(self._left[name], message)
+            elif name.startswith(FILE_PREFIX):
+                self._check_path(self._left[name])
         return {name: self._left.pop(name) for name in names}
+
+    def _check_path(self, setting: Setting) -> None:
+        try:
+            PATH.parse(setting.value)
+        except ValueError as error:
+            self._err(setting, str(error))
 
     def judge_rest(self) -> None:
         """Say what is thought of the options that nothing has taken."""

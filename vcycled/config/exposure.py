@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import grp
+import os
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from vcycled.config.check import check
@@ -18,8 +21,10 @@ from vcycled.config.grammar import (
 from vcycled.config.reader import Section, Setting
 from vcycled.config.registry import NotInstalled, Registry, find_space
 from vcycled.errors import Problem
+from vcycled.machinedir.layout import Layout
 
 _OTHERS_READ = 0o004
+_GROUP_READS = 0o040
 
 
 def grammar_of(section: Section, registry: Registry) -> Grammar:
@@ -65,6 +70,42 @@ def is_open(file: str) -> bool:
         return bool(Path(file).stat().st_mode & _OTHERS_READ)
     except OSError:
         return False  # gone since it was read, or the last good of a file that is gone
+
+
+def strangers(key: Path, root: Path) -> str:
+    """Return who can read `key` beside the manager and vcycle-web, in words; empty if nobody.
+
+    Their groups are that of this process, of `root` and of the tree that both share, and root's.
+
+    Args:
+        key: a file with a secret.
+        root: of the manager.
+    """
+    try:
+        found = key.stat()
+    except OSError:
+        return ""
+    if found.st_mode & _OTHERS_READ:
+        return f"every user of this host can read {key}; chmod o-r it"
+    if not found.st_mode & _GROUP_READS or found.st_gid in _own_groups(root):
+        return ""
+    group = _name_of(found.st_gid)
+    return f"the group {group}, not that of the manager, can read {key}; chmod g-r it"
+
+
+def _own_groups(root: Path) -> set[int]:
+    groups = {0, os.getegid()}
+    for folder in (root, Layout(root).spaces):
+        with suppress(OSError):
+            groups.add(folder.stat().st_gid)
+    return groups
+
+
+def _name_of(group: int) -> str:
+    try:
+        return grp.getgrgid(group).gr_name
+    except KeyError:
+        return str(group)
 
 
 def _warning(setting: Setting, message: str) -> Problem:

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from vcycled.config.check import Checked, check
 from vcycled.config.contradictions import idle_in_machinetype, in_machinetype
-from vcycled.config.exposure import is_open
+from vcycled.config.exposure import strangers
 from vcycled.config.grammar import FILE_PREFIX, MACHINETYPE, OPTION_PREFIX, OVERRIDE_PREFIX
 from vcycled.config.model import MachinetypeConfig
 from vcycled.config.places import machinetype_folder
@@ -67,8 +67,7 @@ def attempt_machinetype(
         if option == "root_image":
             message += ", unless it was uploaded before"
         problems.append(checked.problem(option, message, is_warning=True))
-    if config.options.user_data_proxy and is_open(str(folder / KEY)):
-        message = f"every user of this host can read {folder / KEY}; chmod o-r it"
+    if config.options.user_data_proxy and (message := strangers(folder / KEY, frame.root)):
         problems.append(checked.problem("user_data_proxy", message, is_warning=True))
     return Attempt(checked=checked, value=config, problems=tuple(problems))
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from vcycled.machinedir.layout import OUTPUT_NAMES, is_output_name
 from vcycled.model.dn import parse_dn
-from vcycled.options import SECRET, TEXT, Kind, Secret, matching
+from vcycled.options import PATH, SECRET, URL, Kind, Secret, matching
 from vcycled.templates import packaged
 
 
@@ -52,13 +52,17 @@ def _user_data(text: str) -> str:
     name = packaged.name_of(text)
     if name is not None and name not in packaged.names():
         raise ValueError
-    return TEXT.read(text)
+    return text if name is not None else _path_or_url(text)
 
 
 def _image(text: str) -> str:
-    if not text or text == "image:":
+    if text == "image:":
         raise ValueError
-    return text
+    return text if text.startswith("image:") else _path_or_url(text)
+
+
+def _path_or_url(text: str) -> str:
+    return (URL if text.startswith(("http://", "https://")) else PATH).read(text)
 
 
 ABSOLUTE = Kind("an absolute path", _folder)

@@ -172,8 +172,8 @@ class MachinetypeOptions:
     root_public_key: str | None = optional(
         PATH,
         default_text="/root/.ssh/id_rsa.pub, if it is there",
-        help="""File with the public SSH key that may log in to the machines as root. A relative
-        path is in the machinetype's files folder.""",
+        help="""Path of the file with the public SSH key (not the key itself) that may log in to
+        the machines as root. A relative path is in the machinetype's files folder.""",
     )
     user_data: str = required(
         USER_DATA,
