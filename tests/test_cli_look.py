@@ -463,6 +463,7 @@ class TestMachines(OnASite):
             "interval", "missing_since", "missing_first_at", "missing_listings", "delete_reason",
             "delete_attempts", "delete_attempt_at", "is_delete_acknowledged", "delete_error",
             "is_delete_ordered", "gone_at", "fault", "warning", "ends_at",
+            "drain_by", "leave_by", "leave_why",
         }  # fmt: skip
         assert document["condition"] == "running"
 

@@ -42,6 +42,7 @@ from vcycled.model.planning import (
     Reason,
     Share,
     SpaceFacts,
+    Tell,
 )
 
 __all__ = [
@@ -76,6 +77,7 @@ __all__ = [
     "SpaceFacts",
     "SpaceMemory",
     "Stage",
+    "Tell",
     "Terms",
     "Unfit",
 ]

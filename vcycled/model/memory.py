@@ -126,6 +126,12 @@ class Machine:
     """What the cloud said last that it will do to it."""
     ends_at: int | None = None
     """When the cloud will end it, as it said."""
+    drain_by: int | None = None
+    """When an operator wants it gone."""
+    leave_by: int | None = None
+    """When we shall end it before its time, as it was told; see vcycled.plan.leaving."""
+    leave_why: str = ""
+    """The Reason for that."""
     heartbeat_at: int | None = None
     """Newest heartbeat; None if the file is missing. Never stored."""
     is_heartbeat_known: bool = True
@@ -145,6 +151,10 @@ class MachinetypeMemory:
     """Failures in a row."""
     creation_failed_at: int | None = None
     creation_error: str = ""
+    waiting_since: int | None = None
+    """Since when it lacks room for which preemptible machines could give way."""
+    told_wallclock_seconds: int | None = None
+    """max_wallclock_seconds as its machines were last told."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -193,6 +203,8 @@ class SpaceMemory:
     pause_error: str = ""
     unfit: tuple[Unfit, ...] = ()
     clock_jumped_at: int | None = None
+    preempted_at: int | None = None
+    """When a preemptible machine was last seen to make room."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -247,7 +259,7 @@ class Order:
     machinetype: str = ""
     """Of a drain; empty for the whole space."""
     machine: str = ""
-    """Name of the machine to delete."""
+    """Name of the machine to delete, or to drain alone."""
     by: int | None = None
     """Of a drain: when its machines must be gone."""
     id: int = 0

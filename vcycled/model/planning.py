@@ -132,6 +132,16 @@ class Deferred:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Tell:
+    """Tell a machine when it will be ended, or that it may stay."""
+
+    machine: Machine
+    by: int | None = None
+    """None: it may stay for its time."""
+    why: Reason | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Create:
     """Ask the cloud for one machine."""
 
@@ -175,3 +185,4 @@ class Plan:
     shares: tuple[Share, ...]
     wake_at: int
     """When to look again: a cycle from now, or earlier if something is due."""
+    tells: tuple[Tell, ...] = ()

@@ -133,6 +133,7 @@ MachineRow: TypeAlias = tuple[
     str, bool,  # delete_error, is_delete_ordered
     int | None, str, str,  # gone_at, fault, token_hash
     str, int | None,  # warning, ends_at
+    int | None, int | None, str,  # drain_by, leave_by, leave_why
     int,  # terms_id
     int | None, str | None, int | None,  # message_code, message_text, message_written_at
 ]  # fmt: skip
@@ -151,6 +152,7 @@ def to_machine(found: MachineRow, known: Mapping[int, Terms]) -> Machine:
         delete_error, is_ordered,
         gone_at, fault, token_hash,
         warning, ends_at,
+        drain_by, leave_by, leave_why,
         terms_id,
         code, text, written_at,
     ) = found  # fmt: skip
@@ -191,6 +193,9 @@ def to_machine(found: MachineRow, known: Mapping[int, Terms]) -> Machine:
         token_hash=token_hash,
         warning=warning,
         ends_at=ends_at,
+        drain_by=drain_by,
+        leave_by=leave_by,
+        leave_why=leave_why,
     )
 
 

@@ -140,6 +140,9 @@ machines = sa.Table(
     _text("token_hash"),
     _text("warning"),
     _maybe("ends_at"),
+    _maybe("drain_by"),
+    _maybe("leave_by"),
+    _text("leave_why"),
     sa.Index(None, "name"),
     # Stage first: the few that are not gone stand together, however long the history is.
     sa.Index(None, "stage", "space"),
@@ -157,6 +160,8 @@ machinetypes = sa.Table(
     _whole("creation_failures"),
     _maybe("creation_failed_at"),
     _text("creation_error"),
+    _maybe("waiting_since"),
+    _maybe("told_wallclock_seconds"),
 )
 
 spaces = sa.Table(
@@ -177,6 +182,7 @@ spaces = sa.Table(
     _text("pause_error"),
     _text("unfit"),  # a JSON list of objects
     _maybe("clock_jumped_at"),
+    _maybe("preempted_at"),
 )
 
 drains = sa.Table(

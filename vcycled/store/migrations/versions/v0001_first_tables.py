@@ -70,6 +70,8 @@ def upgrade() -> None:
         sa.Column("creation_failures", sa.BigInteger(), nullable=False),
         sa.Column("creation_failed_at", sa.BigInteger(), nullable=True),
         sa.Column("creation_error", sa.Text(), nullable=False),
+        sa.Column("waiting_since", sa.BigInteger(), nullable=True),
+        sa.Column("told_wallclock_seconds", sa.BigInteger(), nullable=True),
         sa.PrimaryKeyConstraint("space", "machinetype", name=op.f("pk_machinetypes")),
     )
     op.create_table(
@@ -122,6 +124,7 @@ def upgrade() -> None:
         sa.Column("pause_error", sa.Text(), nullable=False),
         sa.Column("unfit", sa.Text(), nullable=False),
         sa.Column("clock_jumped_at", sa.BigInteger(), nullable=True),
+        sa.Column("preempted_at", sa.BigInteger(), nullable=True),
         sa.PrimaryKeyConstraint("space", name=op.f("pk_spaces")),
     )
     op.create_table(
@@ -205,6 +208,9 @@ def upgrade() -> None:
         sa.Column("token_hash", sa.Text(), nullable=False),
         sa.Column("warning", sa.Text(), nullable=False),
         sa.Column("ends_at", sa.BigInteger(), nullable=True),
+        sa.Column("drain_by", sa.BigInteger(), nullable=True),
+        sa.Column("leave_by", sa.BigInteger(), nullable=True),
+        sa.Column("leave_why", sa.Text(), nullable=False),
         sa.ForeignKeyConstraint(["terms_id"], ["terms.id"], name=op.f("fk_machines_terms")),
         sa.PrimaryKeyConstraint("uuid", name=op.f("pk_machines")),
     )
