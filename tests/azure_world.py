@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from tests.auditor import Ran, Window
 from tests.azure_kit import ROOT_IMAGE, Address, options, serving_azure
 from tests.fakes.azure import AzureCloud, Machine, Settings
-from tests.world import FIZZLE, AnyWorld, kind
+from tests.served_world import TruthfulWorld
+from tests.world import kind
 from vcycled.config import MachinetypeConfig
 from vcycled.spaces.azure import AzureSpace
 from vcycled.spaces.base import Space
 
 
-class AzureWorld(AnyWorld):
+class AzureWorld(TruthfulWorld[Machine]):
     """One whose machines run 30 seconds after they were asked for and go at once."""
 
     api = "azure"
@@ -34,7 +33,6 @@ class AzureWorld(AnyWorld):
         self.view = view or {}
         self.cloud: AzureCloud
         self.address: Address
-        self._open = ExitStack()
         super().__init__(root, *(kinds or (azure_kind(),)), **options)
 
     def open_cloud(self) -> None:
@@ -42,45 +40,14 @@ class AzureWorld(AnyWorld):
         self.cloud = AzureCloud(self.clock, self.cloud_settings)
         self.address = self._open.enter_context(serving_azure(self.cloud))
 
-    def new_space(self) -> Space:
-        """Return one more view of it, as a new process has it."""
+    def make_space(self) -> Space:
+        """Return one more view of the cloud."""
         view = options(self.address, self.cloud_settings, **self.view)
-        space = AzureSpace("space", view, clock=self.clock)
-        self._open.callback(space.close)
-        return space
+        return AzureSpace("space", view, clock=self.clock)
 
-    def close(self) -> None:
-        """Close the database, the views and the cloud."""
-        super().close()
-        self._open.close()
-
-    @property
-    def here(self) -> tuple[Machine, ...]:
-        """What the cloud holds of ours."""
-        return tuple(each for each in self.cloud.here if each.is_ours)
-
-    def ours(self) -> Mapping[str, str]:
-        """Return the names of what the cloud holds of ours, by its id."""
-        return {each.id: each.name for each in self.here}
-
-    def runs(self) -> Sequence[Ran]:
-        """Return how each machine of ours ran that did and is gone."""
-        return [
-            Ran(
-                uuid=each.uuid,
-                processors=each.size.vcpus,
-                started=Window(earliest=each.created_at, latest=each.launched_at + self.unseen),
-                ended=Window(
-                    earliest=each.ended_at - self.unseen, latest=each.ended_at + self.unseen
-                ),
-                fizzle_seconds=FIZZLE,
-            )
-            for each in self.cloud.truth
-            if each.is_ours
-            and each.gone_at is not None
-            and each.launched_at is not None
-            and each.ended_at is not None
-        ]
+    def left(self) -> set[str]:
+        """Return the names of machines of ours, and of all disks and interfaces."""
+        return super().left() | self.cloud.parts
 
     def finish_all(self) -> None:
         """Let every machine of ours say that its work is done, and shut down."""

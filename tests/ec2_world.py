@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -11,13 +10,14 @@ from typing import Any
 from tests.auditor import Ran, Window
 from tests.ec2_kit import options
 from tests.fakes.ec2 import Ec2Cloud, serving
-from tests.world import FIZZLE, AnyWorld, kind
+from tests.served_world import ServedWorld
+from tests.world import FIZZLE, kind
 from vcycled.config import MachinetypeConfig
 from vcycled.spaces.base import Space
 from vcycled.spaces.ec2 import Ec2Space
 
 
-class Ec2World(AnyWorld):
+class Ec2World(ServedWorld):
     """One whose instances run at once, and are terminated when they power off."""
 
     api = "ec2"
@@ -32,7 +32,6 @@ class Ec2World(AnyWorld):
         """Build it; `view` are options of EC2, `options` those of the space."""
         self.view = view or {}
         self.cloud: Ec2Cloud
-        self._open = ExitStack()
         super().__init__(root, *(kinds or (ec2_kind(),)), **options)
 
     def open_cloud(self) -> None:
@@ -42,16 +41,9 @@ class Ec2World(AnyWorld):
         self.url = self._open.enter_context(serving(self.cloud))
         self._ended: dict[str, tuple[int, str]] = {}
 
-    def new_space(self) -> Space:
-        """Return one more view of it, as a new process has it."""
-        space = Ec2Space("space", options(self.url, **self.view), clock=self.clock)
-        self._open.callback(space.close)
-        return space
-
-    def close(self) -> None:
-        """Close the database, the views and the cloud."""
-        super().close()
-        self._open.close()
+    def make_space(self) -> Space:
+        """Return one more view of the cloud."""
+        return Ec2Space("space", options(self.url, **self.view), clock=self.clock)
 
     def ours(self) -> Mapping[str, str]:
         """Return the names of what the cloud holds of ours, by its id."""

@@ -3,57 +3,27 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, Protocol
 
 import pytest
 
 from tests.azure_world import AzureWorld, azure_kind
 from tests.fakes.azure import LOST, RESET, Settings, answer
 from tests.fakes.azure.settings import SMALL, Size
-from vcycled.config import MachinetypeConfig
+from tests.served_world import building, wind_up
 
 OTHER = Size(name="Standard_F2s_v2", vcpus=2, memory_gb=4, family="standardFSv2Family")
 
 
-class Build(Protocol):
-    """Make a world, to be closed at the end of the test."""
-
-    def __call__(self, *kinds: MachinetypeConfig, **options: Any) -> AzureWorld:  # noqa: ANN401
-        """Return it; `settings` are of the cloud, `view` of the API, others of the space."""
-        ...
+Build = Callable[..., AzureWorld]
 
 
 @pytest.fixture
 def build(tmp_path: Path) -> Iterator[Build]:
     """Return a function that builds worlds."""
-    with ExitStack() as stack:
-
-        def make(*kinds: MachinetypeConfig, **options: Any) -> AzureWorld:  # noqa: ANN401
-            world = AzureWorld(tmp_path / "root", *kinds, **options)
-            stack.callback(world.close)
-            return world
-
-        yield make
-
-
-def wind_up(world: AzureWorld) -> None:
-    """Let all work end, make nothing more, and hold that nothing is left and all is on record."""
-    for each in world.config.machinetypes:
-        world.set_kind(each.name, target_share=0.0)
-    for _ in range(12):
-        world.finish_all()
-        world.cycle()
-        world.clock.advance(60)
-        if not world.machines and not world.here:
-            break
-    world.cycles(3, seconds=1300)
-    assert world.here == ()
-    assert world.machines == ()
-    assert world.cloud.parts == set()
-    assert world.audit() == []
+    with building(AzureWorld, tmp_path / "root") as build:
+        yield build
 
 
 def test_a_space_fills_works_and_leaves_nothing(build: Build) -> None:

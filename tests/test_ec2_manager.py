@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from tests.ec2_world import Ec2World, ec2_kind
 from tests.fakes.ec2.faults import lost, no_capacity, throttled
+from tests.served_world import building, wind_up
 from tests.world import SPACE
 from vcycled.model import Cause, EndSource, RunInterval
 
@@ -21,30 +20,8 @@ Build = Callable[..., Ec2World]
 @pytest.fixture
 def build(tmp_path: Path) -> Iterator[Build]:
     """Return a function that builds worlds."""
-    with ExitStack() as stack:
-
-        def make(*kinds: Any, **changes: Any) -> Ec2World:  # noqa: ANN401 - those of Ec2World
-            world = Ec2World(tmp_path / "root", *kinds, **changes)
-            stack.callback(world.close)
-            return world
-
-        yield make
-
-
-def wind_up(world: Ec2World) -> None:
-    """Let all work end, make nothing more, and hold that nothing is left and all is on record."""
-    for each in world.config.machinetypes:
-        world.set_kind(each.name, target_share=0.0)
-    for _ in range(12):
-        world.finish_all()
-        world.cycle()
-        world.clock.advance(60)
-        if not world.machines and not world.ours():
-            break
-    world.cycles(3, seconds=1300)
-    assert world.ours() == {}
-    assert world.machines == ()
-    assert world.audit() == []
+    with building(Ec2World, tmp_path / "root") as build:
+        yield build
 
 
 def intervals(world: Ec2World) -> list[RunInterval]:

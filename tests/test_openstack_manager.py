@@ -3,74 +3,26 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, Protocol
 
 import pytest
 
 from tests.fakes.openstack import LOST, RESET, Fault, Quota, Settings, answer
 from tests.openstack_world import OpenStackWorld, image_kind
+from tests.served_world import building, wind_up, wind_up_unseen
 from tests.world import SPACE
-from vcycled.config import MachinetypeConfig
 from vcycled.machinedir.layout import USER_DATA_HASH
 from vcycled.model import Cause
 
-
-class Build(Protocol):
-    """Make a world, to be closed at the end of the test."""
-
-    def __call__(
-        self,
-        *kinds: MachinetypeConfig,
-        settings: Settings | None = None,
-        page_size: int = 1000,
-        **options: Any,  # noqa: ANN401 - of the space
-    ) -> OpenStackWorld:
-        """Return it."""
-        ...
+Build = Callable[..., OpenStackWorld]
 
 
 @pytest.fixture
 def build(tmp_path: Path) -> Iterator[Build]:
     """Return a function that builds worlds."""
-    with ExitStack() as stack:
-
-        def make(
-            *kinds: MachinetypeConfig,
-            settings: Settings | None = None,
-            page_size: int = 1000,
-            **options: Any,  # noqa: ANN401 - of the space
-        ) -> OpenStackWorld:
-            world = OpenStackWorld(
-                tmp_path / "root", *kinds, settings=settings, page_size=page_size, **options
-            )
-            stack.callback(world.close)
-            return world
-
-        yield make
-
-
-def wind_up(world: OpenStackWorld) -> None:
-    """Let all work end, make nothing more, and hold that nothing is left and all is on record."""
-    wind_up_unseen(world)
-    assert world.audit() == []
-
-
-def wind_up_unseen(world: OpenStackWorld) -> None:
-    """The same where the auditor cannot tell two machines of one UUID apart."""
-    for each in world.config.machinetypes:
-        world.set_kind(each.name, target_share=0.0)
-    for _ in range(12):
-        world.finish_all()
-        world.cycle()
-        world.clock.advance(60)
-        if not world.machines and not world.here:
-            break
-    world.cycles(3, seconds=1300)
-    assert world.here == ()
-    assert world.machines == ()
+    with building(OpenStackWorld, tmp_path / "root") as build:
+        yield build
 
 
 def test_a_space_fills_works_and_leaves_nothing(build: Build) -> None:
