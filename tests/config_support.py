@@ -7,8 +7,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
+from vcycled.config import problems_of
+from vcycled.config.reader import read
 from vcycled.options import SECRET, Secret, option, optional, whole
 from vcycled.spaces.base import Space
+
+SPACE = "[space cloud.example.com]"
+PROD = "[machinetype cloud.example.com prod]"
+USER_DATA = "template:NAME (dirac-pilot, htcondor-worker, minimal, squid), a path, or a URL"
+"""What the option takes, as errors say it."""
+TEMPLATE = "user_data = https://repo.example.com/user_data"
 
 DECK = """\
 [vcycle]
@@ -64,3 +72,10 @@ def deck(folder: Path, *changes: tuple[str, str], more: str = "") -> Path:
     path.write_text(text.replace("ROOT", str(folder)) + more, encoding="utf-8")
     path.chmod(0o600)
     return path
+
+
+def said(path: Path, *, warnings: bool) -> list[str]:
+    """Return the problems of a kind, with `F` for the file and `D` for its folder."""
+    problems = problems_of(read([path]), registry=REGISTRY)
+    texts = [str(each) for each in problems if each.is_warning == warnings]
+    return [text.replace(str(path), "F").replace(str(path.parent), "D") for text in texts]
