@@ -59,14 +59,19 @@ class Guests:
         return found
 
     def history(self) -> list[Server]:
-        """Return every server there ever was, as Nova knows it now; each must have been seen."""
-        gone = [
-            replace(
-                each, machinetype=self._seen[each.id].machinetype, uuid=self._seen[each.id].uuid
-            )
-            for each in servers(self._project, deleted=True)
-        ]
+        """Return every server there ever was, as Nova knows it now; what ran must have been seen.
+
+        One that never ran may have come and gone between two looks.
+        """
+        gone = [self._recalled(each) for each in servers(self._project, deleted=True)]
         return [*servers(self._project), *gone]
+
+    def _recalled(self, gone: Server) -> Server:
+        seen = self._seen.get(gone.id)
+        if seen is None:
+            assert gone.launched_at is None, f"{gone.name} ran and was not seen"
+            return gone
+        return replace(gone, machinetype=seen.machinetype, uuid=seen.uuid)
 
     def beat(self, names: Iterable[str]) -> None:
         """Put a heartbeat from each of these machines."""

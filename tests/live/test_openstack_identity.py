@@ -32,9 +32,8 @@ def works(space: OpenStackSpace) -> bool:
     return {"vc.1", "vc.8"} <= {each.name for each in space.flavors()}
 
 
-def credential(project: Project, name: str, *, days: float | None = None) -> dict[str, object]:
+def credential(project: Project, name: str, *, ends: datetime | None = None) -> dict[str, object]:
     """Make an application credential and return the options to log in with it."""
-    ends = datetime.now(UTC) + timedelta(days=days) if days else None  # noqa: TID251 - Keystone's
     expires_at = ends.strftime("%Y-%m-%dT%H:%M:%S") if ends else None
     made: list[ApplicationCredential] = []
 
@@ -104,11 +103,11 @@ def test_the_end_of_an_application_credential_is_told_two_weeks_ahead(
     project: Project, make_space: MakeSpace, days: float, is_told: bool
 ) -> None:
     """By its id and the day; Keystone lets a user see that of their own."""
-    options = credential(project, f"ends-{days}", days=days)
+    ends = datetime.now(UTC) + timedelta(days=days)  # noqa: TID251 - Keystone's
+    options = credential(project, f"ends-{days}", ends=ends)
     notices = make_space(project, **options).notices()
-    day = datetime.now(UTC) + timedelta(days=days)  # noqa: TID251 - Keystone's
     said = [each for each in notices if str(options["cred_id"]) in each]
-    assert [f"{day:%Y-%m-%d}" in each for each in said] == ([True] if is_told else [])
+    assert [f"{ends:%Y-%m-%d}" in each for each in said] == ([True] if is_told else [])
 
 
 def test_a_wrong_secret_of_an_application_credential_is_refused(

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
 from openstack.compute.v2.server import Server
 from openstack.connection import Connection
+from openstack.exceptions import NotFoundException
 
 from tests.openstack_bed.accounts import connection, identity, make_user
 from tests.openstack_bed.furniture import make_network
 from tests.openstack_bed.places import HOPELESS, IMAGE, PASSWORD, REGION, Bed, url
-from tests.openstack_bed.processes import wait_until
+from tests.openstack_bed.processes import BedError, wait_until
 from vcycled.options import Secret
 from vcycled.spaces.openstack import OpenStackOptions
 
@@ -80,10 +81,16 @@ class Project:
         yield from (Server.existing(**each) for each in answer["servers"])
 
     def clear_servers(self) -> None:
-        """Delete all servers, and wait until they are gone."""
-        for server in self._servers():
-            self.admin.compute.delete_server(server.id, force=True)
-        wait_until(lambda: not any(self._servers()), _GONE_S)
+        """Delete all servers, and wait until they are gone.
+
+        Raises:
+            BedError: they do not go, and whatever comes next would take them for its own.
+        """
+        for server in list(self._servers()):
+            with suppress(NotFoundException):  # it is just going
+                self.admin.compute.delete_server(server.id, force=True)
+        if not wait_until(lambda: not any(self._servers()), _GONE_S):
+            raise BedError(f"servers of {self.name} do not go: {', '.join(self.left())}")
 
     def clear(self) -> None:
         """Delete all there is, and wait until the servers are gone."""
