@@ -24,9 +24,11 @@ from vcycled.cli import main
 from vcycled.cycle.report import SpaceReport
 from vcycled.machinedir import MachineDir
 from vcycled.model import (
+    Cause,
     Changes,
     EndSource,
     Event,
+    Hold,
     Machine,
     MachineState,
     RunInterval,
@@ -308,3 +310,20 @@ class OnASite:
         site.close()
         monkeypatch.undo()
         time.tzset()
+
+
+PROD = "vcycle-prod-0000000001"
+"""The machine that `machine()` makes."""
+STARTING = machine(
+    "vcycle-prod-0000000002",
+    state=MachineState.STARTING,
+    stage=Stage.ASKED,
+    started_at=None,
+    created_at=NOW - 5,
+)
+BACKOFF = Hold(
+    machinetype="prod",
+    cause=Cause.BACKOFF,
+    detail="a machine aborted 650 s ago and backoff_seconds is 900",
+    until=NOW + 250,
+)

@@ -8,9 +8,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from tests.config_support import REGISTRY, DemoSpace, deck
+from tests.config_support import PROD, REGISTRY, SPACE, USER_DATA, DemoSpace, deck
 from tests.http_servers import Script, answer, serving
-from tests.test_config_errors import PROD, SPACE, USER_DATA
 from vcycled.cli.config_commands import config
 from vcycled.config import (
     InstalledSpaces,

@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.config_support import REGISTRY, deck
-from tests.test_config_errors import USER_DATA
+from tests.config_support import REGISTRY, USER_DATA, deck
 from vcycled.config import Config, ConfigSource, LastGood, lastgood, load, lost_limits
 from vcycled.config.pipe_shelf import Copy, Shelf
 from vcycled.config.reader import read

@@ -1,0 +1,224 @@
+"""`vcycle why` and `vcycle events`: what holds the manager, and what it did."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tests.builders import NOW
+from tests.cli_kit import (
+    BACKOFF,
+    CONF,
+    OTHER,
+    PROD,
+    SECOND_SPACE,
+    SPACE,
+    OnASite,
+    Site,
+    event,
+    machine,
+    report,
+)
+from vcycled.cli.sentences import ADVICE, EVENTS, LOUD
+from vcycled.model import (
+    Cause,
+    Hold,
+    Order,
+    OrderKind,
+)
+
+
+class TestWhy(OnASite):
+    """Why there are no more machines, until when, and what to do."""
+
+    def test_a_hold_is_told_with_what_to_do_about_it(self, site: Site) -> None:
+        """And where to read more."""
+        site.report(report(holds=(BACKOFF,)))
+        page = site.ok("why", SPACE, "prod").splitlines()
+        assert page[:2] == [
+            "prod",
+            "  backoff: a machine aborted 10 min 50 s ago and backoff_seconds is 900; over in"
+            " 4 min 10 s (08:04:10 UTC)",
+        ]
+        assert page[2].startswith("  Nothing: it is tried again by itself.")
+        assert page[2].endswith("See docs/reference/why.md#backoff")
+
+    def test_every_cause_has_its_advice(self) -> None:
+        """A cause that is added to the planner needs a sentence here."""
+        assert set(ADVICE) == set(Cause)
+
+    def test_a_hold_of_the_whole_space_holds_each_machinetype(self, site: Site) -> None:
+        """Every machinetype is told unless one is asked for."""
+        hold = Hold(machinetype="", cause=Cause.QUOTA, detail="the quota was exceeded 2 times")
+        site.report(report(holds=(hold,)))
+        page = site.ok("why", SPACE)
+        assert page.count("  quota: the quota was exceeded 2 times\n") == 2
+
+    def test_without_a_hold_the_next_cycle_is_told(self, site: Site) -> None:
+        """Something may come of it."""
+        site.report(report())
+        assert site.ok("why", SPACE, "prod") == (
+            "prod\n  nothing holds it; the next cycle is in 50 s (08:00:50 UTC)\n"
+        )
+
+    @pytest.mark.parametrize(
+        ("changes", "doubt"),
+        [
+            (None, "There has been no cycle of this space yet, so nothing is known."),
+            (
+                {"error": "connect: refused"},
+                "The cloud could not be looked at, so nothing is created: connect: refused",
+            ),
+            (
+                {"at": NOW - 200, "wake_at": NOW - 61},
+                "The next cycle is 1 min 1 s late;"
+                " this is how it was 3 min 20 s ago (07:56:40 UTC).",
+            ),
+        ],
+    )
+    def test_what_makes_the_answer_doubtful_stands_first(
+        self, site: Site, changes: dict[str, object] | None, doubt: str
+    ) -> None:
+        """Then nobody is told that nothing holds it."""
+        if changes is not None:
+            site.report(report(**changes))
+        assert site.ok("why", SPACE, "prod") == f"{doubt}\nprod\n"
+
+    def test_a_manager_that_does_not_run_is_the_first_reason(self, site: Site) -> None:
+        """With the age of what is told."""
+        (site.root / "vcycled.lock").touch()
+        site.report(report())
+        assert site.ok("why", SPACE, "prod").startswith(
+            "vcycled is not running, so nothing is created at all."
+            " This is how it was 10 s ago (07:59:50 UTC).\n"
+        )
+
+    def test_orders_and_modes_are_told(self, site: Site) -> None:
+        """They explain what the report cannot know."""
+        site.configure(CONF.replace("api = local", "api = local\nmode = observe"))
+        site.report(report())
+        with site.store() as store:
+            store.order(Order(kind=OrderKind.DRAIN, space=SPACE, at=NOW, who="alice"))
+        page = site.ok("why", SPACE, "prod")
+        assert "1 order left for the next cycle.\n" in page
+        assert "mode is observe: nothing is created or deleted in this space.\n" in page
+
+    def test_a_space_that_was_removed_is_told_as_such(self, site: Site) -> None:
+        """Its machines are still looked after."""
+        site.save(machine(space="old.example.com"), space="old.example.com")
+        site.report(replace(report(), space="old.example.com"))
+        assert "This space is not configured any more" in site.ok("why", "old.example.com", "prod")
+
+    def test_a_section_that_never_was_right_is_the_reason(self, site: Site) -> None:
+        """The report knows nothing of such a machinetype."""
+        site.configure(CONF.replace("fizzle_seconds = 600", "fizzle_seconds = soon", 1))
+        site.report(report())
+        page = site.ok("why", SPACE, "prod")
+        assert page.startswith("prod\n  its section is wrong and never was right: ")
+        assert f"{site.conf}:15: " in page
+        document = site.json("why", SPACE, "prod")
+        assert document["machinetypes"][0]["unusable"] != ""
+
+    def test_a_space_that_never_was_right_is_the_reason(self, site: Site) -> None:
+        """It is known by its section only."""
+        site.configure(CONF.replace("api = local", "api = locxl"))
+        assert site.ok("why", SPACE).startswith(f"{SPACE}\n  its section is wrong and never was")
+
+    def test_an_unknown_machinetype_is_refused(self, site: Site) -> None:
+        """With the nearest one."""
+        assert site.refused("why", SPACE, "prd") == (
+            "vcycle: there is no machinetype 'prd'; did you mean prod?\n"
+        )
+
+    def test_the_document_has_the_advice_too(self, site: Site) -> None:
+        """For an admin page, say."""
+        site.report(report(holds=(BACKOFF,)))
+        assert site.json("why", SPACE, "prod") == {
+            "space": SPACE,
+            "doubts": [],
+            "notes": [],
+            "wake_at": NOW + 50,
+            "machinetypes": [
+                {
+                    "machinetype": "prod",
+                    "holds": [
+                        {
+                            "machinetype": "prod",
+                            "cause": "backoff",
+                            "detail": BACKOFF.detail,
+                            "until": NOW + 250,
+                            "advice": ADVICE[Cause.BACKOFF],
+                        }
+                    ],
+                    "unusable": "",
+                }
+            ],
+        }
+
+
+class TestEvents(OnASite):
+    """What happened, the newest last."""
+
+    @pytest.fixture(autouse=True)
+    def history(self, site: Site) -> None:
+        """Let four things have happened."""
+        site.configure(CONF + SECOND_SPACE)
+        told = (
+            event("machine-created", PROD, at=NOW - 7201, detail="small, id x"),
+            event("creation-failed", PROD, at=NOW - 7200, detail="create: no"),
+            event("order-drain", at=NOW - 60, machinetype="test", detail="by alice: nothing more"),
+        )
+        site.save(events=told)
+        site.save(events=(event("order-undrain", machinetype="", space=OTHER),), space=OTHER)
+
+    def test_they_are_told_with_time_and_place(self, site: Site) -> None:
+        """An event of a whole space has no subject."""
+        assert [line.split("  ", 1)[1] for line in site.ok("events").splitlines()[1:]] == [
+            "cloud.example.com  vcycle-prod-0000000001  asked for: small, id x",
+            "cloud.example.com  vcycle-prod-0000000001  could not be made: create: no",
+            "cloud.example.com  test                    drain ordered: by alice: nothing more",
+            "other.example.com  -                       end of drain ordered",
+        ]
+
+    @pytest.mark.parametrize(
+        ("words", "names"),
+        [
+            (["--space", OTHER], ["order-undrain"]),
+            (["--machine", PROD], ["machine-created", "creation-failed"]),
+            (["--since", "-2h"], ["creation-failed", "order-drain", "order-undrain"]),
+            (["--since", str(NOW)], ["order-undrain"]),
+            (["--limit", "2"], ["order-drain", "order-undrain"]),
+            (["--space", SPACE, "--limit", "1"], ["order-drain"]),
+        ],
+    )
+    def test_filters_narrow_the_list(self, site: Site, words: list[str], names: list[str]) -> None:
+        """A limit keeps the newest."""
+        assert [each["event"] for each in site.json("events", *words)] == names
+
+    def test_every_event_of_the_catalogue_has_its_words(self) -> None:
+        """And those that are warnings there catch the eye here."""
+        catalogue = Path(__file__).parents[1] / "docs" / "reference" / "events.md"
+        told = re.findall(
+            r"^\| `(\S+)` \| (\w+), story", catalogue.read_text(), flags=re.MULTILINE
+        )
+        assert {name for name, _ in told} == set(EVENTS)
+        assert {name for name, level in told if level == "WARNING"} == LOUD
+
+    def test_none_is_no_error(self, site: Site) -> None:
+        """As with machines."""
+        assert site.ok("events", "--machine", "none") == "no events\n"
+
+    def test_a_wrong_time_is_wrong_usage(self, site: Site) -> None:
+        """Exit status 2, with what is accepted."""
+        said = site.refused("events", "--since", "yesterday", status=2)
+        assert "'yesterday' is no time; accepted are Unix seconds, ISO 8601" in said
+
+    def test_the_document_has_every_field(self, site: Site) -> None:
+        """By its name in the model."""
+        assert site.json("events", "--limit", "1") == [
+            {"at": NOW, "space": OTHER, "event": "order-undrain", "machinetype": "", "machine": "",
+             "detail": ""}
+        ]  # fmt: skip
