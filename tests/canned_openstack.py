@@ -1,14 +1,18 @@
-"""A cloud whose answers are written down: Keystone, Nova's root, and what a test adds to them."""
+"""A cloud whose answers are written down: Keystone, Nova's root, and what a test adds to them.
+
+A module takes the fixtures it wants by their names: `cloud = canned_openstack.cloud`.
+"""
 
 from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TypeAlias, cast
 
+import pytest
 import requests
 import responses
 
@@ -20,6 +24,10 @@ from vcycled.spaces.openstack.options import OpenStackOptions
 KEYSTONE = "https://cloud.example.com:5000"
 NOVA = "https://cloud.example.com:8774/v2.1"
 GLANCE = "https://cloud.example.com:9292"
+SERVERS = f"{NOVA}/servers"
+CREDENTIAL = f"{KEYSTONE}/v3/users/u1/application_credentials/c1"
+LOGIN = f"POST {KEYSTONE}/v3/auth/tokens"
+"""As it stands among what was asked."""
 INNER = "http://inner.example.com/"
 """What services behind a proxy think they are reached at, and nobody reaches."""
 MARKER = "hunter2-MARKER"
@@ -56,6 +64,19 @@ def new_api(options: OpenStackOptions | None = None, clock: Clock | None = None)
     return Api("cloud.example.org", options or with_password(), clock=clock or SystemClock())
 
 
+def connected(api: Api | None = None) -> Api:
+    """Return an Api that is logged in."""
+    api = api or new_api()
+    api.connect()
+    return api
+
+
+def ending(at: int | None) -> JsonObject:
+    """Return what Keystone says of a credential that ends then."""
+    text = None if at is None else f"{datetime.fromtimestamp(at, UTC):%Y-%m-%dT%H:%M:%S.000000}"
+    return {"application_credential": {"id": "c1", "name": "vcycle", "expires_at": text}}
+
+
 @dataclass(kw_only=True)
 class CannedCloud:
     """Keystone and the root of Nova, over `responses`."""
@@ -86,6 +107,12 @@ class CannedCloud:
         }
         self.answer("GET", f"{NOVA}/", 200, {"version": version})
         return self
+
+    def serve_glance(self) -> None:
+        """Let Glance tell its versions."""
+        links = [{"rel": "self", "href": f"{INNER}v2/"}]
+        versions = [{"id": "v2.9", "status": "CURRENT", "links": links}]
+        self.answer("GET", GLANCE, 300, {"versions": versions})
 
     def answer(
         self, method: str, url: str, status: int, body: object = None, **headers: str
@@ -141,3 +168,16 @@ class CannedCloud:
 def in_base64(text: str) -> str:
     """Return what `base64` makes of a text."""
     return base64.b64encode(text.encode()).decode()
+
+
+@pytest.fixture
+def mock() -> Iterator[responses.RequestsMock]:
+    """Return answers in place of the network."""
+    with responses.RequestsMock(assert_all_requests_are_fired=False) as mock:
+        yield mock
+
+
+@pytest.fixture
+def cloud(mock: responses.RequestsMock) -> CannedCloud:
+    """Return a cloud that is well."""
+    return CannedCloud(mock=mock).serve()

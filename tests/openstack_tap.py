@@ -1,4 +1,7 @@
-"""The simulated cloud behind `responses`: a test sees what was sent, and can falsify answers."""
+"""The simulated cloud behind `responses`: a test sees what was sent, and can falsify answers.
+
+A module takes the fixture it wants: `tap = openstack_tap.tap`.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 from urllib.parse import parse_qsl, unquote, urlsplit
 
+import pytest
 import requests
 import responses
 
@@ -21,6 +25,11 @@ from vcycled.spaces.openstack import OpenStackSpace
 from vcycled.testing.clock import FakeClock
 
 URL = "http://cloud.example.com"
+NAME = "vcycle-prod-0123456789"
+"""Of the machine that `request` asks for."""
+POST = "POST /servers"
+SERVERS = "GET /servers/detail"
+"""A listing, or a search by name."""
 Json: TypeAlias = Any
 """Whatever the cloud or we say."""
 
@@ -60,6 +69,11 @@ class Tap:
     def last(self, wanted: str) -> Asked:
         """Return the last request like `POST /servers`."""
         return next(each for each in reversed(self.asked) if str(each) == wanted)
+
+    def sent(self, **changes: Any) -> Json:  # noqa: ANN401 - fields of a request
+        """Create a machine and return what was posted of the server."""
+        self.space.create(request(**changes))
+        return self.last(POST).json["server"]
 
     def answer(self, request: requests.PreparedRequest) -> tuple[int, dict[str, str], bytes]:
         """Pass a request on to the cloud and its answer back."""
@@ -116,7 +130,7 @@ def tapped(settings: Settings | None = None, **changes: Any) -> Iterator[Tap]:  
         yield tap
 
 
-def request(name: str = "vcycle-prod-0123456789", **changes: Any) -> CreateRequest:  # noqa: ANN401
+def request(name: str = NAME, **changes: Any) -> CreateRequest:  # noqa: ANN401
     """Return a request; what is not stated is plain."""
     tags = {"vcycle_installation": "ours", "vcycle_uuid": f"uuid-{name}", "machinetype": "prod"}
     plain = {
@@ -130,6 +144,22 @@ def request(name: str = "vcycle-prod-0123456789", **changes: Any) -> CreateReque
         "image": ROOT_IMAGE,
     }
     return CreateRequest(**(plain | changes))
+
+
+@pytest.fixture
+def tap() -> Iterator[Tap]:
+    """Return a space on a usual cloud."""
+    with tapped() as tap:
+        yield tap
+
+
+@pytest.fixture
+def ready() -> Iterator[Tap]:
+    """Return a space on a usual cloud, whose flavors and image have been looked up."""
+    with tapped() as tap:
+        tap.space.create(request("vcycle-prod-the-first-0"))
+        tap.since()
+        yield tap
 
 
 def _below(path: str) -> str:

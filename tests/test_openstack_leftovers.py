@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from tests import openstack_tap
 from tests.fakes.openstack import Fault, Settings, answer
-from tests.openstack_tap import Asked, Json, Tap, request, tapped
+from tests.openstack_tap import POST, SERVERS, Asked, Json, Tap, request, tapped
 from vcycled.errors import QuotaExceeded, Refused, Unavailable
 from vcycled.spaces.base import Leftover, owner_mark
 from vcycled.spaces.keypairs import key_hash
 from vcycled.spaces.openstack.volumes import MOST_TAGGED
 
-POST = "POST /servers"
 KEYS = "GET /os-keypairs"
 MAKE = "POST /os-keypairs"
 VOLUMES = "GET /volumes/detail"
-SERVERS = "GET /servers/detail"
 MARK = owner_mark("ours")
+tap = openstack_tap.ready
 
 
 def openssh(
@@ -33,15 +32,6 @@ def openssh(
 
 ED25519 = openssh(ed25519.Ed25519PrivateKey.from_private_bytes(b"\1" * 32))
 OTHER = openssh(ed25519.Ed25519PrivateKey.from_private_bytes(b"\2" * 32))
-
-
-@pytest.fixture
-def tap() -> Iterator[Tap]:
-    """Return a space on a usual cloud, whose flavors and image have been looked up."""
-    with tapped() as tap:
-        tap.space.create(request("vcycle-prod-the-first-0"))
-        tap.since()
-        yield tap
 
 
 def ours(public_key: str = ED25519) -> str:

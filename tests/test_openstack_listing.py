@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from tests import openstack_tap
 from tests.fakes.openstack import Fault, Settings, answer
-from tests.fakes.openstack.settings import LARGE, SMALL
-from tests.openstack_tap import Asked, Json, Tap, request, tapped
+from tests.openstack_tap import SERVERS, Asked, Json, Tap, tapped
 from vcycled.errors import Refused, Unavailable
 from vcycled.model import Flavor, ListedMachine, MachineState
 from vcycled.spaces.openstack.answers import Doc
-from vcycled.spaces.openstack.inventory import MOST_FAULTS
 from vcycled.spaces.openstack.listing import instant, listed_of
 from vcycled.testing.clock import START
 
-SERVERS = "GET /servers/detail"
 CREATED, LAUNCHED, UPDATED = 1_800_000_000, 1_800_000_030, 1_800_003_600
 SERVER: dict[str, Any] = {
     "id": "id-1",
@@ -33,6 +29,7 @@ SERVER: dict[str, Any] = {
     "addresses": {},
     "metadata": {"vcycle_installation": "ours", "machinetype": "prod"},
 }
+tap = openstack_tap.tap
 
 
 def read(*networks: str, without: tuple[str, ...] = (), **changes: object) -> ListedMachine:
@@ -50,13 +47,6 @@ def size(shown: Doc) -> Flavor:
         processors=shown.whole("vcpus"),
         memory_mb=shown.whole("ram"),
     )
-
-
-@pytest.fixture
-def tap() -> Iterator[Tap]:
-    """Return a space on a usual cloud."""
-    with tapped() as tap:
-        yield tap
 
 
 def names(tap: Tap) -> list[str]:
@@ -346,156 +336,3 @@ def test_a_listing_that_is_refused_needs_a_person(tap: Tap) -> None:
     tap.cloud.fail_next("machines", answer(403, "Policy does not allow this"))
     with pytest.raises(Refused, match="Policy"):
         tap.space.machines()
-
-
-# Sizes
-
-
-def test_a_machine_counts_with_what_it_was_made_with(tap: Tap) -> None:
-    """Also a foreign one, and of a flavor that is gone: its server shows the size itself."""
-    tap.cloud.add_foreign("theirs", flavor="large")
-    tap.cloud.settings.flavors = (SMALL,)
-    (machine,) = tap.space.machines()
-    assert (machine.processors, machine.memory_mb, machine.flavor) == (8, 16384, "large")
-    assert tap.since() == [SERVERS]
-
-
-@pytest.fixture
-def old() -> Iterator[Tap]:
-    """Return a space on a cloud whose servers show only the id of their flavor."""
-    with tapped(Settings(max_microversion="2.1")) as tap:
-        yield tap
-
-
-def test_on_an_old_cloud_sizes_are_those_of_the_listed_flavors(old: Tap) -> None:
-    """The manager lists flavors before machines; then they cost no further call."""
-    old.cloud.add_foreign("theirs", flavor="large")
-    assert [each.name for each in old.space.flavors()] == ["small", "large"]
-    assert [each.processors for each in old.space.machines()] == [8]
-    assert old.since() == ["GET /flavors/detail", SERVERS]
-
-
-def test_on_an_old_cloud_an_unlisted_flavor_is_asked_for_once(old: Tap) -> None:
-    """It may be somebody else's private one."""
-    old.cloud.add_foreign("theirs", flavor="large")
-    assert [each.processors for each in old.space.machines()] == [8]
-    assert [each.processors for each in old.space.machines()] == [8]
-    assert old.since() == [SERVERS, "GET /flavors/f-8", SERVERS]
-
-
-def test_on_an_old_cloud_a_machine_of_a_forgotten_flavor_counts_as_one(old: Tap) -> None:
-    """Nobody can say any more what it has; it has a processor at least."""
-    old.cloud.add_foreign("theirs", flavor="large")
-    old.cloud.settings.flavors = (SMALL,)
-    assert [(each.processors, each.flavor) for each in old.space.machines()] == [(1, "")]
-
-
-def test_flavors_come_in_pages_and_without_the_disabled() -> None:
-    """All that can be asked for, and only that."""
-    many = tuple(replace(LARGE, id=f"f-{n}", name=f"flavor-{n}") for n in range(5))
-    with tapped(Settings(flavors=many, max_limit=2)) as tap:
-
-        def disable(_: Asked, said: Json) -> Json:
-            for each in said["flavors"]:
-                each["OS-FLV-DISABLED:disabled"] = each["name"] == "flavor-3"
-                each["vcpus"] = 0 if each["name"] == "flavor-4" else 8
-            return said
-
-        tap.falsify = disable
-        assert {each.name for each in tap.space.flavors()} == {"flavor-0", "flavor-1", "flavor-2"}
-
-
-@pytest.mark.parametrize(
-    ("stated", "expected"),
-    [
-        ({"maxTotalCores": 20, "maxTotalInstances": 10, "maxTotalRAMSize": 512}, (20, 10, 512)),
-        (
-            {"maxTotalCores": -1, "maxTotalInstances": -1, "maxTotalRAMSize": -1},
-            (None, None, None),
-        ),
-        ({"maxTotalCores": 0}, (0, None, None)),
-        ({}, (None, None, None)),
-    ],
-)
-def test_a_quota_of_minus_one_is_none(
-    tap: Tap, stated: dict[str, int], expected: tuple[int | None, ...]
-) -> None:
-    """Vcycle 3 made nothing then, since -1 was always reached."""
-    tap.falsify = lambda _asked, _said: {"limits": {"rate": [], "absolute": stated}}
-    limits = tap.space.limits()
-    assert (limits.processors, limits.machines, limits.memory_mb) == expected
-
-
-# Faults
-
-
-def test_the_fault_of_a_server_without_host_is_asked_for_once(tap: Tap) -> None:
-    """Listings do not show it: such a server never came to a cell. Foreign ones are not asked."""
-    tap.space.create(request("vcycle-prod-aaaaaaaaaa"))
-    tap.cloud.add_foreign("theirs")
-    tap.cloud.fail("vcycle-prod-aaaaaaaaaa", in_cell0=True)
-    tap.cloud.fail("theirs", in_cell0=True)
-    tap.since()
-    for _ in range(2):
-        ours = next(each for each in tap.space.machines() if each.name != "theirs")
-        assert "No valid host was found" in ours.fault
-        assert ours.lacks_capacity
-    server = tap.cloud.of("vcycle-prod-aaaaaaaaaa")
-    assert tap.since() == [SERVERS, f"GET /servers/{server.id}", SERVERS]
-
-
-def test_many_faults_are_asked_for_little_by_little(tap: Tap) -> None:
-    """A cloud that is full fails hundreds at once; a listing must not cost hundreds of calls."""
-    for number in range(MOST_FAULTS + 1):
-        tap.space.create(request(f"vcycle-prod-{number:010}"))
-        tap.cloud.fail(f"vcycle-prod-{number:010}", in_cell0=True)
-    tap.since()
-    assert sum(bool(each.fault) for each in tap.space.machines()) == MOST_FAULTS
-    assert len(tap.since()) == 1 + MOST_FAULTS
-    assert all(each.fault for each in tap.space.machines())
-    assert len(tap.since()) == 2
-
-
-@pytest.mark.parametrize(
-    "error", [answer(500, "oops"), answer(404, "Instance could not be found")]
-)
-def test_a_fault_that_cannot_be_had_does_not_spoil_the_listing(tap: Tap, error: Fault) -> None:
-    """The machine has failed all the same; why, the next listing may tell."""
-    tap.space.create(request())
-    tap.cloud.fail(request().name, in_cell0=True)
-    tap.cloud.fail_next("find", error)
-    (machine,) = tap.space.machines()
-    assert (machine.state, machine.fault) == (MachineState.FAILED, "")
-    (machine,) = tap.space.machines()
-    assert machine.lacks_capacity
-
-
-def test_servers_that_tell_no_fault_keep_no_other_from_being_asked(tap: Tap) -> None:
-    """There may be as many of them as a listing asks, and they are listed first."""
-    tap.space.create(request("vcycle-prod-aaaaaaaaaa"))
-    for number in range(MOST_FAULTS):
-        tap.space.create(request(f"vcycle-prod-{number:010}"))
-        tap.cloud.fail(f"vcycle-prod-{number:010}", "", in_cell0=True)
-    tap.space.machines()
-    tap.cloud.fail("vcycle-prod-aaaaaaaaaa", in_cell0=True)
-    faults = {each.name: each.fault for each in tap.space.machines()}
-    assert "No valid host was found" in faults["vcycle-prod-aaaaaaaaaa"]
-
-
-def test_what_went_wrong_is_forgotten_with_the_machine(tap: Tap) -> None:
-    """Nothing grows with the machines that ever failed."""
-    tap.space.create(request())
-    tap.cloud.fail(request().name, in_cell0=True)
-    tap.space.machines()
-    tap.cloud.vanish(request().name)
-    tap.space.machines()
-    assert tap.space._inventory._faults == {}
-
-
-def test_a_hopeless_flavor_ends_in_want_of_room(tap: Tap) -> None:
-    """From the request to what the planner is told."""
-    tap.cloud.settings.no_room = frozenset({"large"})
-    tap.space.create(request(flavor="large"))
-    tap.clock.advance(60)
-    (machine,) = tap.space.machines()
-    assert (machine.state, machine.lacks_capacity) == (MachineState.FAILED, True)

@@ -1,28 +1,26 @@
-"""Logging in to an OpenStack: where Keystone is, who asks, and how long a token is used."""
+"""Logging in to an OpenStack: where Keystone is, and who asks."""
 
 from __future__ import annotations
 
 import json
-import threading
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import requests
 import responses
 
+from tests import canned_openstack
 from tests.canned_openstack import (
-    CATALOG,
-    GLANCE,
     INNER,
     KEYSTONE,
+    LOGIN,
     MARKER,
     NOVA,
+    SERVERS,
     Answer,
     CannedCloud,
     JsonObject,
-    endpoint,
     new_api,
     with_password,
 )
@@ -30,21 +28,9 @@ from vcycled.errors import Refused, Unavailable
 from vcycled.options import Secret
 from vcycled.spaces.openstack.options import OpenStackOptions
 
-LOGIN = f"POST {KEYSTONE}/v3/auth/tokens"
+mock = canned_openstack.mock
+cloud = canned_openstack.cloud
 FEDERATION = f"{KEYSTONE}/v3/OS-FEDERATION/identity_providers/egi.eu/protocols"
-
-
-@pytest.fixture
-def mock() -> Iterator[responses.RequestsMock]:
-    """Return answers in place of the network."""
-    with responses.RequestsMock(assert_all_requests_are_fired=False) as mock:
-        yield mock
-
-
-@pytest.fixture
-def cloud(mock: responses.RequestsMock) -> CannedCloud:
-    """Return a cloud that is well."""
-    return CannedCloud(mock=mock).serve()
 
 
 def identity(cloud: CannedCloud) -> JsonObject:
@@ -169,7 +155,7 @@ def test_a_password_goes_to_no_host_that_a_link_names(cloud: CannedCloud) -> Non
     """Services behind a proxy give links over plain HTTP; those of Nova are not followed, too."""
     api = new_api()
     api.connect()
-    cloud.answer("GET", f"{NOVA}/servers", 200, {"servers": []})
+    cloud.answer("GET", SERVERS, 200, {"servers": []})
     api.call("machines", "compute", "GET", "/servers")
     assert not [each for each in cloud.asked if INNER in each]
 
@@ -347,224 +333,3 @@ def test_an_access_token_may_stand_in_the_options(
     )
     new_api(options).connect()
     assert heard == [f"Bearer {MARKER}"]
-
-
-# Tokens
-
-
-@pytest.mark.parametrize(
-    ("life_s", "is_renewed"),
-    [
-        pytest.param(3600, False, id="kept over cycles"),
-        pytest.param(180, False, id="kept while it lives for two minutes"),
-        pytest.param(119, True, id="renewed before it ends"),
-    ],
-)
-def test_a_token_is_kept_until_shortly_before_its_end(
-    mock: responses.RequestsMock, life_s: int, is_renewed: bool
-) -> None:
-    """A cycle costs no login."""
-    cloud = CannedCloud(mock=mock, token_life_s=life_s).serve()
-    api = new_api()
-    for _ in range(3):
-        api.connect()
-    assert (len(cloud.logins) > 1) == is_renewed
-
-
-def turning_away(
-    cloud: CannedCloud, *, until: int
-) -> Callable[[requests.PreparedRequest], Answer]:
-    """Return what answers a listing with 401 to all tokens before that of login `until`."""
-
-    def answer(request: requests.PreparedRequest) -> Answer:
-        is_good = request.headers["X-Auth-Token"] == cloud.token(until)
-        return (200, {}, '{"servers": []}') if is_good else (401, {}, '{"error": {}}')
-
-    return answer
-
-
-def test_a_token_that_is_turned_away_is_renewed_and_the_call_made_again(
-    cloud: CannedCloud, mock: responses.RequestsMock
-) -> None:
-    """Tokens can end early, when a password is changed or Keystone loses its keys."""
-    mock.add_callback("GET", f"{NOVA}/servers", turning_away(cloud, until=2))
-    api = new_api()
-    api.connect()
-    before = api.calls
-    api.call("machines", "compute", "GET", "/servers")
-    assert cloud.asked[before:] == [f"GET {NOVA}/servers", LOGIN, f"GET {NOVA}/servers"]
-    assert api.calls == before + 3
-
-
-def test_many_threads_renew_a_token_once(cloud: CannedCloud, mock: responses.RequestsMock) -> None:
-    """Ten calls under way with the old token make one login, not ten."""
-    together = threading.Barrier(10, timeout=20)
-    answer = turning_away(cloud, until=2)
-
-    def listing(request: requests.PreparedRequest) -> Answer:
-        if request.headers["X-Auth-Token"] == cloud.token(1):
-            together.wait()
-        return answer(request)
-
-    mock.add_callback("GET", f"{NOVA}/servers", listing)
-    api = new_api()
-    api.connect()
-    with ThreadPoolExecutor(10) as pool:
-        list(pool.map(lambda _: api.call("machines", "compute", "GET", "/servers"), range(10)))
-    assert len(cloud.logins) == 2
-
-
-def test_a_new_token_that_is_turned_away_too_is_for_a_person(
-    cloud: CannedCloud, mock: responses.RequestsMock
-) -> None:
-    """There are two tries, and the user is named."""
-    mock.add_callback("GET", f"{NOVA}/servers", turning_away(cloud, until=9))
-    api = new_api()
-    api.connect()
-    with pytest.raises(Refused, match="machines: user vcycle is not let in"):
-        api.call("machines", "compute", "GET", "/servers")
-    assert cloud.asked.count(f"GET {NOVA}/servers") == 2
-
-
-def test_a_wrong_password_names_the_user_and_costs_one_try(cloud: CannedCloud) -> None:
-    """Clouds lock accounts after some."""
-    refusal = json.dumps({"error": {"message": "The request you have made needs a login."}})
-    cloud.refusal = (401, {}, refusal)
-    with pytest.raises(Refused) as caught:
-        new_api().connect()
-    assert str(caught.value) == (
-        "connect: user vcycle is not let in: The request you have made needs a login. (401)"
-    )
-    assert len(cloud.logins) == 1
-
-
-def test_a_user_who_must_prove_more_is_told(cloud: CannedCloud) -> None:
-    """As with a second factor, which no manager can type."""
-    receipt = {"receipt": {"methods": ["password"], "expires_at": "2999-01-01T00:00:00.000000Z"}}
-    body = json.dumps(receipt | {"required_auth_methods": [["password", "totp"]]})
-    cloud.refusal = (401, {"Openstack-Auth-Receipt": MARKER}, body)
-    with pytest.raises(Refused, match=r"is not enough \(MissingAuthMethods\)"):
-        new_api().connect()
-
-
-def test_after_a_refusal_everything_is_asked_anew(cloud: CannedCloud) -> None:
-    """What was wrong may have been put right, where only a new login sees it."""
-    cloud.refusal = (401, {}, "")
-    api = new_api()
-    with pytest.raises(Refused):
-        api.connect()
-    cloud.refusal = None
-    api.connect()
-    assert cloud.asked == [f"GET {KEYSTONE}/", LOGIN] * 2 + [f"GET {NOVA}/"]
-
-
-@pytest.mark.parametrize(
-    "answer",
-    [
-        pytest.param((201, {"X-Subject-Token": "t"}, "{}"), id="no token in it"),
-        pytest.param((201, {"X-Subject-Token": "t"}, '{"token": {'), id="cut"),
-        pytest.param((201, {"X-Subject-Token": "t"}, '{"token": []}'), id="another form"),
-        pytest.param((201, {}, '{"token": {"user": {}}}'), id="no header"),
-        pytest.param((200, {}, "<html>Please log in</html>"), id="a page for people"),
-    ],
-)
-def test_an_answer_that_is_no_token_is_no_login(cloud: CannedCloud, answer: Answer) -> None:
-    """Something stands between us and Keystone; the next cycle tries again."""
-    cloud.refusal = answer
-    with pytest.raises(Unavailable, match="connect: no sense in the cloud's answer"):
-        new_api().connect()
-
-
-# The catalogue
-
-SEVERAL = (
-    endpoint("compute", NOVA, region="north"),
-    endpoint("compute", "https://south.example.com/v2.1", region="south"),
-    endpoint("image", GLANCE, region="north", interface="internal"),
-)
-
-
-def test_several_regions_must_be_chosen_from(mock: responses.RequestsMock) -> None:
-    """They are named, and none is taken by chance."""
-    CannedCloud(mock=mock, catalog=SEVERAL).serve()
-    with pytest.raises(Refused, match="set region to one of north, south"):
-        new_api().connect()
-
-
-def test_a_region_and_an_interface_are_chosen(mock: responses.RequestsMock) -> None:
-    """Whatever is elsewhere is not there for us."""
-    CannedCloud(mock=mock, catalog=SEVERAL).serve()
-    api = new_api(with_password(region="north"))
-    api.connect()
-    assert (api.has("compute"), api.has("image"), api.has("network")) == (True, False, False)
-    with pytest.raises(Refused) as caught:
-        new_api(with_password(region="north", interface="internal")).connect()
-    assert str(caught.value) == (
-        "connect: the catalogue of user vcycle has no compute in region north"
-        " (only: north, public; south, public)"
-    )
-
-
-@pytest.mark.parametrize(
-    "catalog", [pytest.param((), id="empty"), pytest.param(CATALOG[1:], id="no Nova")]
-)
-def test_a_project_without_nova_is_told(
-    mock: responses.RequestsMock, catalog: tuple[JsonObject, ...]
-) -> None:
-    """As a user gets who is in no project."""
-    CannedCloud(mock=mock, catalog=catalog).serve()
-    with pytest.raises(Refused, match=r"has no compute \(nor anywhere else: check the project"):
-        new_api().connect()
-
-
-@pytest.mark.parametrize(
-    ("most", "spoken"),
-    [
-        pytest.param("2.46", "2.1", id="before flavors are in listings"),
-        pytest.param("2.47", "2.47", id="since they are"),
-        pytest.param("2.100", "2.47", id="a hundred is more than ninety"),
-        pytest.param("", "2.1", id="of before microversions"),
-    ],
-)
-def test_the_microversion_is_what_the_cloud_has(
-    mock: responses.RequestsMock, most: str, spoken: str
-) -> None:
-    """It is sent with every call to Nova, and only there."""
-    cloud = CannedCloud(mock=mock, nova_max=most).serve()
-    api = new_api()
-    api.connect()
-    assert api.compute_microversion == spoken
-    cloud.answer("GET", f"{NOVA}/servers", 200, {})
-    api.call("machines", "compute", "GET", "/servers")
-    assert mock.calls[-1].request.headers["OpenStack-API-Version"] == f"compute {spoken}"
-    links = [{"rel": "self", "href": f"{INNER}v2/"}]
-    versions = [{"id": "v2.9", "status": "CURRENT", "links": links}]
-    cloud.answer("GET", GLANCE, 300, {"versions": versions})
-    cloud.answer("GET", f"{GLANCE}/v2/images", 200, {"images": []})
-    api.call("create", "image", "GET", "/images")
-    assert "OpenStack-API-Version" not in mock.calls[-1].request.headers
-
-
-def test_an_old_nova_without_a_document_is_used_as_the_catalogue_says(
-    mock: responses.RequestsMock,
-) -> None:
-    """Without a microversion."""
-    cloud = CannedCloud(mock=mock, catalog=(endpoint("compute", f"{GLANCE}/v2/p1"),)).serve()
-    for path in ("/v2/", "/", "/v2/p1", ""):
-        cloud.answer("GET", GLANCE + path, 404)
-    cloud.answer("GET", f"{GLANCE}/v2/p1/servers", 200, {"servers": []})
-    api = new_api()
-    api.connect()
-    api.call("machines", "compute", "GET", "/servers")
-    assert api.compute_microversion == "2.1"
-
-
-def test_a_nova_that_is_ill_is_not_taken_for_an_old_one(mock: responses.RequestsMock) -> None:
-    """Else all would go on in an old microversion until the next token."""
-    cloud = CannedCloud(mock=mock)
-    cloud.answer("GET", f"{NOVA}/", 500)
-    cloud.answer("GET", "https://cloud.example.com:8774/", 500)
-    cloud.answer("GET", NOVA, 500)
-    cloud.serve()
-    with pytest.raises(Unavailable):
-        new_api().connect()
