@@ -12,7 +12,8 @@ import pytest
 
 from tests.http_servers import Script, answer, serving
 from vcycled import kvlog
-from vcycled.config import PipeConfig
+from vcycled.config import PipeConfig, pipe_fetch
+from vcycled.config.pipe_document import PipeDocument
 from vcycled.config.pipe_fetch import fetch_pipe
 from vcycled.config.pipe_shelf import Copy, Shelf
 from vcycled.daemon.pipes import PipeKeeper
@@ -228,9 +229,36 @@ def test_a_bug_in_one_turn_is_not_the_end(bed: Bed, caplog: pytest.LogCaptureFix
     (record,) = caplog.records
     assert record.message == f"pipe-broken space={SPACE} pipe=vo"
     assert record.exc_info is not None
+    assert bed.tend(3600) == 0
+    assert len(caplog.records) == 1
     bed.shelf = good
     assert bed.tend(3599) == 0
     assert bed.tend(1) == 1
+
+
+def test_a_bug_that_a_document_meets_is_shown_like_a_bad_answer(
+    bed: Bed, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its good copy goes on; the traceback is logged once, however often it is asked."""
+
+    def broken(text: str) -> PipeDocument:
+        raise RecursionError(text)
+
+    bed.tend()
+    with monkeypatch.context() as patched:
+        patched.setattr(pipe_fetch, "parse_pipe", broken)
+        with caplog.at_level(logging.WARNING):
+            assert [bed.tend(600), bed.tend(60), bed.tend(120)] == [1, 1, 1]
+    assert [record.message.split()[0] for record in caplog.records] == [
+        "pipe-broken",
+        "pipe-failed",
+    ]
+    assert bed.copy is not None
+    assert bed.copy.text == body("prod").decode()
+    assert bed.copy.failed_since == START + 600
+    assert bed.copy.error == "a bug in Vcycle, RecursionError; its log has the traceback"
+    assert bed.tend(240) == 1
+    assert bed.copy.error == ""
 
 
 class BrokenShelf(Shelf):

@@ -31,12 +31,17 @@ def fetch_pipe(pipe: PipeConfig, before: Copy | None, *, now: int) -> Fetched:
         text = fetch(pipe.url, PATIENCE, option=_OPTION).decode()
         document = parse_pipe(text)
     except (UserDataError, UnicodeDecodeError, PipeError) as error:
-        since = now if copy.failed_since is None else copy.failed_since
-        failed = replace(copy, failed_since=since, error=_why(error, pipe.url))
-        return Fetched(copy=failed, document=None)
+        return failed(pipe, before, now=now, why=_why(error, pipe.url))
     if text != copy.text:
         copy = replace(copy, text=text, since=now)
     return Fetched(copy=replace(copy, failed_since=None, error=""), document=document)
+
+
+def failed(pipe: PipeConfig, before: Copy | None, *, now: int, why: str) -> Fetched:
+    """Return what an attempt comes to that failed: the copy goes on, with since when and why."""
+    copy = before or Copy(url=pipe.url)
+    since = now if copy.failed_since is None else copy.failed_since
+    return Fetched(copy=replace(copy, failed_since=since, error=why), document=None)
 
 
 def _why(error: Exception, url: str) -> str:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from vcycled.clock import Clock
 from vcycled.config import PipeConfig
-from vcycled.config.pipe_fetch import fetch_pipe
+from vcycled.config.pipe_fetch import Fetched, failed, fetch_pipe
 from vcycled.config.pipe_shelf import Copy, Shelf
 from vcycled.download import shown
 from vcycled.kvlog import KVLogger
@@ -31,6 +31,8 @@ class _Turn:
     failures: int = 0
     error: str = ""
     """What was logged last."""
+    bug: str = ""
+    """What traceback was logged last."""
     is_busy: bool = False
     """True while a thread is at it."""
 
@@ -57,15 +59,15 @@ class PipeKeeper:
     def _work(self, pipe: PipeConfig, turn: _Turn, shelf: Shelf) -> None:
         try:
             self._fetch(pipe, turn, shelf)
-        except Exception:  # noqa: BLE001 - the top of a thread: the next turn tries again
-            self._log.bug("pipe-broken", space=pipe.space, pipe=pipe.prefix)
+        except Exception as error:  # noqa: BLE001 - the top of a thread: the next turn tries again
+            self._tell_bug(pipe, turn, type(error).__name__)
             turn.due_at = self._clock.monotonic() + _RETRY_SECONDS[-1]
         finally:
             turn.is_busy = False
 
     def _fetch(self, pipe: PipeConfig, turn: _Turn, shelf: Shelf) -> None:
         before = shelf.find(pipe.space, pipe.prefix, pipe.url).copy
-        fetched = fetch_pipe(pipe, before, now=self._clock.now())
+        fetched = self._ask(pipe, turn, before)
         unkept = _keep(pipe, shelf, fetched.copy) if fetched.copy != before else ""
         error = fetched.copy.error or unkept
         if fetched.document is None or error:
@@ -80,8 +82,24 @@ class PipeKeeper:
                 url=shown(pipe.url),
                 machinetypes=len(fetched.document.entries),
             )
-        turn.failures, turn.error = 0, ""
+        turn.failures, turn.error, turn.bug = 0, "", ""
         turn.due_at = self._clock.monotonic() + fetched.document.cache_seconds
+
+    def _ask(self, pipe: PipeConfig, turn: _Turn, before: Copy | None) -> Fetched:
+        """Fetch a pipe; a bug that its answer meets is shown where bad answers are."""
+        now = self._clock.now()
+        try:
+            return fetch_pipe(pipe, before, now=now)
+        except Exception as error:  # noqa: BLE001 - whatever a document meets, its copy goes on
+            why = f"a bug in Vcycle, {type(error).__name__}; its log has the traceback"
+            self._tell_bug(pipe, turn, why)
+            return failed(pipe, before, now=now, why=why)
+
+    def _tell_bug(self, pipe: PipeConfig, turn: _Turn, why: str) -> None:
+        """Log the exception that is being handled, once until there is another reason."""
+        if why != turn.bug:
+            turn.bug = why
+            self._log.bug("pipe-broken", space=pipe.space, pipe=pipe.prefix)
 
     def _fail(self, pipe: PipeConfig, turn: _Turn, error: str) -> None:
         if error != turn.error:
