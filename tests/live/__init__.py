@@ -9,3 +9,8 @@ ON_OPENSTACK = [
     pytest.mark.filterwarnings(r"ignore:::openstack\..*"),
 ]
 """The marks of a module that needs tests/openstack_bed."""
+
+PATIENCE_S = 150.0
+"""How long what must come may take: the cloud makes 150 machines for another test meanwhile."""
+PATIENT = pytest.mark.timeout(600)
+"""The mark of a module whose tests wait for several such things."""

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 import pytest
 
+from tests.live import PATIENCE_S
 from tests.openstack_bed.lifecycle import status
 from tests.openstack_bed.places import Bed, usual_bed
 from tests.openstack_bed.processes import wait_until
@@ -74,9 +75,9 @@ def make_space() -> Iterator[MakeSpace]:
 
 @pytest.fixture
 def until() -> Callable[[Callable[[], bool]], None]:
-    """Return a function that waits until something is so, and fails after a minute."""
+    """Return a function that waits until something is so, and fails if it never is."""
 
     def wait(is_so: Callable[[], bool]) -> None:
-        assert wait_until(is_so, 60.0)
+        assert wait_until(is_so, PATIENCE_S)
 
     return wait

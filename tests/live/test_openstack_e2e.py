@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.auditor import Ran, Window, audit
-from tests.live import ON_OPENSTACK
+from tests.live import ON_OPENSTACK, PATIENCE_S, PATIENT
 from tests.live.guests import Guests
 from tests.live.nova import Server, peak
 from tests.live.site import (
@@ -25,7 +25,7 @@ from tests.live.site import (
 from tests.openstack_bed.places import IMAGE
 from tests.openstack_bed.project import Project
 
-pytestmark = [*ON_OPENSTACK, pytest.mark.timeout(600)]
+pytestmark = [*ON_OPENSTACK, PATIENT]
 
 PRODS, ANALYSES, ON_NETWORK = PROD_LIMIT, ANALYSIS_LIMIT // 2, 3
 """How many machines there are room for."""
@@ -101,7 +101,7 @@ def test_a_hundred_and_fifty_machines_live_and_leave_nothing(
     site.wait(
         "machines on a network",
         lambda: running(few.look()) == {"prod": ON_NETWORK},
-        60,
+        PATIENCE_S,
         LOOK_SECONDS,
     )
     assert len(mass.known) == PRODS + ANALYSES
@@ -117,11 +117,11 @@ def test_a_hundred_and_fifty_machines_live_and_leave_nothing(
     mass.finish(finished, "200 Work done")
     site.wait("their successors", lambda: _replaced(mass, finished, full), 180, LOOK_SECONDS)
     mass.finish(by_kind["analysis"][4:6], "300 No more work")
-    site.wait("a backoff", lambda: "cause=backoff" in site.log)
+    site.wait("a backoff", lambda: "cause=backoff" in site.log, PATIENCE_S)
 
     for space in LIMITS:
         site.drain_space(space)
-    site.wait("drains", lambda: site.log.count("order-drain") == len(LIMITS))
+    site.wait("drains", lambda: site.log.count("order-drain") == len(LIMITS), PATIENCE_S)
     mass.look()
     few.look()
     mass.finish(by_kind["prod"][8:20], "100 Shut down as asked")
@@ -145,7 +145,7 @@ def test_a_hundred_and_fifty_machines_live_and_leave_nothing(
     site.wait(
         "an empty cloud", lambda: not project.left() and not networked.left(), 240, LOOK_SECONDS
     )
-    site.wait("goodbye", lambda: site.log.count("space-removed") == len(LIMITS))
+    site.wait("goodbye", lambda: site.log.count("space-removed") == len(LIMITS), PATIENCE_S)
 
 
 def _replaced(guests: Guests, names: list[str], full: dict[str, int]) -> bool:

@@ -10,17 +10,16 @@ from pathlib import Path
 
 import pytest
 
-from tests.live import ON_OPENSTACK
+from tests.live import ON_OPENSTACK, PATIENCE_S, PATIENT
 from tests.live.conftest import MakeSpace
 from tests.openstack_bed.processes import wait_until
 from tests.openstack_bed.project import Project
 from vcycled.errors import SpaceError, Unavailable
 from vcycled.spaces.base import CreateRequest, ImageFile, ImageStore, MachineState
 
-pytestmark = ON_OPENSTACK
+pytestmark = [*ON_OPENSTACK, PATIENT]
 
 MIB = 2**20
-WAIT_S = 60.0
 TAGS = {
     "vcycle_installation": "live",
     "vcycle_space": "live.example.org",
@@ -95,11 +94,11 @@ def test_an_image_arrives_whole_is_used_and_goes(
         found = space.find(request.name, cloud_id)
         return found is not None and found.state is MachineState.RUNNING
 
-    assert wait_until(runs, WAIT_S)
+    assert wait_until(runs, PATIENCE_S)
     space.machines()
     assert store.images()[0].is_used
     space.delete(request.name, cloud_id)
-    assert wait_until(lambda: space.find(request.name, cloud_id) is None, WAIT_S)
+    assert wait_until(lambda: space.find(request.name, cloud_id) is None, PATIENCE_S)
     space.machines()
     assert not store.images()[0].is_used
     store.delete_image(image_id)
@@ -128,7 +127,7 @@ def test_an_upload_that_is_stopped_leaves_nothing(
     store = store_of(make_space, project)
     with pytest.raises(SpaceError, match="told to stop"):
         store.upload(image, fails_after(100 * MIB))
-    assert wait_until(lambda: store.images() == [], WAIT_S)
+    assert wait_until(lambda: store.images() == [], PATIENCE_S)
     assert list(project.cloud.image.images(owner=project.id)) == []
 
 

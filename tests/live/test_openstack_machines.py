@@ -12,7 +12,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from tests.live import ON_OPENSTACK
+from tests.live import ON_OPENSTACK, PATIENT
 from tests.live.conftest import MakeSpace
 from tests.openstack_bed.lifecycle import held
 from tests.openstack_bed.places import HOPELESS, IMAGE, NETWORK, PASSWORD, REGION, Bed, url
@@ -22,7 +22,7 @@ from vcycled.model import ListedMachine, MachineState
 from vcycled.spaces.base import CreateRequest, Space, owner_mark
 from vcycled.spaces.openstack import OpenStackSpace
 
-pytestmark = ON_OPENSTACK
+pytestmark = [*ON_OPENSTACK, PATIENT]
 
 Until = Callable[[Callable[[], bool]], None]
 INSTALLATION = "0123456789ab-live"
