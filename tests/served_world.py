@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from tests.auditor import Ran, Window
-from tests.fakes.simulated import Living, SimulatedCloud
+from tests.fakes.openstack.simulated import Living, SimulatedCloud
 from tests.world import FIZZLE, AnyWorld
 from vcycled.config import MachinetypeConfig
 from vcycled.spaces.base import Space

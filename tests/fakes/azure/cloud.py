@@ -11,7 +11,7 @@ from tests.fakes.azure.messages import Rejected
 from tests.fakes.azure.settings import Settings
 from tests.fakes.azure.truth import Listing, Machine, Machines
 from tests.fakes.openstack.messages import Reply, Request, Route
-from tests.fakes.simulated import SimulatedCloud
+from tests.fakes.openstack.simulated import SimulatedCloud
 from vcycled.clock import Clock
 
 

@@ -13,8 +13,8 @@ from tests.fakes.openstack.messages import Rejected, Reply, Request, Route, Serv
 from tests.fakes.openstack.neutron import Neutron
 from tests.fakes.openstack.nova import NO_HOST, Nova
 from tests.fakes.openstack.settings import Flavor, Settings
+from tests.fakes.openstack.simulated import SimulatedCloud
 from tests.fakes.openstack.truth import Listing, Server, Servers
-from tests.fakes.simulated import SimulatedCloud
 from vcycled.clock import Clock
 
 
