@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from tests.ec2_world import Ec2World, ec2_kind
-from tests.fakes.ec2.faults import lost, no_capacity, throttled
+from tests.fakes.ec2.faults import lost, no_capacity, throttled, unavailable
 from tests.served_world import building, wind_up
 from tests.world import SPACE
-from vcycled.model import Cause, EndSource, RunInterval
+from vcycled.model import Cause, EndSource, MachineState, RunInterval
 
 Build = Callable[..., Ec2World]
 
@@ -78,6 +78,54 @@ def test_lost_answers_and_throttling_make_no_machine_too_many(build: Build) -> N
     world.cloud.fail("RunInstances", lost(), throttled(), lost())
     world.cycles(20)
     assert len(world.ours()) == 5
+    world.clock.advance(600)
+    wind_up(world)
+
+
+def test_a_listing_that_is_late_makes_no_machine_too_many(build: Build) -> None:
+    """What was asked for counts until it is shown, though its answer was lost."""
+    world = build(processors_limit=10)
+    world.cloud.lag_seconds = 200
+    world.cloud.fail("RunInstances", lost())
+    world.cycles(8)
+    assert len(world.cloud.launched) == 5
+    assert set(world.ours().values()) == {each.name for each in world.machines}
+    wind_up(world)
+
+
+def test_a_cloud_that_is_ill_for_a_while_kills_nothing(build: Build) -> None:
+    """Throttled, down, cut in the middle of its listing: the machines run on."""
+    world = build(processors_limit=10, view={"page_size": 5})
+    world.cycles(3)
+    before = world.ours()
+    assert len(before) == 5
+    for fault in (throttled(), unavailable(), lost()):
+        world.cloud.fail("DescribeInstances", fault)
+        world.cycles(2, seconds=61)
+    hidden = list(before)[:3]
+    for each in hidden:
+        world.cloud.shown[each].is_hidden = True
+    world.cycles(2)
+    for each in hidden:
+        world.cloud.shown[each].is_hidden = False
+    world.cycles(3)
+    assert world.ours() == before
+    assert world.cloud.counts()["TerminateInstances"] == 0
+    assert len(world.cloud.launched) == 5
+    world.clock.advance(600)
+    wind_up(world)
+
+
+def test_a_slow_start_is_waited_for(build: Build) -> None:
+    """A pending machine counts, and is not made again."""
+    world = build(processors_limit=10)
+    world.cloud.starts_slowly = True
+    world.cycles(4)
+    assert len(world.cloud.launched) == 5
+    for each in world.ours():
+        world.cloud.run(each)
+    world.cycles(2)
+    assert {each.state for each in world.machines} == {MachineState.RUNNING}
     world.clock.advance(600)
     wind_up(world)
 

@@ -71,6 +71,8 @@ class Ec2Cloud:
     """False for an endpoint that ignores TagSpecifications."""
     starts_slowly: bool = False
     """True leaves new machines pending until `run`."""
+    lag_seconds: int = 0
+    """A machine is shown only so long after it was launched by the clock."""
     is_mute: bool = False
     """True for an endpoint that tells of no instance it makes."""
     calls: list[Call] = field(default_factory=list)
@@ -280,7 +282,8 @@ class Ec2Cloud:
                     self.shown[instance_id].state = "pending"
             else:
                 self._show(instance)
-        self._hide(root)
+        if call.action != "RunInstances":
+            self._hide(root)
         return _bytes(root)
 
     def _age(self, root: ET.Element) -> None:
@@ -291,8 +294,15 @@ class Ec2Cloud:
     def _hide(self, root: ET.Element) -> None:
         for instances in root.iter("instancesSet"):
             for instance in list(instances):
-                if self.shown[_text(instance, "instanceId")].is_hidden:
+                instance_id = _text(instance, "instanceId")
+                if self.shown[instance_id].is_hidden or self._is_late(instance_id):
                     instances.remove(instance)
+
+    def _is_late(self, instance_id: str) -> bool:
+        launched_at = self.launched.get(instance_id)
+        if self.clock is None or launched_at is None:
+            return False
+        return self.clock.now() < launched_at + self.lag_seconds
 
     def _stamp(self, instance_id: str) -> None:
         if self.clock:

@@ -30,6 +30,11 @@ def throttled() -> Fault:
     return Fault(code="RequestLimitExceeded", status=503, message="Request limit exceeded.")
 
 
+def unavailable() -> Fault:
+    """Return what EC2 says when something in it is broken."""
+    return Fault(code="Unavailable", status=503, message="The server is overloaded.")
+
+
 def no_capacity() -> Fault:
     """Return what EC2 says where it has no machines left."""
     return Fault(code="InsufficientInstanceCapacity", status=500, message="We have no capacity.")
