@@ -182,6 +182,24 @@ class TestExport(OnBothDatabases):
         assert store.unexported(ARCHIVE) == runs[-1:]
         assert sum(bool(each.exports) for each in store.intervals()) == 1000
 
+    def test_runs_of_another_manager_are_never_due(self, store: Store) -> None:
+        """It wrote their records: they count as sent at their ends, for this sink alone."""
+        save(store, run(1))
+        store.take_over([Changes(space=SPACE, intervals=(run(2),))], sink=APEL)
+        assert store.unexported(APEL) == (run(1),)
+        assert store.unexported(ARCHIVE) == (run(1), run(2))
+        (taken,) = store.intervals(uuid=run(2).uuid)
+        assert taken.exports == ((APEL, run(2).ended_at),)
+
+    def test_all_that_is_taken_over_is_taken_at_once(self, store: Store) -> None:
+        """Or nothing: the second space's run has no final end."""
+        first = Changes(space=SPACE, machines=(machine(1),), intervals=(run(1),))
+        second = Changes(space="other", intervals=(run(2, is_final=False),))
+        with pytest.raises(StoreError):
+            store.take_over([first, second], sink=APEL)
+        assert store.records(SPACE).machines == ()
+        assert store.intervals() == ()
+
     def test_two_processes_share_the_marks(self, store: Store, url: str, clock: FakeClock) -> None:
         """`vcycle apel resend` and the manager see the same."""
         save(store, run(1))

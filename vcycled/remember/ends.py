@@ -62,7 +62,7 @@ def ended(
     ending = replace(
         machine, started_at=began, stopped_at=at, end_source=source, message=words.message
     )
-    return replace(ending, is_aborted=_is_abort(ending))
+    return replace(ending, is_aborted=is_abort(ending))
 
 
 def _of_this_run(machine: Machine, words: LastWords) -> LastWords:
@@ -123,8 +123,8 @@ def _is_ours(message: ShutdownMessage | None) -> bool:
     return message is not None and message.text in MESSAGES.values()
 
 
-def _is_abort(machine: Machine) -> bool:
-    """Apply compat.md 3 and the rulings: our own deletes are no aborts."""
+def is_abort(machine: Machine) -> bool:
+    """Return whether an ended machine aborted (compat.md 3); our own deletes are no aborts."""
     message, terms = machine.message, machine.terms
     if message is not None and message.code is not None and not _is_ours(message):
         return message.code in ABORT_CODES or (message.code >= 700 and terms.abort_on_700)

@@ -81,12 +81,7 @@ class Accounting(Room):
             StoreError: one of them is not known or not final; none was marked.
         """
         with self._database.write() as connection:
-            _introduce(connection, sink)
-            for chunk in chunks(keys):
-                _demand_final(connection, chunk)
-                marks = [{"sink": sink, "uuid": u, "interval": i, "at": at} for u, i in chunk]
-                insert_new(connection, exports, marks)
-                connection.execute(due.delete().where(due.c.sink == sink, _among(due, chunk)))
+            mark_taken(connection, sink, ((key, at) for key in keys))
 
     def unmark(self, sink: str, keys: Iterable[Key]) -> None:
         """Make these runs due at `sink` again, for their records to be sent once more.
@@ -201,6 +196,21 @@ def _introduce(connection: Connection, sink: str) -> None:
     final = final.where(intervals.c.is_final == sa.true())
     columns = ["sink", "uuid", "interval", "taken_by"]
     connection.execute(due.insert().from_select(columns, final))
+
+
+def mark_taken(connection: Connection, sink: str, taken: Iterable[tuple[Key, int]]) -> None:
+    """Record that `sink` has taken these runs, each at its instant.
+
+    Raises:
+        StoreError: one of them is not known or not final.
+    """
+    _introduce(connection, sink)
+    instants = dict(taken)
+    for chunk in chunks(instants):
+        _demand_final(connection, chunk)
+        marks = [{"sink": sink, "uuid": u, "interval": i, "at": instants[u, i]} for u, i in chunk]
+        insert_new(connection, exports, marks)
+        connection.execute(due.delete().where(due.c.sink == sink, _among(due, chunk)))
 
 
 def save_intervals(

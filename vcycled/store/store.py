@@ -25,7 +25,7 @@ from vcycled.model import (
     Terms,
 )
 from vcycled.store import backup, rows
-from vcycled.store.accounting import Accounting, save_intervals
+from vcycled.store.accounting import Accounting, mark_taken, save_intervals
 from vcycled.store.claim import Claim, FileClaim, ServerClaim
 from vcycled.store.database import Database, chunks, connect, insert_new, upsert
 from vcycled.store.history import History
@@ -183,15 +183,30 @@ class Store(Accounting, History, Upkeep):
         if changes == Changes(space=changes.space):
             return
         with self._database.write() as connection:
-            _save_machines(connection, changes, self._terms)
-            _save_memory(connection, changes)
-            if changes.done_orders:
-                done = orders.update().where(orders.c.id.in_(changes.done_orders))
-                connection.execute(done.values(done_at=self._clock.now()))
-            if changes.events:
-                connection.execute(
-                    events.insert(), [rows.row(e, rows.EVENT) for e in changes.events]
-                )
+            self._write(connection, changes)
+
+    def take_over(self, changes: Iterable[Changes], *, sink: str) -> None:
+        """Write what another manager left, all or nothing.
+
+        Its runs are those whose records that manager wrote, so `sink` is given none of them.
+
+        Raises:
+            StoreError: nothing was written.
+        """
+        with self._database.write() as connection:
+            for each in changes:
+                self._write(connection, each)
+                taken = [((run.uuid, run.interval), run.ended_at) for run in each.intervals]
+                mark_taken(connection, sink, taken)
+
+    def _write(self, connection: Connection, changes: Changes) -> None:
+        _save_machines(connection, changes, self._terms)
+        _save_memory(connection, changes)
+        if changes.done_orders:
+            done = orders.update().where(orders.c.id.in_(changes.done_orders))
+            connection.execute(done.values(done_at=self._clock.now()))
+        if changes.events:
+            connection.execute(events.insert(), [rows.row(e, rows.EVENT) for e in changes.events])
 
     def order(self, order: Order) -> int:
         """Leave `order` for the next cycle of its space; return the number it was given."""
