@@ -8,7 +8,6 @@ image:NAME or image:NA*ME          of those of `image_owners` with such a name, 
 from __future__ import annotations
 
 import re
-import threading
 from dataclasses import dataclass
 
 from vcycled.clock import Clock
@@ -17,6 +16,7 @@ from vcycled.spaces.ec2.answers import Doc
 from vcycled.spaces.ec2.api import Api
 from vcycled.spaces.ec2.options import Ec2Options
 from vcycled.spaces.ec2.rejections import Missing
+from vcycled.spaces.kept import Kept
 
 KEPT_SECONDS = 300
 """So long what was found holds; then a name may mean a newer image."""
@@ -41,9 +41,7 @@ class ImageFinder:
         self._api = api
         self._owners = options.image_owners
         self._is_aws = options.is_aws
-        self._clock = clock
-        self._lock = threading.Lock()
-        self._kept: dict[str, tuple[float, Image]] = {}
+        self._kept = Kept(self._look_up, seconds=KEPT_SECONDS, clock=clock)
 
     def find(self, image: str) -> Image:
         """Return the image that a root_image means.
@@ -51,18 +49,11 @@ class ImageFinder:
         Raises:
             Refused: there is none that can be used.
         """
-        with self._lock:  # machines that are made side by side want it at the same time
-            now = self._clock.monotonic()
-            kept = self._kept.get(image)
-            if kept is None or now >= kept[0]:
-                kept = now + KEPT_SECONDS, self._look_up(image.removeprefix("image:"))
-                self._kept[image] = kept
-            return kept[1]
+        return self._kept.get(image.removeprefix("image:"))
 
     def forget(self, image: str) -> None:
         """Look an image up again before it is used again."""
-        with self._lock:
-            self._kept.pop(image, None)
+        self._kept.forget(image.removeprefix("image:"))
 
     def _look_up(self, wanted: str) -> Image:
         if wanted.startswith(_SSM):

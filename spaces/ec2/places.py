@@ -15,6 +15,7 @@ from vcycled.errors import Refused
 from vcycled.spaces.ec2.api import Api
 from vcycled.spaces.ec2.options import Ec2Options
 from vcycled.spaces.ec2.rejections import Missing
+from vcycled.spaces.kept import Kept
 
 LAST_SECONDS = 600
 """How long a place that had no room is tried after the others."""
@@ -43,8 +44,7 @@ class Places:
         self._clock = clock
         self._lock = threading.Lock()
         self._full: dict[tuple[str, Place], float] = {}
-        self._zones: Mapping[str, str] = {}
-        self._zones_until: float | None = None
+        self._zones = Kept(self._ask_for_zones, seconds=KEPT_SECONDS, clock=clock)
 
     def for_machine(self, flavor: str, zone: str) -> list[Place]:
         """Return where to try to make a machine, the best first.
@@ -73,24 +73,15 @@ class Places:
             return [Place(zone=zone)]
         if not zone:
             return [Place(subnet=each) for each in self._subnets]
-        known = self._known_zones()
+        known = self._zones.get(" ".join(self._subnets))
         found = [Place(subnet=each) for each in self._subnets if known.get(each) == zone]
         if not found:
             raise Refused("create", f"none of subnets is in zone {zone}")
         return found
 
-    def _known_zones(self) -> Mapping[str, str]:
-        with self._lock:
-            now = self._clock.monotonic()
-            if self._zones_until is None or now >= self._zones_until:
-                self._zones = self._ask_for_zones()
-                self._zones_until = now + KEPT_SECONDS
-            return self._zones
-
-    def _ask_for_zones(self) -> Mapping[str, str]:
-        wanted = list(self._subnets)
+    def _ask_for_zones(self, subnets: str) -> Mapping[str, str]:
         try:
-            answer = self._api.call("create", "describe_subnets", SubnetIds=wanted)
+            answer = self._api.call("create", "describe_subnets", SubnetIds=subnets.split())
         except Missing as error:
             raise Refused("create", f"subnets: {error.detail}") from error
         found = answer.docs("Subnets")

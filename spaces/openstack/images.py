@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-import threading
 from urllib.parse import quote
 
 from vcycled.clock import Clock
 from vcycled.errors import Refused
+from vcycled.spaces.kept import Kept
 from vcycled.spaces.openstack.answers import Doc
 from vcycled.spaces.openstack.api import Api
 from vcycled.spaces.openstack.errors import Missing
@@ -23,9 +23,7 @@ class ImageFinder:
 
     def __init__(self, api: Api, *, clock: Clock) -> None:
         self._api = api
-        self._clock = clock
-        self._lock = threading.Lock()
-        self._kept: dict[str, tuple[float, str]] = {}
+        self._kept = Kept(self._look_up, seconds=KEPT_SECONDS, clock=clock)
 
     def id_of(self, image: str) -> str:
         """Return the id of an image; of several active ones of a name, that of the newest.
@@ -33,18 +31,11 @@ class ImageFinder:
         Raises:
             Refused: there is none that can be used.
         """
-        with self._lock:  # machines that are made side by side want it at the same time
-            now = self._clock.monotonic()
-            until, image_id = self._kept.get(image, (now, ""))
-            if now >= until:
-                image_id = self._look_up(image.removeprefix("image:"))
-                self._kept[image] = (now + KEPT_SECONDS, image_id)
-            return image_id
+        return self._kept.get(image.removeprefix("image:"))
 
     def forget(self, image: str) -> None:
         """Look an image up again before it is used again."""
-        with self._lock:
-            self._kept.pop(image, None)
+        self._kept.forget(image.removeprefix("image:"))
 
     def _look_up(self, wanted: str) -> str:
         found = self._by_id(wanted) if _UUID.fullmatch(wanted) else []
