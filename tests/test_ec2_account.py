@@ -15,6 +15,8 @@ import pytest
 from tests import ec2_kit
 from tests.ec2_kit import options, request, space_on
 from tests.fakes.ec2 import Ec2Cloud, Fault, serving
+from tests.fakes.openstack.messages import Reply, Request
+from tests.fakes.openstack.server import serving as serving_http
 from vcycled.config.registry import InstalledSpaces, NotInstalled, find_space
 from vcycled.errors import Refused, Unavailable
 from vcycled.model import Limits
@@ -162,6 +164,35 @@ def test_the_sdk_finds_keys_by_itself(
     with space_on(cloud, clock, **without) as space:
         space.machines()
     assert key_of(cloud) == "AKIAENV"
+
+
+def test_the_role_of_the_host_signs(
+    cloud: Ec2Cloud, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No secret is in any file: the metadata service gives a temporary key, for a token only."""
+    key = {
+        "AccessKeyId": "ASIAHOST",
+        "SecretAccessKey": "s",
+        "Token": "of-the-role",
+        "Expiration": "2999-01-01T00:00:00Z",
+    }
+    known = {"": b"manager", "manager": json.dumps(key).encode()}
+
+    def host(request: Request) -> Reply:
+        if (request.method, request.path) == ("PUT", "/latest/api/token"):
+            return Reply(body=b"token")
+        if request.headers.get("x-aws-ec2-metadata-token") != "token":
+            return Reply(status=401)
+        return Reply(body=known[request.path.partition("/security-credentials/")[2]])
+
+    monkeypatch.delenv("AWS_EC2_METADATA_DISABLED")
+    without = {"access_key": None, "secret_key": None}
+    with serving_http(host) as url:
+        monkeypatch.setenv("AWS_EC2_METADATA_SERVICE_ENDPOINT", url)
+        with space_on(cloud, clock, **without) as space:
+            space.machines()
+    assert key_of(cloud) == "ASIAHOST"
+    assert cloud.calls[-1].session_token == "of-the-role"
 
 
 @pytest.mark.parametrize(
