@@ -11,7 +11,7 @@ import pytest
 
 from tests.grid import DN, authority, member, proxy, put_authority, show
 from tests.web_site import LIMITS, ONE, OUTPUTS, SPACE, TOKENS, Site, read_answer, running
-from vcycled.web import server
+from vcycled.web import listener
 
 CA = authority()
 HEAD = f"PUT {OUTPUTS}/log HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {TOKENS[ONE]}\r\n"
@@ -35,7 +35,7 @@ async def test_half_handshakes_are_given_up(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Hundreds that open a connection and say nothing, or half of what TLS begins with."""
-    monkeypatch.setattr(server, "_HANDSHAKE_S", 1.0)
+    monkeypatch.setattr(listener, "_HANDSHAKE_S", 1.0)
     async with running(tmp_path) as site:
         lines = []
         for number in range(200):

@@ -22,6 +22,8 @@ _LOG = kvlog.get(__name__)
 
 _FAILED = 1
 _BAD_CONFIG = 2
+_FILES_EACH = 2
+"""The connection, and the output that comes by it."""
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -56,7 +58,7 @@ def run(path: Path, *, clock: Clock) -> int:
     _log_to_stderr(options.log_level)
     for warning in warnings:
         _LOG.warning("config-warning", detail=str(warning))
-    _allow_many_files()
+    _allow_many_files(options)
     try:
         asyncio.run(_serve(options, certificate, clock))
     except OSError as error:
@@ -87,7 +89,10 @@ def _log_to_stderr(level: str) -> None:
     )
 
 
-def _allow_many_files() -> None:
-    """Let this process have as many connections as the system allows it."""
+def _allow_many_files(options: WebOptions) -> None:
+    """Let this process have as many connections as the system allows it; warn of too few."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    if hard != resource.RLIM_INFINITY and hard < _FILES_EACH * options.max_connections:
+        why = f"each may need {_FILES_EACH} files, and this process may have {hard} open"
+        _LOG.warning("config-warning", detail=f"max_connections: {options.max_connections}: {why}")

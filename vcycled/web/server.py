@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
+import ssl
 import threading
 from contextlib import suppress
 from functools import partial
@@ -19,15 +20,17 @@ from vcycled.web.access import AccessLog, NoHeaders
 from vcycled.web.app import Site
 from vcycled.web.clients import Clients
 from vcycled.web.doors import Door
+from vcycled.web.gate import Full, Gate, source_of
+from vcycled.web.listener import HttpServer, Listener, bound
 from vcycled.web.marker import BEAT_S, Marker
 from vcycled.web.outputs import OutputLimits, OutputStore
+from vcycled.web.rates import Rates
 from vcycled.web.tls import Certificate
 
 _LOG = kvlog.get(__name__)
 _MB = 2**20
 _IDLE_S = 30.0
 """A connection without request, or with half a request, is closed after so long."""
-_HANDSHAKE_S = 10.0
 _BACKLOG = 1024
 _SOCKET_MODE = 0o660
 """The site's own web server opens the socket by our group."""
@@ -69,7 +72,9 @@ class WebServer:
         clients = Clients(certificate, clock)
         self._site = Site(layout, store, self._marker, clients=clients, clock=clock)
         self._is_ending = threading.Event()
-        self._listeners: dict[Door, asyncio.Server] = {}
+        self._listeners: dict[Door, asyncio.Server | Listener] = {}
+        self._gate = Gate(options.max_connections, options.max_connections_per_address)
+        self._told = Rates(1, clock=clock)
         self._servers: list[web.Server] = []
         self._busy = 0
         self._is_idle = asyncio.Event()
@@ -80,31 +85,38 @@ class WebServer:
         Raises:
             OSError: an address, a port or the socket cannot be had.
         """
-        options, loop = self._options, asyncio.get_running_loop()
-        hosts = list(options.listen) or None
-        self._listeners[Door.TLS] = await loop.create_server(
-            self._requests(Door.TLS),
-            hosts,
-            options.port,
-            ssl=self._certificate.context,
-            ssl_handshake_timeout=_HANDSHAKE_S,
-            ssl_shutdown_timeout=_GRACE_S,
-            backlog=_BACKLOG,
-        )
+        options = self._options
+        await self._listen(Door.TLS, options.port, self._certificate.context)
         if options.plain_http_port is not None:
-            self._listeners[Door.PLAIN] = await loop.create_server(
-                self._requests(Door.PLAIN), hosts, options.plain_http_port, backlog=_BACKLOG
-            )
+            await self._listen(Door.PLAIN, options.plain_http_port)
         if options.front_socket is not None:
-            self._listeners[Door.FRONT] = await loop.create_unix_server(
+            # The site's own web server has limits of its own for whom it lets in.
+            self._listeners[Door.FRONT] = await asyncio.get_running_loop().create_unix_server(
                 self._requests(Door.FRONT), options.front_socket, backlog=_BACKLOG
             )
             options.front_socket.chmod(_SOCKET_MODE)
         self._pulse = asyncio.create_task(self._live())
         _LOG.info("web-started", port=self.port, root=str(self._options.root))
 
-    def _requests(self, door: Door) -> web.Server:
-        server = web.Server(
+    async def _listen(self, door: Door, port: int, tls: ssl.SSLContext | None = None) -> None:
+        self._listeners[door] = Listener(
+            self._requests(door),
+            await bound(self._options.listen, port),
+            gate=self._gate,
+            tls=tls,
+            refused=self._refused,
+        )
+
+    def _refused(self, address: str, why: Full) -> None:
+        """Tell of it once a minute, and that a heartbeat may be lost if it could be anybody's."""
+        if why is Full.ALL:
+            self._marker.broken()
+        source = source_of(address) if why is Full.ADDRESS else ""
+        if not self._told.wait_s(source):
+            _LOG.warning("web-connections-refused", peer=address, limit=why.value)
+
+    def _requests(self, door: Door) -> HttpServer:
+        server = HttpServer(
             partial(self._handle, door),
             access_log=logging.getLogger("vcycled.web.access"),
             access_log_class=AccessLog,

@@ -67,6 +67,20 @@ class WebOptions:
         help="""Name of the mark shared/web_up/HOSTNAME by which the manager sees that this
         process is up. Several web processes on one tree need different names.""",
     )
+    max_connections: int = option(
+        whole(1, 1_000_000),
+        default=4000,
+        help="""Most connections at once, half-open ones too. More are closed unanswered; as the
+        heartbeats of anybody may be among them, they then delete no machine for a while. Each may
+        need two files: see LimitNOFILE of the unit. front_socket is not counted.""",
+    )
+    max_connections_per_address: int = option(
+        whole(1, 1_000_000),
+        default=400,
+        help="""Most of them from one address, or from one /64 network of IPv6, so that no machine
+        can take them all. Machines behind one NAT address share it: raise it if there are
+        thousands.""",
+    )
     joboutputs_max_file_mb: int = option(
         whole(1, unit="MB"),
         default=1024,
