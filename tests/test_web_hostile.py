@@ -108,6 +108,28 @@ async def test_hundreds_of_tiny_files_are_five(tmp_path: Path) -> None:
         assert len(site.names()) == LIMITS.files
 
 
+async def test_ten_thousand_tiny_files_are_five(tmp_path: Path) -> None:
+    """Nothing else stops the machine: no handshake costs it time, its rate is not limited."""
+    limits = replace(LIMITS, puts_per_minute=20_000)
+    path = tmp_path / "front.sock"
+    async with running(tmp_path, limits, front_socket=path) as site:
+
+        async def put_many(worker: int) -> list[int]:
+            return [await put_one(f"f{worker}.{number}") for number in range(1250)]
+
+        async def put_one(name: str) -> int:
+            over = await asyncio.open_unix_connection(path)
+            target = f"{OUTPUTS}/{name}"
+            return (await site.ask("PUT", target, b"x", token=TOKENS[ONE], over=over)).status
+
+        answers = await asyncio.gather(*(put_many(worker) for worker in range(8)))
+        statuses = [status for each in answers for status in each]
+        assert statuses.count(201) == LIMITS.files
+        assert statuses.count(507) == 10_000 - LIMITS.files
+        assert len(site.names()) == LIMITS.files
+        assert await is_well(site)
+
+
 async def test_a_replay_after_the_machine_is_gone_is_404(site: Site, tmp_path: Path) -> None:
     """By token or by certificate: there is nothing left to write to."""
     papers = show(tmp_path / "vm1.pem", member(CA, "vm1"))
