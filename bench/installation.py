@@ -23,7 +23,7 @@ from vcycled.clock import SystemClock
 from vcycled.config import ConfigSource, SpaceConfig
 from vcycled.cycle import SpaceCycle
 from vcycled.daemon import process
-from vcycled.daemon.supervisor import Outfit, context_of
+from vcycled.daemon.outfit import Outfit, context_of
 from vcycled.machinedir import MachineDir
 from vcycled.spaces.base import Clock, CreateRequest, ListedMachine, Space
 from vcycled.spaces.memory import MemoryCloud, MemorySpace

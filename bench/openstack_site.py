@@ -22,7 +22,7 @@ from vcycled.clock import SystemClock
 from vcycled.config import ConfigSource, SpaceConfig
 from vcycled.cycle import SpaceCycle
 from vcycled.daemon import process
-from vcycled.daemon.supervisor import Outfit, context_of
+from vcycled.daemon.outfit import Outfit, context_of
 from vcycled.machinedir import MachineDir
 from vcycled.spaces.openstack import OpenStackOptions, OpenStackSpace
 from vcycled.store import Store

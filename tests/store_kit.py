@@ -24,7 +24,7 @@ from vcycled.model import (
     Stage,
     Terms,
 )
-from vcycled.store import Store
+from vcycled.store import Presence, Store
 from vcycled.testing.clock import START, FakeClock
 
 T = TypeVar("T")
@@ -69,6 +69,20 @@ def machine(number: int, **changes: object) -> Machine:
     """Return a running machine of its own name and uuid, with `changes`."""
     own = {"uuid": f"uuid-{number}", "name": f"vcycle-prod-{number:010}"}
     return dataclasses.replace(MACHINE, **{**own, **changes})  # type: ignore[arg-type]
+
+
+def presence(name: str = "m1.example.org", **changes: object) -> Presence:
+    """Return what a manager of this name says of itself, with `changes`."""
+    usual = Presence(
+        name=name,
+        run=f"run of {name}",
+        host=name,
+        root="/var/lib/vcycle",
+        pid=1234,
+        version="4.0",
+        beat_seconds=10,
+    )
+    return dataclasses.replace(usual, **changes)  # type: ignore[arg-type]
 
 
 def run(number: int, **changes: object) -> RunInterval:

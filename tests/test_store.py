@@ -14,9 +14,11 @@ from tests.store_kit import (
     TERMS,
     TEXTS,
     OnBothDatabases,
+    OnSqlite,
     by_uuid,
     facts,
     machine,
+    presence,
     run,
 )
 from vcycled.errors import StoreError
@@ -320,21 +322,21 @@ class TestInstallation(OnBothDatabases):
         assert store.installation_id() == minted
 
 
-class TestClaim(OnBothDatabases):
-    """One manager for one database."""
+class TestClaim(OnSqlite):
+    """One manager for one database in a file."""
 
     def test_a_second_manager_is_refused_until_the_first_ends(
         self, store: Store, url: str, clock: FakeClock
     ) -> None:
         """The claim may be made again by who has it."""
         with Store.open(url, clock=clock) as other:
-            store.claim()
-            store.claim()
+            store.leases.enrol(presence())
+            store.leases.enrol(presence())
             with pytest.raises(StoreError, match="another vcycled"):
-                other.claim()
+                other.leases.enrol(presence("m2.example.org"))
             other.order(Order(kind=OrderKind.DRAIN, space=SPACE, at=START, who="admin"))
             store.close()
-            other.claim()
+            other.leases.enrol(presence("m2.example.org"))
 
 
 class TestReadOnly(OnBothDatabases):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.store_kit import SPACE, OnPostgresql, OnSqlite, by_uuid, machine, run
+from tests.store_kit import SPACE, OnPostgresql, OnSqlite, by_uuid, machine, presence, run
 from vcycled.errors import StoreError
 from vcycled.model import Changes
 from vcycled.store import Store, backup, restore
@@ -89,7 +89,7 @@ class TestBackup(OnSqlite):
         """It must be stopped first."""
         fill(store, 1)
         store.backup(tmp_path / "backup")
-        store.claim()
+        store.leases.enrol(presence())
         with pytest.raises(StoreError, match="another vcycled is using"):
             restore(url, tmp_path / "backup")
         fill(store, 2)

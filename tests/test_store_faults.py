@@ -18,7 +18,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from tests import postgres
 from tests.store_child import MACHINES, changes
-from tests.store_kit import SPACE, OnBothDatabases, OnPostgresql, OnSqlite, machine, run
+from tests.store_kit import SPACE, OnBothDatabases, OnPostgresql, OnSqlite, machine, presence, run
 from vcycled.errors import StoreError
 from vcycled.model import Changes, Event, Order, OrderKind, SpaceMemory
 from vcycled.store import Store
@@ -164,7 +164,7 @@ class TestFile(OnSqlite):
         path = self.file_of(empty)
         with Store.open(empty, clock=clock) as store:
             store.save(changes("a", 1))
-            store.claim()
+            store.leases.enrol(presence())
             files = sorted(path.parent.glob("vcycle.db*"))
             assert {stat.S_IMODE(each.stat().st_mode) for each in files} == {0o600}
             assert [each.suffix for each in files] == [".db", ".db-shm", ".db-wal", ".lock"]
@@ -189,7 +189,7 @@ class TestFile(OnSqlite):
     def test_a_link_that_points_nowhere_is_refused(self, store: Store) -> None:
         """Foreign keys are enforced on every connection."""
         with pytest.raises(StoreError, match="FOREIGN KEY"), store._database.write() as connection:
-            connection.exec_driver_sql("INSERT INTO due VALUES ('nobody', 0, 'sink')")
+            connection.exec_driver_sql("INSERT INTO due VALUES ('nobody', 0, 'sink', '')")
 
     def test_a_number_that_does_not_fit_is_named(self, store: Store) -> None:
         """SQLite's driver raises something of its own for it."""
@@ -201,7 +201,7 @@ class TestFile(OnSqlite):
         """Here something else bears the name of the lock."""
         self.file_of(url).with_name("vcycle.db.lock").mkdir()
         with pytest.raises(StoreError, match=r"vcycle\.db\.lock: Is a directory"):
-            store.claim()
+            store.leases.enrol(presence())
 
     @pytest.mark.parametrize(
         ("error", "message"),
@@ -233,28 +233,13 @@ class TestServer(OnPostgresql):
     """A PostgreSQL server, and the way to it."""
 
     def test_a_broken_connection_is_made_anew(self, store: Store) -> None:
-        """A server that was restarted is used again, and the claim is taken again."""
-        store.claim()
+        """A server that was restarted is used again."""
         store.save(Changes(space=SPACE, machines=(machine(1),)))
         server = postgres.server()
         assert server is not None
         server.break_connections()
         assert store.records(SPACE).machines == (machine(1),)
-        store.claim()
         store.save(Changes(space=SPACE, memory=SpaceMemory(space=SPACE, listed_at=START)))
-
-    def test_a_claim_is_lost_with_its_connection(
-        self, store: Store, url: str, clock: FakeClock
-    ) -> None:
-        """Who claims first after that has it, and the other one is told."""
-        store.claim()
-        server = postgres.server()
-        assert server is not None
-        server.break_connections()
-        with Store.open(url, clock=clock) as other:
-            other.claim()
-            with pytest.raises(StoreError, match="another vcycled"):
-                store.claim()
 
     def test_a_writer_that_hangs_does_not_hang_the_others(
         self, store: Store, url: str, clock: FakeClock

@@ -6,9 +6,11 @@ import json
 import random
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
+from sqlalchemy.engine import Connection
 
 from tests.http_servers import Script, answer, serving
 from vcycled import kvlog
@@ -17,13 +19,15 @@ from vcycled.clock import Clock, SystemClock
 from vcycled.config import ConfigSource
 from vcycled.cycle import images as keeper
 from vcycled.daemon import supervisor
-from vcycled.daemon.supervisor import Outfit, Supervisor, installation_of
+from vcycled.daemon.outfit import Outfit, installation_of
+from vcycled.daemon.supervisor import Supervisor
 from vcycled.errors import StoreError, Unavailable
 from vcycled.images import shelf
-from vcycled.model import Order, OrderKind, Records, SpaceMemory
+from vcycled.model import Order, OrderKind, SpaceMemory
 from vcycled.spaces.base import Space
 from vcycled.spaces.memory import MemoryCloud, MemoryOptions, MemorySpace
 from vcycled.store import Store
+from vcycled.store.claim import SoleLeases
 
 A, B = "a.example.org", "b.example.org"
 NOTHING: dict[str, None] = {}
@@ -57,9 +61,9 @@ class Site:
         self.thread: threading.Thread | None = None
         self.store: Store | None = None
 
-    def write(self, *spaces: str, extra: str = "") -> None:
-        """Write the configuration."""
-        head = f"[vcycle]\nroot = {self.folder}/root\ncall_timeout_seconds = 600\n"
+    def write(self, *spaces: str, extra: str = "", head: str = "") -> None:
+        """Write the configuration; `head` goes into its first section."""
+        head = f"[vcycle]\nroot = {self.folder}/root\ncall_timeout_seconds = 600\n{head}"
         self.conf.write_text(head + "".join(spaces) + extra)
 
     def space(self, name: str, *, limit: int | str = 2, cycle: int = 1) -> str:
@@ -293,27 +297,33 @@ def test_a_database_that_fails_for_a_while_stops_nothing_for_good(
     site.start()
     site.until(lambda: len(site.clouds[A].here) == 2)
     assert site.store is not None
-    real, site.store.records = site.store.records, broken  # type: ignore[method-assign]
-    site.until(lambda: "store-failed" in caplog.text)
+    database = site.store._database
+    real, database.read = database.read, broken  # type: ignore[method-assign,assignment]
+    site.until(lambda: f"store-failed space={A}" in caplog.text)
     before = site.listings(A)
-    site.store.records = real  # type: ignore[method-assign] # as it was
+    database.read = real  # type: ignore[method-assign] # as it was
     site.until(lambda: site.listings(A) > before + 1)
     assert site.store.records(A).memory != SpaceMemory(space=A)
 
 
-def test_a_claim_that_is_lost_holds_creation(site: Site, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_claim_that_is_lost_ends_all_work_until_it_is_back(
+    site: Site, caplog: pytest.LogCaptureFixture
+) -> None:
     """Two managers on one database would pass the limits together."""
-    site.write(site.space(A, limit=2))
+    site.write(site.space(A, limit=2), head="manager_heartbeat_seconds = 1\n")
     site.start()
     site.until(lambda: len(site.clouds[A].here) == 2)
     assert site.store is not None
-    real, site.store.claim = site.store.claim, unclaimed  # type: ignore[method-assign]
-    site.until(lambda: "claim-lost" in caplog.text)
-    site.write(site.space(A, limit=4))
-    listed = site.listings(A)
-    site.until(lambda: site.listings(A) > listed + 1)
+    assert site.supervisor is not None
+    supervised, leases = site.supervisor, site.store.leases
+    assert isinstance(leases, SoleLeases)
+    real, leases._claim.take = leases._claim.take, unclaimed  # type: ignore[method-assign]
+    site.until(lambda: "beat-failed" in caplog.text and A not in leases.held)
+    site.write(site.space(A, limit=4), head="manager_heartbeat_seconds = 1\n")
+    site.until(lambda: supervised._config.spaces[0].options.processors_limit == 4)
+    threading.Event().wait(2 * supervisor.TICK_S)
     assert len(site.clouds[A].here) == 2
-    site.store.claim = real  # type: ignore[method-assign] # as it was
+    leases._claim.take = real  # type: ignore[method-assign] # as it was
     site.until(lambda: len(site.clouds[A].here) == 4)
 
 
@@ -322,9 +332,9 @@ def unclaimed() -> None:
     raise StoreError("another manager has this database")
 
 
-def broken(space: str) -> Records:
+def broken() -> AbstractContextManager[Connection]:
     """Fail as a database that is away."""
-    raise StoreError(f"no answer for {space}")
+    raise StoreError("no answer")
 
 
 def test_a_bug_in_one_cycle_is_logged_with_its_traceback(

@@ -4,6 +4,7 @@
     ├── ConfigError            the operator, before anything starts
     ├── OperatorError          the operator, about the command just given
     ├── StoreError             the manager, when the database answers again
+    │   └── LeaseLost          nobody here: another manager looks after the space now
     ├── UserDataError          the VO or the operator: this machinetype has no user_data now
     ├── ImageError             the VO or the operator: this root image cannot be used now
     └── SpaceError             what a cloud said; spaces raise these and nothing else
@@ -60,6 +61,10 @@ class OperatorError(VcycleError):
 
 class StoreError(VcycleError):
     """The database did not take or give what was asked; nothing was half written."""
+
+
+class LeaseLost(StoreError):
+    """Another manager holds the space, so that this one must write nothing of it."""
 
 
 class UserDataError(VcycleError):

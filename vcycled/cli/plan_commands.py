@@ -24,7 +24,7 @@ from vcycled.config import (
 from vcycled.cycle import SpaceCycle
 from vcycled.cycle.contextualize import Gifts, Rendered, rendered_for
 from vcycled.cycle.facts import terms_of
-from vcycled.daemon.supervisor import Outfit, context_of
+from vcycled.daemon.outfit import Outfit, context_of
 from vcycled.errors import OperatorError
 from vcycled.model import Machine, MachineState, Stage
 from vcycled.store import Store

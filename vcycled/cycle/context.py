@@ -40,6 +40,8 @@ class Context:
     log: KVLogger
     is_stopping: Callable[[], bool]
     """True once the manager was told to end: finish what was begun, begin nothing."""
+    may_act: Callable[[], bool] = lambda: True
+    """False while another manager may hold the space: ask the cloud for no change."""
     configured: Callable[[], Iterable[SpaceConfig]] = tuple
     """Every space of this manager as it is configured now: several may share an account."""
     ended: list[Machine] = field(default_factory=list)

@@ -8,22 +8,24 @@ import random
 import signal
 import socket
 import sys
+import uuid
 from contextlib import ExitStack
 from pathlib import Path
 from types import FrameType
 
 import click
 
-from vcycled import kvlog
+from vcycled import __version__, kvlog
 from vcycled.apel.queue import Queue
 from vcycled.clock import Clock, SystemClock
 from vcycled.config import ConfigSource, InstalledSpaces, ManagerOptions
 from vcycled.config.places import database_url, pid_path
 from vcycled.daemon import process
-from vcycled.daemon.supervisor import Outfit, Supervisor, installation_of
+from vcycled.daemon.outfit import Outfit, installation_of
+from vcycled.daemon.supervisor import Supervisor
 from vcycled.errors import ConfigError, OperatorError, StoreError
 from vcycled.machinedir import MachineDir
-from vcycled.store import Store
+from vcycled.store import Presence, Store
 
 EXIT_CONFIG = 2
 EXIT_START = 1
@@ -88,7 +90,8 @@ def run(configs: ConfigSource, manager: ManagerOptions, *, detach: bool, clock: 
         stack.enter_context(process.pid_file(pid_path(manager)))
         store = Store.open(database_url(manager), clock=clock)
         stack.callback(store.close)
-        store.claim()
+        host = manager.manager_hostname or socket.getfqdn()
+        store.leases.enrol(_presence(manager, host))
         log = kvlog.get("vcycled")
         outfit = Outfit(
             configs=configs,
@@ -96,7 +99,7 @@ def run(configs: ConfigSource, manager: ManagerOptions, *, detach: bool, clock: 
             queue=Queue(manager.root),
             clock=clock,
             rng=random.SystemRandom(),
-            host=manager.manager_hostname or socket.getfqdn(),
+            host=host,
             installation=installation_of(manager, store),
             registry=InstalledSpaces(),
             log=log,
@@ -106,6 +109,18 @@ def run(configs: ConfigSource, manager: ManagerOptions, *, detach: bool, clock: 
         _heed_signals(supervisor, handler)
         log.info("started", pid=os.getpid(), host=outfit.host, root=str(manager.root))
         supervisor.run()
+
+
+def _presence(manager: ManagerOptions, host: str) -> Presence:
+    return Presence(
+        name=host,
+        run=str(uuid.uuid4()),
+        host=socket.getfqdn(),
+        root=str(manager.root),
+        pid=os.getpid(),
+        version=__version__,
+        beat_seconds=manager.manager_heartbeat_seconds,
+    )
 
 
 def _make_root(manager: ManagerOptions) -> None:

@@ -2,41 +2,30 @@
 
 from __future__ import annotations
 
-import random
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from vcycled import files
-from vcycled.apel.queue import Queue
-from vcycled.calls import CallPool
-from vcycled.clock import Clock
 from vcycled.config import (
     Config,
-    ConfigSource,
     ManagerOptions,
-    Registry,
     SpaceConfig,
-    find_space,
     lost_limits,
 )
 from vcycled.config.pipe_shelf import Shelf
-from vcycled.cycle import Context, SpaceCycle
+from vcycled.cycle import SpaceCycle
+from vcycled.daemon.outfit import Outfit, context_of
 from vcycled.daemon.pipes import PipeKeeper
+from vcycled.daemon.tenant import Tenant
 from vcycled.daemon.worker import SpaceWorker
-from vcycled.errors import OperatorError, StoreError
-from vcycled.kvlog import KVLogger
-from vcycled.machinedir import MachineDir
-from vcycled.store import Store
+from vcycled.errors import StoreError
+from vcycled.store import Lease, Wishes
 
 TICK_S = 1.0
 """How often the configuration, new orders and signals are looked at."""
 EXIT_S = 30.0
 """How long the cycles under way may go on after the order to end, in real seconds."""
 HOUSEKEEPING_S = 3600
-ERRANDS = 3
-ERRAND_S = 20.0
-"""How many calls that may be left undone a space makes at once, and how long each may take."""
 RELEASE_S = 3600
 """How long a removed space without machines is kept for what else is left in its cloud."""
 HISTORY_S = 90 * 86400
@@ -44,27 +33,11 @@ HISTORY_S = 90 * 86400
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Outfit:
-    """What the manager is given from outside."""
-
-    configs: ConfigSource
-    store: Store
-    queue: Queue
-    clock: Clock
-    rng: random.Random
-    host: str
-    installation: str
-    registry: Registry
-    """Kinds of spaces; those in the configuration were found to be installed."""
-    log: KVLogger
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class _Team:
     """A worker and what it was made from."""
 
     worker: SpaceWorker
-    made_from: tuple[str, object, ManagerOptions]
+    made_from: tuple[Lease | None, str, object, ManagerOptions]
 
 
 class Supervisor:
@@ -80,9 +53,14 @@ class Supervisor:
         self._emptied_at: dict[str, float] = {}
         """By removed space: since when it has had no machines, on the monotonic clock."""
         self._pipes = PipeKeeper(clock=outfit.clock, log=outfit.log)
+        self._tenant = Tenant(
+            outfit.store.leases,
+            self._wishes,
+            beat_seconds=self._config.manager.manager_heartbeat_seconds,
+            clock=outfit.clock,
+            log=outfit.log,
+        )
         self._stop = threading.Event()
-        self._unclaimed = ""
-        """Why another manager may be at the same database; empty if it is ours."""
         self._is_stopping = False
         self._reopen: Callable[[], None] | None = None
         self._kept_house_at: int | None = None
@@ -97,9 +75,14 @@ class Supervisor:
         self._reopen = reopen
 
     def run(self) -> None:
-        """Work until `stop` was called and the cycles have ended, or `exit_s` is over."""
+        """Work until `stop` was called and the cycles have ended, or `exit_s` is over.
+
+        Raises:
+            StoreError: this manager cannot be one of this database now.
+        """
         outfit = self._outfit
         self._tell(self._config)
+        self._tenant.start()
         while not self._is_stopping:
             try:
                 self._tick()
@@ -112,7 +95,6 @@ class Supervisor:
         reopen, self._reopen = self._reopen, None
         if reopen is not None:
             reopen()
-        self._keep_claim()
         self._heed_config()
         self._tend_pipes()
         for space in self._config.spaces:
@@ -120,17 +102,6 @@ class Supervisor:
         self._release()
         self._heed_orders()
         self._keep_house()
-
-    def _keep_claim(self) -> None:
-        """Hold creation everywhere while it is not certain that the database is ours alone."""
-        try:
-            self._outfit.store.claim()
-        except StoreError as error:
-            if not self._unclaimed:
-                self._outfit.log.error("claim-lost", error=str(error))
-            self._unclaimed = str(error)
-        else:
-            self._unclaimed = ""
 
     def _heed_config(self) -> None:
         outfit = self._outfit
@@ -142,6 +113,7 @@ class Supervisor:
             self._lost[space] = (why, outfit.clock.now())
         self._config = config
         self._tell(config)
+        self._tenant.kick()
         for team in self._teams.values():
             team.worker.kick()
 
@@ -159,23 +131,29 @@ class Supervisor:
         log.info("config-read", spaces=len(config.spaces), errors=errors)
 
     def _staff(self, space: SpaceConfig) -> None:
-        """See to it that the space has a worker made from its present options."""
-        made_from = (space.api, space.api_options, self._config.manager)
+        """See to it that a space that we hold has a worker made from its present options."""
+        lease = self._tenant.held.get(space.name)
+        made_from = (lease, space.api, space.api_options, self._config.manager)
         team = self._teams.get(space.name)
         if team is not None and team.made_from != made_from:
             team.worker.stop()
             if not team.worker.join(0):
                 return  # its cycle ends first; two of one space never run at once
             team = None
+        if lease is None:
+            self._teams.pop(space.name, None)
+            return
         if team is not None and team.worker.is_alive:
             return
-        worker = self._worker(space)
+        worker = self._worker(space, lease)
         self._teams[space.name] = _Team(worker=worker, made_from=made_from)
         worker.start()
 
     def _release(self) -> None:
-        """Let go of spaces that were removed from the configuration and have drained."""
-        removed = [space.name for space in self._config.spaces if space.is_removed]
+        """Let go of spaces of ours that were removed from the configuration and have drained."""
+        held = self._tenant.held
+        spaces = (space for space in self._config.spaces if space.is_removed)
+        removed = [space.name for space in spaces if space.name in held]
         since = self._emptied_at
         self._emptied_at = {name: since[name] for name in removed if name in since}
         if not removed:
@@ -207,11 +185,22 @@ class Supervisor:
         self._outfit.log.warning("leftover-failed", space=name, detail=detail)
         return True
 
-    def _worker(self, space: SpaceConfig) -> SpaceWorker:
+    def _wishes(self) -> Wishes:
+        spaces = self._config.spaces
+        return Wishes(
+            spaces=frozenset(each.name for each in spaces if not each.is_removed),
+            removed=frozenset(each.name for each in spaces if each.is_removed),
+        )
+
+    def _worker(self, space: SpaceConfig, lease: Lease) -> SpaceWorker:
         outfit, manager = self._outfit, self._config.manager
         log = outfit.log.bind(space=space.name)
-        context = context_of(space, manager, outfit, lambda: self._is_stopping)
-        context = replace(context, configured=lambda: self._config.spaces)
+        context = replace(
+            context_of(space, manager, outfit, lambda: self._is_stopping),
+            store=outfit.store.under(lease),
+            may_act=lambda: outfit.store.leases.may_act(lease),
+            configured=lambda: self._config.spaces,
+        )
         name = space.name
         return SpaceWorker(
             SpaceCycle(context), lambda: self._wanted(name), clock=outfit.clock, log=log
@@ -225,9 +214,7 @@ class Supervisor:
         return None
 
     def _held(self, space: SpaceConfig) -> str:
-        """Return why nothing may be created: no claim, or limits that vanished a moment ago."""
-        if self._unclaimed:
-            return self._unclaimed
+        """Return why nothing may be created: limits that vanished a moment ago."""
         why, since = self._lost.get(space.name, ("", 0))
         is_fresh = self._outfit.clock.now() - since < space.options.cycle_seconds
         return why if is_fresh else ""
@@ -260,54 +247,5 @@ class Supervisor:
         ]
         for name in late:
             log.warning("cycle-abandoned", space=name, detail="a call did not return in time")
+        self._tenant.end()
         log.info("ended")
-
-
-def context_of(
-    space: SpaceConfig, manager: ManagerOptions, outfit: Outfit, is_stopping: Callable[[], bool]
-) -> Context:
-    """Return what the cycles of `space` work with."""
-    cloud = find_space(space.api, outfit.registry)
-    return Context(
-        name=space.name,
-        space=cloud(space.name, space.api_options, clock=outfit.clock),
-        store=outfit.store,
-        tree=MachineDir(manager.root, clock=outfit.clock),
-        queue=outfit.queue,
-        calls=CallPool(
-            manager.parallel_calls, timeout_s=manager.call_timeout_seconds, clock=outfit.clock
-        ),
-        errands=CallPool(
-            ERRANDS,
-            timeout_s=min(ERRAND_S, manager.call_timeout_seconds),
-            clock=outfit.clock,
-        ),
-        clock=outfit.clock,
-        rng=outfit.rng,
-        manager=manager,
-        host=outfit.host,
-        installation=outfit.installation,
-        log=outfit.log.bind(space=space.name),
-        is_stopping=is_stopping,
-    )
-
-
-def installation_of(manager: ManagerOptions, store: Store) -> str:
-    """Return the id that marks our machines: the option, else the file beside the store, else new.
-
-    It is kept in a file too, so that a lost database does not make our own machines foreign.
-
-    Raises:
-        OperatorError: the file and the store disagree, or the file cannot be written.
-    """
-    path = manager.root / "installation_id"
-    try:
-        wanted = manager.installation_id or files.read_text(path)
-        if wanted:
-            store.adopt_installation_id(wanted)
-        installation = store.installation_id()
-        if installation != files.read_text(path):
-            files.write(path, f"{installation}\n")
-    except OSError as error:
-        raise OperatorError(f"{path}: {error.strerror}") from error
-    return installation

@@ -1,40 +1,20 @@
-"""Being the only manager of a database.
+"""Being the only manager of a database, as it must be with SQLite.
 
-Two managers would each fill the same spaces. Until they can share them by leases, the second one
-is refused. Commands and the web process need no claim: they read, or write orders.
+Two managers would each fill the same spaces; only a PostgreSQL database lets them share those out.
+Commands and the web process need no claim: they read, or write orders.
 """
 
 from __future__ import annotations
 
 import fcntl
 import os
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Protocol
 
-import sqlalchemy as sa
-from sqlalchemy.engine import Connection, Engine
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.engine import Connection
 
 from vcycled.errors import StoreError
-
-NUMBER = 0x7663_7963_6C65_0002
-"""Of the advisory lock in PostgreSQL."""
-
-
-class Claim(Protocol):
-    """A lock that lasts until it is closed or this process ends, however it ends."""
-
-    def take(self) -> None:
-        """Take it, or make sure that we still have it.
-
-        Raises:
-            StoreError: another manager has it.
-        """
-        ...
-
-    def close(self) -> None:
-        """Give it up."""
-        ...
+from vcycled.store.tenure import Lease, Presence, Wishes
 
 
 class FileClaim:
@@ -48,7 +28,11 @@ class FileClaim:
         self._handle: int | None = None
 
     def take(self) -> None:
-        """Take it, or make sure that we still have it; see Claim."""
+        """Take it, or make sure that we still have it.
+
+        Raises:
+            StoreError: another manager has it.
+        """
         if self._handle is not None:
             return
         try:
@@ -71,40 +55,55 @@ class FileClaim:
             self._handle = None
 
 
-class ServerClaim:
-    """An advisory lock that a connection to PostgreSQL holds while it lives."""
+class SoleLeases:
+    """All spaces are left to whoever has the claim; see Leases in leases.py."""
 
-    def __init__(self, engine: Engine, name: str) -> None:
-        self._engine = engine
-        self._name = name
-        self._connection: Connection | None = None
+    is_shared = False
+    skew = 0.0
 
-    def take(self) -> None:
-        """Take it, or make sure that we still have it; see Claim."""
-        if self._is_alive():
-            return
+    def __init__(self, database: Path) -> None:
+        self._claim = FileClaim(database)
+        self._held: Mapping[str, Lease] = {}
+
+    @property
+    def held(self) -> Mapping[str, Lease]:
+        """What was wished for at the last beat."""
+        return self._held
+
+    def enrol(self, presence: Presence) -> None:  # noqa: ARG002 - there is nobody to tell
+        """Take the claim.
+
+        Raises:
+            StoreError: another manager has it.
+        """
+        self._claim.take()
+
+    def beat(self, wishes: Wishes) -> None:
+        """Hold whatever is wished for.
+
+        Raises:
+            StoreError: another manager has the claim.
+        """
+        self._held = {}
+        self._claim.take()
+        self._held = {space: Lease(space=space, holder="", epoch=0) for space in wishes.all}
+
+    def would_take(self, wishes: Wishes) -> bool:
+        """Return whether there is a new wish."""
+        return not wishes.all <= self._held.keys()
+
+    def may_act(self, lease: Lease) -> bool:
+        """Return whether the space is still wished for."""
+        return lease.space in self._held
+
+    def leave(self) -> None:
+        """Give up the claim."""
         self.close()
-        self._connection = self._engine.connect()
-        has_it = self._connection.scalar(sa.select(sa.func.pg_try_advisory_lock(NUMBER)))
-        self._connection.commit()
-        if not has_it:
-            self.close()
-            message = f"{self._name}: another vcycled is using this database"
-            raise StoreError(message)
-
-    def _is_alive(self) -> bool:
-        if self._connection is None:
-            return False
-        try:
-            self._connection.execute(sa.select(1))
-            self._connection.commit()
-        except SQLAlchemyError:
-            return False
-        return True
 
     def close(self) -> None:
-        """Give it up, by ending the connection that holds it."""
-        if self._connection is not None:
-            self._connection.invalidate()
-            self._connection.close()
-            self._connection = None
+        """Give up the claim."""
+        self._held = {}
+        self._claim.close()
+
+    def fence(self, connection: Connection, space: str, lease: Lease | None) -> None:
+        """Let it pass: who has the claim is the only one, and knows no second epoch."""

@@ -74,6 +74,28 @@ _POSTGRESQL: Mapping[Mode, tuple[str, ...]] = MappingProxyType(
         Mode.BARE: (),
     }
 )
+_SERVER: Mapping[str, str] = MappingProxyType(
+    {
+        "statement_timeout": "120s",
+        "lock_timeout": "30s",
+        # A manager that stops, or is cut off, in the midst of a write must not hold up the others.
+        "idle_in_transaction_session_timeout": "10s",
+        "tcp_keepalives_idle": "5",
+        "tcp_keepalives_interval": "3",
+        "tcp_keepalives_count": "3",
+    }
+)
+"""Settings of each session at the server."""
+_CLIENT: Mapping[str, int] = MappingProxyType(
+    {
+        "connect_timeout": 10,
+        "tcp_user_timeout": 20_000,
+        "keepalives_idle": 5,
+        "keepalives_interval": 3,
+        "keepalives_count": 3,
+    }
+)
+"""A server that vanished is found out within 20 s, also while we wait for its answer."""
 
 
 class Database:
@@ -198,15 +220,13 @@ def _postgresql(url: URL, *, read_only: bool) -> Database:
         message = f"{url.drivername} is not supported for PostgreSQL, only psycopg"
         raise StoreError(message)
     url = url.set(drivername=_DRIVER)
-    access = "on" if read_only else "off"
-    settings = (
-        f"-c statement_timeout=120s -c lock_timeout=30s -c default_transaction_read_only={access} "
-        f"{url.query.get('options', '')}"
-    )
+    settings = {**_SERVER, "default_transaction_read_only": "on" if read_only else "off"}
+    stated = " ".join(f"-c {name}={value}" for name, value in settings.items())
+    stated = f"{stated} {url.query.get('options', '')}"
     try:
         engine = sa.create_engine(
             url,
-            connect_args={"connect_timeout": 10, "tcp_user_timeout": 30_000, "options": settings},
+            connect_args={**_CLIENT, "options": stated},
             pool_pre_ping=True,
             pool_size=CONNECTIONS,
             max_overflow=0,

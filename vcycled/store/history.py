@@ -82,10 +82,12 @@ class History(Room):
         """Keep what the last cycle of `space` came to; a power cut may bring back the one before.
 
         Raises:
+            LeaseLost: another manager holds the space.
             StoreError: it was not taken.
         """
         row: dict[str, object] = {"space": space, "at": at, "report": report}
         with self._database.write(Mode.RELAXED) as connection:
+            self._fence(connection, space)
             upsert(connection, reports, [row])
 
     def reports(self) -> Mapping[str, Report]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import uuid as uuids
 from collections.abc import Iterable, Mapping
 from functools import cache
@@ -26,11 +27,13 @@ from vcycled.model import (
 )
 from vcycled.store import backup, rows
 from vcycled.store.accounting import Accounting, mark_taken, save_intervals
-from vcycled.store.claim import Claim, FileClaim, ServerClaim
+from vcycled.store.claim import SoleLeases
 from vcycled.store.database import Database, chunks, connect, insert_new, upsert
 from vcycled.store.history import History
+from vcycled.store.leases import Leases, SharedLeases
 from vcycled.store.opening import opened
 from vcycled.store.schema import drains, events, machines, machinetypes, orders, properties, spaces
+from vcycled.store.tenure import Lease
 from vcycled.store.upkeep import Upkeep
 
 _ID = "installation_id"
@@ -52,14 +55,9 @@ class Store(Accounting, History, Upkeep):
     """
 
     def __init__(self, database: Database, *, clock: Clock) -> None:
-        super().__init__(database, rows.TermsBook())
+        super().__init__(database, rows.TermsBook(), _leases(database, clock))
         self._clock = clock
         self._shelf = rows.MachineShelf()
-        self._claim: Claim
-        if database.path is not None:
-            self._claim = FileClaim(database.path)
-        else:
-            self._claim = ServerClaim(database.engine, database.name)
 
     @classmethod
     def open(
@@ -94,18 +92,15 @@ class Store(Accounting, History, Upkeep):
         self.close()
 
     def close(self) -> None:
-        """Close all connections and give up the claim."""
-        self._claim.close()
+        """Close all connections; who has not left its leases lets them run out."""
+        self.leases.close()
         self._database.close()
 
-    def claim(self) -> None:
-        """Become the only manager of this database, or make sure that we still are.
-
-        Raises:
-            StoreError: another manager is.
-        """
-        with self._database.errors():
-            self._claim.take()
+    def under(self, lease: Lease) -> Self:
+        """Return this store for the holder of `lease`: it takes nothing once that is lost."""
+        leased = copy.copy(self)
+        leased.lease = lease
+        return leased
 
     def installation_id(self) -> str:
         """Return what marks machines as ours on the clouds; minted when first asked for."""
@@ -177,6 +172,7 @@ class Store(Accounting, History, Upkeep):
         """Write `changes`, all or nothing; without any, nothing is done.
 
         Raises:
+            LeaseLost: nothing was written: another manager holds the space.
             StoreError: nothing was written: the database refused, or a run that was exported
                 would be changed.
         """
@@ -191,6 +187,7 @@ class Store(Accounting, History, Upkeep):
         Its runs are those whose records that manager wrote, so `sink` is given none of them.
 
         Raises:
+            LeaseLost: nothing was written: a manager holds one of the spaces.
             StoreError: nothing was written.
         """
         with self._database.write() as connection:
@@ -200,6 +197,7 @@ class Store(Accounting, History, Upkeep):
                 mark_taken(connection, sink, taken)
 
     def _write(self, connection: Connection, changes: Changes) -> None:
+        self._fence(connection, changes.space)
         _save_machines(connection, changes, self._terms)
         _save_memory(connection, changes)
         if changes.done_orders:
@@ -235,6 +233,12 @@ class Store(Accounting, History, Upkeep):
             message = f"{self._database.name}: PostgreSQL databases are saved by pg_dump"
             raise StoreError(message)
         backup.copy(self._database.path, path)
+
+
+def _leases(database: Database, clock: Clock) -> Leases:
+    if database.path is not None:
+        return SoleLeases(database.path)
+    return SharedLeases(database, clock=clock)
 
 
 def restore(url: str, path: Path) -> Path | None:

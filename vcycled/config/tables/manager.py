@@ -94,6 +94,13 @@ class ManagerOptions:
         help="""A cycle of a space that takes longer is given up and reported; the next one
         starts afresh. Must not be less than call_timeout_seconds.""",
     )
+    manager_heartbeat_seconds: int = option(
+        whole(1, 600, unit="seconds"),
+        default=10,
+        help="""How often this manager tells the others that share its PostgreSQL database that it
+        lives. After two that are missing they take over its spaces, and it creates and deletes
+        nothing itself. Read when vcycled starts.""",
+    )
     heartbeat_receiver: str = option(
         choice("vcycle-web", "external"),
         default="vcycle-web",
