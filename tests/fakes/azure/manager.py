@@ -210,10 +210,11 @@ class Manager:
             place = f"{self._settings.group_id}/providers"
             machine = f"{place}/Microsoft.Compute/virtualMachines/{owner}"
             address = {"privateIPAddress": here[owner].address} if owner else {}
+            tags = self._machines.interface_tags.get(name)
             return {
                 "id": f"{place}/Microsoft.Network/networkInterfaces/{name}",
                 "name": name,
-                "tags": self._machines.interface_tags.get(name, {}),
+                **({"tags": tags} if tags else {}),
                 "properties": {
                     **({"virtualMachine": {"id": machine.upper()}} if owner else {}),
                     "ipConfigurations": [{"name": "primary", "properties": address}],
