@@ -7,7 +7,6 @@ import pytest
 
 from tests.builders import (
     NOW,
-    drain,
     facts,
     intent,
     kind,
@@ -90,47 +89,6 @@ def test_what_was_promised_holds_only_where_the_section_is_gone(
 
 
 @pytest.mark.parametrize(
-    ("shutdown_time", "expected"),
-    [(None, None), (NOW + 1, None), (NOW, None), (NOW - 1, Reason.SHUTDOWN_TIME)],
-)
-def test_goes_after_the_shutdown_time_of_the_space(
-    shutdown_time: int | None, expected: Reason | None
-) -> None:
-    """Past shutdown_time every living machine goes, also those whose section is gone."""
-    for name in ("prod", "gone"):
-        given = facts(machines=(machine(machinetype=name),), shutdown_time=shutdown_time)
-        assert reason(given) is expected
-
-
-@pytest.mark.parametrize(
-    ("by", "expected"), [(None, None), (NOW + 1, None), (NOW, None), (NOW - 1, Reason.DRAINED)]
-)
-def test_goes_after_the_end_of_a_drain_that_covers_it(
-    by: int | None, expected: Reason | None
-) -> None:
-    """A drain of the space covers all its machines, one of a machinetype its own."""
-    ordered = drain(by=by)
-    for name in ("prod", "gone"):
-        assert reason(facts(machines=(machine(machinetype=name),), drain=ordered)) is expected
-    assert reason(facts(kind(drain=ordered), machines=(machine(),))) is expected
-
-
-def test_a_drain_of_another_machinetype_does_not_touch_it() -> None:
-    """Only the drained machinetype's machines must be gone."""
-    other = kind("other", drain=drain(machinetype="other", by=NOW - 1))
-    assert not plan(facts(kind(), other, machines=(machine(),))).deletes
-
-
-@pytest.mark.parametrize(
-    ("space_by", "own_by"), [(NOW - 1, NOW + 100), (NOW + 100, NOW - 1), (NOW - 1, None)]
-)
-def test_the_earlier_of_two_drains_decides(space_by: int, own_by: int | None) -> None:
-    """A machine under a drain of the space and of its machinetype goes at the first end."""
-    given = facts(kind(drain=drain(by=own_by)), machines=(machine(),), drain=drain(by=space_by))
-    assert reason(given) is Reason.DRAINED
-
-
-@pytest.mark.parametrize(
     ("change", "expected"),
     [
         ({"is_delete_ordered": True, "state": MachineState.FAILED}, Reason.ORDERED),
@@ -140,15 +98,13 @@ def test_the_earlier_of_two_drains_decides(space_by: int, own_by: int | None) ->
     ],
 )
 def test_the_most_telling_reason_is_given(change: dict[str, Any], expected: Reason) -> None:
-    """An order before an end, an end before a deadline, the space's before a drain's and age."""
+    """An order before an end, an end before what it was told, and that before its age."""
     given = facts(
-        kind(drain=drain(by=NOW - 1), max_wallclock_seconds=0),
-        machines=(machine(**change),),
+        kind(max_wallclock_seconds=0),
+        machines=(machine(leave_by=NOW - 1, leave_why="shutdown-time", **change),),
         shutdown_time=NOW - 1,
     )
     assert reason(given) is expected
-    if expected is Reason.SHUTDOWN_TIME:
-        assert reason(replace(given, shutdown_time=None)) is Reason.DRAINED
 
 
 def test_a_machine_too_old_is_not_called_silent() -> None:

@@ -28,6 +28,8 @@ DUE: dict[Reason, dict[str, Any]] = {
 def due_for(why: Reason, *, count: int = 1, **changes: Any) -> SpaceFacts:  # noqa: ANN401
     """Return facts in which `count` machines are due for `why` at NOW and for nothing before."""
     change = {"started_at": NOW - 5000, "heartbeat_at": NOW, **DUE[why]}
+    if why in TOLD:
+        change |= {"leave_by": NOW - 1, "leave_why": why.value}
     more: dict[str, Any] = {}
     if why is Reason.SHUTDOWN_TIME:
         more["shutdown_time"] = NOW - 1
@@ -36,6 +38,7 @@ def due_for(why: Reason, *, count: int = 1, **changes: Any) -> SpaceFacts:  # no
     return facts(BEATING, machines=machines(count, **change), **{**more, **changes})
 
 
+TOLD = {Reason.SHUTDOWN_TIME, Reason.DRAINED}
 ENDED_OR_WANTED = {
     Reason.ORDERED,
     Reason.FINISHED,

@@ -69,7 +69,12 @@ FULL = Limits(processors=1)
             {"machines": (starting(created_at=NOW - 3560),)}, NOW + 41, id="start timeout"
         ),
         pytest.param(
-            {"machines": machines(1), "shutdown_time": NOW + 20}, NOW + 21, id="shutdown time"
+            {
+                "machines": machines(1, leave_by=NOW + 20, leave_why="shutdown-time"),
+                "shutdown_time": NOW + 20,
+            },
+            NOW + 21,
+            id="shutdown time",
         ),
         pytest.param(
             {"machines": machines(3, started_at=NOW - 90_000)}, NOW + 60, id="deletion cap"

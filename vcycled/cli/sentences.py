@@ -80,6 +80,7 @@ EVENTS: Mapping[str, str] = MappingProxyType(
         "machine-warned": "warned by the cloud",
         "machine-missing": "missing",
         "machine-found": "listed again",
+        "machine-told": "told",
         "machine-delete": "being deleted",
         "console-kept": "the end of its console was kept",
         "delete-failed": "could not be deleted",

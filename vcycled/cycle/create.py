@@ -40,6 +40,7 @@ from vcycled.model import (
     Create,
     Machine,
     MachineState,
+    Reason,
     Records,
     Stage,
     Terms,
@@ -197,7 +198,8 @@ def _wanted(
         kind = kinds[create.machinetype]
         machine = _intent(context, create, kind, terms[kind.name], token)
         image = images.get(kind.name, kind.options.root_image or "")
-        yield _Wanted(machine=machine, kind=kind, token=token, image=image)
+        told = _told_at_birth(machine, config)
+        yield _Wanted(machine=told, kind=kind, token=token, image=image)
 
 
 def _intent(
@@ -222,6 +224,14 @@ def _intent(
     )
 
 
+def _told_at_birth(machine: Machine, config: SpaceConfig) -> Machine:
+    """Return `machine` with the end that its features show from the start."""
+    end = config.options.shutdown_time
+    if end is None:
+        return machine
+    return replace(machine, leave_by=end, leave_why=Reason.SHUTDOWN_TIME)
+
+
 def _make_ready(
     context: Context, config: SpaceConfig, records: Records, batch: Sequence[_Wanted]
 ) -> _Ready:
@@ -233,13 +243,7 @@ def _make_ready(
                 context, config, each.kind, each.machine, each.token, others=records.machines
             )
             handed = hand_over(context, each.kind, each.machine.name, rendered)
-            tree = new_machine(
-                context,
-                config,
-                each.machine,
-                records.drains,
-                user_data=rendered.user_data,
-            )
+            tree = new_machine(context, config, each.machine, user_data=rendered.user_data)
             context.tree.prepare(replace(tree, user_data_hash=handed.token_hash))
         except UserDataError as error:
             ready.failed.append(Attempt(machine=each.machine, error=error))

@@ -23,13 +23,12 @@ from vcycled.cycle.publish import publish_records
 from vcycled.cycle.remembering import JumpWatch, lessons
 from vcycled.cycle.report import SpaceReport, deferred_text, states_of
 from vcycled.cycle.sweep import Sweeper
+from vcycled.cycle.telling import Teller
 from vcycled.cycle.tend import (
     publish_heartbeats,
     repair_all,
     retire_forgotten,
     settle,
-    tell_terms,
-    terms_in_force,
 )
 from vcycled.errors import SpaceError, Unavailable
 from vcycled.model import Cause, Plan, Records, SpaceFacts
@@ -88,9 +87,9 @@ class SpaceCycle:
         self._news = News(context)
         self._notices = Notices(context)
         self._sweeper = Sweeper(context)
+        self._teller = Teller(context)
         self._is_observing = False
         self._calls_before = 0
-        self._terms: object = None
         self._cleaned_at: int | None = None
         self._is_repaired = False
         self._causes: dict[str, Cause] = {}
@@ -177,7 +176,8 @@ class SpaceCycle:
 
     def _act(self, config: SpaceConfig, look: Look, thought: _Thought, began: float) -> Records:
         context, plan = self._context, thought.plan
-        records = keep_consoles(context, config, thought.records, plan.deletes)
+        records = self._teller.tell(config, thought.records, plan.tells)
+        records = keep_consoles(context, config, records, plan.deletes)
         records = delete_all(context, config, records, plan.deletes)
         failures = _failures(records)
         records = create_all(
@@ -269,10 +269,6 @@ class SpaceCycle:
         written = publish_records(context)
         try:
             publish_heartbeats(context, config, records.machines)
-            terms = terms_in_force(config, records)
-            if terms != self._terms:
-                tell_terms(context, config, records)
-                self._terms = terms
             if not self._is_repaired:
                 repair_all(context, config, records)
                 find_offers(context, records)

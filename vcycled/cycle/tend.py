@@ -9,8 +9,8 @@ from vcycled.config import SpaceConfig
 from vcycled.cycle.context import Context
 from vcycled.cycle.news import ends
 from vcycled.machinedir import HeartbeatRow, NewMachine, Noted
-from vcycled.mjf import Features, MachineFacts, features, moving
-from vcycled.model import GRACE_SECONDS, Changes, Drain, Machine, Records, Stage
+from vcycled.mjf import MachineFacts, features, moving
+from vcycled.model import GRACE_SECONDS, Changes, Machine, Reason, Records, Stage
 
 
 def settle(context: Context, config: SpaceConfig, records: Records, changes: Changes) -> Records:
@@ -40,7 +40,7 @@ def _follow(context: Context, config: SpaceConfig, before: Records, changes: Cha
     known = {machine.uuid: machine for machine in before.machines}
     for machine in changes.machines:
         try:
-            _follow_one(context, config, known.get(machine.uuid), machine, before.drains)
+            _follow_one(context, config, known.get(machine.uuid), machine)
         except OSError as error:
             context.log.warning("tree-failed", machine=machine.name, error=str(error))
     for memory in changes.machinetypes:
@@ -49,15 +49,11 @@ def _follow(context: Context, config: SpaceConfig, before: Records, changes: Cha
 
 
 def _follow_one(
-    context: Context,
-    config: SpaceConfig,
-    before: Machine | None,
-    machine: Machine,
-    drains: tuple[Drain, ...],
+    context: Context, config: SpaceConfig, before: Machine | None, machine: Machine
 ) -> None:
     tree = context.tree
     if before is None and machine.stage is Stage.LISTED:
-        tree.repair(new_machine(context, config, machine, drains, user_data=b""))
+        tree.repair(new_machine(context, config, machine, user_data=b""))
     if machine.stage is Stage.GONE:
         _note(context, before, machine)
         tree.retire(machine.space, machine.name)
@@ -65,7 +61,7 @@ def _follow_one(
     _note(context, before, machine)
     has_started = machine.started_at is not None and (before is None or before.started_at is None)
     if has_started or machine.ends_at != (before and before.ends_at):
-        tree.publish(machine.space, machine.name, moving(_facts(config, machine, drains)))
+        publish_moving(context, config, machine)
     if has_started:
         tree.wipe_if_over(machine.space, machine.name)
 
@@ -90,7 +86,7 @@ def repair_all(context: Context, config: SpaceConfig, records: Records) -> None:
     """Write again what a power cut tore of the folders of machines that live."""
     for machine in records.machines:
         if machine.stage is Stage.LISTED:
-            whole = new_machine(context, config, machine, records.drains, user_data=b"")
+            whole = new_machine(context, config, machine, user_data=b"")
             if context.tree.repair(whole):
                 context.log.warning("folder-repaired", machine=machine.name)
 
@@ -107,12 +103,7 @@ def retire_forgotten(context: Context, records: Records) -> None:
 
 
 def new_machine(
-    context: Context,
-    config: SpaceConfig,
-    machine: Machine,
-    drains: tuple[Drain, ...],
-    *,
-    user_data: bytes,
+    context: Context, config: SpaceConfig, machine: Machine, *, user_data: bytes
 ) -> NewMachine:
     """Return all that the folder of `machine` holds from the start."""
     return NewMachine(
@@ -122,7 +113,7 @@ def new_machine(
         uuid=machine.uuid,
         created_at=machine.created_at,
         manager=context.host,
-        features=_features(config, machine, drains),
+        features=features(_facts(config, machine)),
         zone=machine.zone,
         https_x509dn=_published_dns(config).get(machine.machinetype, ""),
         token_hash=machine.token_hash,
@@ -131,14 +122,26 @@ def new_machine(
 
 
 def tell_terms(context: Context, config: SpaceConfig, records: Records) -> None:
-    """Write the shutdown times and names of all machines anew, after `terms_in_force` changed."""
+    """Write the shutdown times and names of all machines anew, after `terms_in_force` changed.
+
+    Raises:
+        OSError: not every machine was told.
+    """
     dns = _published_dns(config)
     for machine in records.machines:
-        facts = _facts(config, machine, records.drains)
-        context.tree.publish(machine.space, machine.name, moving(facts))
+        publish_moving(context, config, machine)
         if machine.machinetype in dns:
             dn = dns[machine.machinetype]
             context.tree.publish_dn(machine.space, machine.name, dn)
+
+
+def publish_moving(context: Context, config: SpaceConfig, machine: Machine) -> None:
+    """Write what a machine is told of its end.
+
+    Raises:
+        OSError: it may not have been told.
+    """
+    context.tree.publish(machine.space, machine.name, moving(_facts(config, machine)))
 
 
 def _published_dns(config: SpaceConfig) -> dict[str, str]:
@@ -164,42 +167,38 @@ def publish_heartbeats(context: Context, config: SpaceConfig, machines: Iterable
         context.tree.write_heartbeat_list(config.name, machinetype, each)
 
 
-def _features(config: SpaceConfig, machine: Machine, drains: tuple[Drain, ...]) -> Features:
-    return features(_facts(config, machine, drains))
-
-
-def _facts(config: SpaceConfig, machine: Machine, drains: tuple[Drain, ...]) -> MachineFacts:
-    ends = [
-        drain.by
-        for drain in drains
-        if drain.machinetype in {"", machine.machinetype} and drain.by is not None
-    ]
-    if machine.ends_at is not None:
-        ends.append(machine.ends_at)
-    if config.options.shutdown_time is not None:
-        ends.append(config.options.shutdown_time)
+def _facts(config: SpaceConfig, machine: Machine) -> MachineFacts:
+    ends = (machine.leave_by, machine.ends_at)
     return MachineFacts(
         uuid=machine.uuid,
         processors=machine.processors,
         memory_mb=machine.memory_mb,
         max_wallclock_seconds=_wallclock(config, machine),
-        jobstart_at=machine.created_at if machine.started_at is None else machine.started_at,
+        jobstart_at=_jobstart(machine),
         grace_seconds=GRACE_SECONDS,
-        shutdown_time=min(ends, default=None),
+        shutdown_time=min((end for end in ends if end is not None), default=None),
         power_per_processor=machine.terms.power_per_processor,
     )
 
 
 def _wallclock(config: SpaceConfig, machine: Machine) -> int:
-    """Return the limit in force: today's of its machinetype, else the one it was promised."""
+    """Return the limit in force: what it was told when that was lowered, else today's.
+
+    Where its machinetype is gone it is the one that was promised.
+    """
+    if machine.leave_by is not None and machine.leave_why == Reason.TOO_OLD:
+        return machine.leave_by - _jobstart(machine)
     for kind in config.machinetypes:
         if kind.name == machine.machinetype:
             return kind.options.max_wallclock_seconds
     return machine.terms.max_wallclock_seconds
 
 
-def terms_in_force(config: SpaceConfig, records: Records) -> object:
-    """Return a value that changes when shutdown times of machines or their names may have."""
+def _jobstart(machine: Machine) -> int:
+    return machine.created_at if machine.started_at is None else machine.started_at
+
+
+def terms_in_force(config: SpaceConfig) -> object:
+    """Return a value that changes when the ends of many machines or their names may have."""
     limits = {kind.name: kind.options.max_wallclock_seconds for kind in config.machinetypes}
-    terms = (*sorted(limits.items()), *sorted(_published_dns(config).items()))
-    return config.options.shutdown_time, records.drains, terms
+    return (*sorted(limits.items()), *sorted(_published_dns(config).items()))

@@ -4,9 +4,9 @@ A pure function of the facts, the time and a source of chance (design.md, law 8)
 no log. The rules are Vcycle's (compat.md 3) with the holes closed by design.md, "Planning"; the
 operator's view of them stands in docs/reference/why.md and docs/reference/deletes.md.
 
-    due ─── deletes ─┐         due: from when on a machine must go     deletes: what goes now
-    flavors ─┐       ├─ here   flavors: which flavor in which zone     holds: who may not grow
-    holds ───┴ creates┘        creates: who grows, one by one          shares: wanted and had
+    leaving ─ due ─ deletes ─┐        leaving: who must leave early      deletes: what goes now
+    flavors ─┐               ├─ here  due: when a machine must go        holds: who may not grow
+    holds ───┴─── creates ───┘        flavors: which flavor and zone     creates: who grows next
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from vcycled.model import Plan, SpaceFacts, Stage
 from vcycled.plan.creates import plan_creates
 from vcycled.plan.deletes import plan_deletes
 from vcycled.plan.instants import wake_at
+from vcycled.plan.leaving import leaves, tells
 from vcycled.plan.shares import shares
 from vcycled.plan.stock import stocks, total
 
@@ -31,7 +32,8 @@ def plan_space(facts: SpaceFacts, *, now: int, rng: random.Random) -> Plan:
     """
     machines = [machine for machine in facts.machines if machine.stage is not Stage.GONE]
     stocked = stocks(facts.machinetypes, machines)
-    removal = plan_deletes(facts, machines, now=now)
+    left = leaves(facts, machines, now=now)
+    removal = plan_deletes(facts, machines, left, now=now)
     growth = plan_creates(facts, stocked, total(facts.memory, machines), now=now, rng=rng)
     waits = [*removal.waits, *(hold.until for hold in growth.holds if hold.until is not None)]
     return Plan(
@@ -41,4 +43,5 @@ def plan_space(facts: SpaceFacts, *, now: int, rng: random.Random) -> Plan:
         holds=growth.holds,
         shares=shares(stocked),
         wake_at=wake_at(waits, now=now, cycle_seconds=facts.cycle_seconds),
+        tells=tells(machines, left, (delete.machine.uuid for delete in removal.deletes)),
     )

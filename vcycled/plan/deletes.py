@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from vcycled.model import Deferred, Delete, Machine, Reason, SpaceFacts
 from vcycled.plan.due import AT_ONCE, Due, Rules, judged_at, reasons, rules, stale_at
 from vcycled.plan.instants import retry_at
+from vcycled.plan.leaving import Leaves
 from vcycled.plan.stock import LIVING
 
 MOST_RETRY_SECONDS = 3600
@@ -57,9 +58,11 @@ class Removal:
     """Instants to come at which something is due or no longer held."""
 
 
-def plan_deletes(facts: SpaceFacts, machines: Sequence[Machine], *, now: int) -> Removal:
+def plan_deletes(
+    facts: SpaceFacts, machines: Sequence[Machine], leaves: Leaves, *, now: int
+) -> Removal:
     """Return the deletes of a space, oldest machine first, behind their guards and the cap."""
-    known = rules(facts)
+    known = rules(facts, leaves)
     due, waits = _due(machines, known, now=now)
     stale = len(_stale_together(machines, known, now=now))
     room = most = facts.deletion_cap.of(len(machines))  # rounded up: at least one

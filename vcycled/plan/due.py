@@ -24,6 +24,7 @@ from vcycled.model import (
     Stage,
     Terms,
 )
+from vcycled.plan.leaving import Leaves
 
 AT_ONCE = 0
 
@@ -35,42 +36,26 @@ class Due(NamedTuple):
     reason: Reason
 
 
-Deadlines = tuple[Due, ...]
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rules:
     """What holds for the machines of a space, looked up once for all of them."""
 
     machinetypes: Mapping[str, Machinetype]
-    deadlines: Mapping[str, Deadlines]
-    """By machinetype; under the empty name for machines whose section is gone."""
+    leaves: Leaves
     receiver_up_since: int | None
 
     def of(self, machine: Machine) -> Machinetype | Terms:
         """Return the section of a machine as it is now, or else what the machine was promised."""
         return self.machinetypes.get(machine.machinetype) or machine.terms
 
-    def deadlines_of(self, machine: Machine) -> Deadlines:
-        """Return by when the machine must be gone, whatever its age."""
-        return self.deadlines.get(machine.machinetype, self.deadlines[""])
 
-
-def rules(facts: SpaceFacts) -> Rules:
+def rules(facts: SpaceFacts, leaves: Leaves) -> Rules:
     """Return the rules of a space."""
-    deadlines = {kind.name: _deadlines(facts, kind) for kind in facts.machinetypes}
     return Rules(
         machinetypes={kind.name: kind for kind in facts.machinetypes},
-        deadlines={**deadlines, "": _deadlines(facts, None)},
+        leaves=leaves,
         receiver_up_since=facts.receiver_up_since,
     )
-
-
-def _deadlines(facts: SpaceFacts, kind: Machinetype | None) -> Deadlines:
-    drains = (facts.drain, kind.drain if kind else None)
-    ends = [(Reason.SHUTDOWN_TIME, facts.shutdown_time)]
-    ends += [(Reason.DRAINED, drain.by) for drain in drains if drain]
-    return tuple(Due(end + 1, reason) for reason, end in ends if end is not None)
 
 
 def reasons(machine: Machine, known: Rules) -> Sequence[Due]:
@@ -95,7 +80,13 @@ def _listed(machine: Machine, known: Rules) -> Sequence[Due]:
         return (Due(AT_ONCE, Reason.FAILED if is_failed else Reason.FINISHED),)
     if fate is Fate.GOING:
         return (Due(AT_ONCE, Reason.DELETING),)
-    return (*known.deadlines_of(machine), *_aged(machine, known))
+    leave = known.leaves.get(machine.uuid)
+    aged = _aged(machine, known)
+    if leave is None:
+        return aged
+    if leave.why is Reason.TOO_OLD:  # told by its promise, not by the option as it is now
+        aged = [due for due in aged if due.reason is not Reason.TOO_OLD]
+    return (Due(leave.by + 1, leave.why), *aged)
 
 
 def _aged(machine: Machine, known: Rules) -> Sequence[Due]:

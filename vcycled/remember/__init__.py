@@ -4,6 +4,7 @@ match      which listed machine is which of ours, which is missing, what is fore
 questions  what must be asked before that can be believed (shell: `find`, shutdown messages)
 learn      every transition, recorded once, as one set of changes
 obey       the orders of operators
+told       that machines know when they will be ended
 concluded  the answers to our creations
 paused     the space that a cloud asked to wait
 updated    the records once changes are saved
@@ -13,6 +14,7 @@ from vcycled.remember.adopt import adopted
 from vcycled.remember.creation import Attempt, concluded
 from vcycled.remember.ends import LastWords
 from vcycled.remember.learn import Answers, learn
+from vcycled.remember.leaving import as_told, told, told_wallclocks
 from vcycled.remember.ledger import is_turned_away, paused
 from vcycled.remember.match import Matched, Questions, match, questions
 from vcycled.remember.orders import obey, updated
@@ -24,6 +26,7 @@ __all__ = [
     "Matched",
     "Questions",
     "adopted",
+    "as_told",
     "concluded",
     "is_turned_away",
     "learn",
@@ -31,5 +34,7 @@ __all__ = [
     "obey",
     "paused",
     "questions",
+    "told",
+    "told_wallclocks",
     "updated",
 ]

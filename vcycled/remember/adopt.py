@@ -85,6 +85,8 @@ def renewed(machine: Machine) -> Machine:
         delete_reason="",
         warning="",
         ends_at=None,
+        leave_by=None,
+        leave_why="",
     )
 
 

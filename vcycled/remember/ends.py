@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from vcycled.model import (
+    GRACE_SECONDS,
     MESSAGES,
     EndSource,
     ListedMachine,
@@ -130,7 +131,16 @@ def is_abort(machine: Machine) -> bool:
         return message.code in ABORT_CODES or (message.code >= 700 and terms.abort_on_700)
     if machine.delete_reason in OWN_REASONS:
         return terms.abort_on_heartbeat and machine.delete_reason == Reason.SILENT
+    if has_left_as_told(machine):
+        return False
     return machine.started_at is not None and duration(machine) < terms.fizzle_seconds
+
+
+def has_left_as_told(machine: Machine) -> bool:
+    """True if a machine ended in the grace before the end that it was told, or after it."""
+    if machine.leave_by is None or machine.stopped_at is None:
+        return False
+    return machine.stopped_at >= machine.leave_by - GRACE_SECONDS
 
 
 def duration(machine: Machine) -> int:

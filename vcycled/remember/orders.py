@@ -21,55 +21,82 @@ def obey(records: Records, *, now: int) -> Changes | None:
     """Return what the open orders of a space change; None if there are none."""
     if not records.orders:
         return None
-    drains = {drain.machinetype: drain for drain in records.drains}
-    machines = {machine.name: machine for machine in records.machines}
-    ordered: dict[str, Machine] = {}
-    events: list[Event] = []
-    for order in records.orders:
-        said = _drain(drains, order) if order.kind is not OrderKind.DELETE else None
-        if order.kind is OrderKind.DELETE:
-            machine = machines.get(order.machine)
-            said = "no such machine now" if machine is None else "it will be deleted"
-            if machine is not None:
-                ordered[machine.uuid] = _ordered(machine)
-        events.append(
-            Event(
-                at=now,
-                space=order.space,
-                event=f"order-{order.kind}",
-                machinetype=order.machinetype,
-                machine=order.machine,
-                detail=f"by {order.who}: {said}",
-            )
+    desk = _Desk(records, now)
+    events = tuple(
+        Event(
+            at=now,
+            space=order.space,
+            event=f"order-{order.kind}",
+            machinetype=order.machinetype,
+            machine=order.machine,
+            detail=f"by {order.who}: {desk.carry_out(order)}",
         )
+        for order in records.orders
+    )
     return Changes(
         space=records.memory.space,
-        machines=tuple(ordered.values()),
-        drains=tuple(drains.values()),
+        machines=tuple(desk.changed.values()),
+        drains=tuple(desk.drains.values()),
         done_orders=tuple(order.id for order in records.orders),
-        events=tuple(events),
+        events=events,
     )
 
 
-def _ordered(machine: Machine) -> Machine:
-    """Return `machine` to be deleted at once, whatever attempts failed before."""
-    return replace(machine, is_delete_ordered=True, delete_attempts=0, delete_attempt_at=None)
+class _Desk:
+    """Carries out orders one by one; a later one finds what an earlier one left."""
 
+    def __init__(self, records: Records, now: int) -> None:
+        self._now = now
+        self._machines = {machine.name: machine for machine in records.machines}
+        self.changed: dict[str, Machine] = {}
+        """By uuid."""
+        self.drains = {drain.machinetype: drain for drain in records.drains}
 
-def _drain(drains: dict[str, Drain], order: Order) -> str:
-    """Set or lift a drain, never with less than the promised grace; say what happened."""
-    if order.kind is OrderKind.UNDRAIN:
-        was = drains.pop(order.machinetype, None)
-        return "was not draining" if was is None else "drain lifted"
-    by = None if order.by is None else max(order.by, order.at + GRACE_SECONDS)
-    drains[order.machinetype] = Drain(
-        space=order.space,
-        machinetype=order.machinetype,
-        since=order.at,
-        by=by,
-        who=order.who,
-    )
-    return "nothing more is created" + (f", machines gone by {by}" if by is not None else "")
+    def carry_out(self, order: Order) -> str:
+        """Carry out `order` and say what came of it."""
+        if not order.machine:
+            return self._drain(order)
+        machine = self._machines.get(order.machine)
+        if machine is None:
+            return "no such machine now"
+        after, said = self._of_machine(machine, order)
+        self._machines[after.name] = self.changed[after.uuid] = after
+        return said
+
+    def _of_machine(self, machine: Machine, order: Order) -> tuple[Machine, str]:
+        """Return `machine` under an order, and what that means for it.
+
+        Whatever attempts to delete it failed before, an order to delete is tried at once.
+        """
+        if order.kind is OrderKind.DELETE:
+            ordered = replace(
+                machine, is_delete_ordered=True, delete_attempts=0, delete_attempt_at=None
+            )
+            return ordered, "it will be deleted"
+        if order.kind is OrderKind.DRAIN:
+            by = self._in_time(order.by or 0)
+            return replace(machine, drain_by=by), f"it must leave by {by}"
+        was = "was not drained" if machine.drain_by is None else "drain lifted"
+        return replace(machine, drain_by=None), was
+
+    def _drain(self, order: Order) -> str:
+        """Set or lift the drain of a space or machinetype."""
+        if order.kind is OrderKind.UNDRAIN:
+            was = self.drains.pop(order.machinetype, None)
+            return "was not draining" if was is None else "drain lifted"
+        by = None if order.by is None else self._in_time(order.by)
+        self.drains[order.machinetype] = Drain(
+            space=order.space,
+            machinetype=order.machinetype,
+            since=order.at,
+            by=by,
+            who=order.who,
+        )
+        return "nothing more is created" + (f", machines gone by {by}" if by is not None else "")
+
+    def _in_time(self, by: int) -> int:
+        """Return `by`, but not sooner than machines are promised to be told."""
+        return max(by, self._now + GRACE_SECONDS)
 
 
 def updated(records: Records, changes: Changes) -> Records:
