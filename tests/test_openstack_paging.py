@@ -7,76 +7,23 @@ from contextlib import contextmanager
 
 import pytest
 
-from tests.openstack_tap import Asked, Json, Tap, tapped
+from tests.openstack_tap import Tap, tapped
 from vcycled.errors import Unavailable
 
 SERVERS = 8
 
 
-class TwoLists:
-    """Shows servers as Nova does: first those without a host, then the others, newest first.
-
-    For a while a server is in both lists; it is shown once, but counts twice against the limit.
-    """
-
-    def __init__(self, servers: list[Json], *, placed: int, moves: int) -> None:
-        """Take servers, of which so many have a host, and so many get one with each page."""
-        self._servers = {each["id"]: each for each in servers}
-        ids = list(self._servers)
-        self.waiting, self.placed = ids[placed:], ids[:placed]
-        self._moves = moves
-        self._place()
-
-    def answer(self, asked: Asked, said: Json) -> Json:
-        """Return what Nova says instead of `said`."""
-        if asked.path == "/servers/detail":
-            page = self._page(asked.query.get("marker"), int(asked.query["limit"]))
-            self._place()
-            return page
-        if asked.path.startswith("/servers/"):
-            return {"server": self._shown(asked.path.rpartition("/")[2])}
-        return said
-
-    def _page(self, marker: str | None, limit: int) -> Json:
-        waiting, placed = self.waiting, self.placed
-        if marker in waiting:
-            waiting = waiting[waiting.index(marker) + 1 :]
-        elif marker in placed:
-            waiting, placed = [], placed[placed.index(marker) + 1 :]
-        waiting = waiting[:limit]
-        placed = placed[: limit - len(waiting)]
-        page = waiting + [each for each in placed if each not in waiting]
-        href = f"http://cloud/servers/detail?marker={page[-1] if page else ''}"
-        links = [{"rel": "next", "href": href}] if len(page) == limit else []
-        return {"servers": [self._shown(each) for each in page], "servers_links": links}
-
-    def _shown(self, server_id: str) -> Json:
-        task = "scheduling" if server_id in self.waiting else None
-        return {**self._servers[server_id], "OS-EXT-STS:task_state": task}
-
-    def _place(self) -> None:
-        self.waiting = [each for each in self.waiting if each not in self.placed]
-        for each in self.waiting[: self._moves]:
-            # In any order in truth; this one turns the list round.
-            self.placed.insert(0, each)
-
-
 @contextmanager
 def two_lists(servers: int, *, placed: int, moves: int, limit: int) -> Iterator[Tap]:
-    """Give a space on a cloud with so many servers, of which some have still to be placed."""
-    with tapped() as tap:
+    """Give a space on a cloud with so many servers, of which some have still to be placed.
+
+    Some are placed before the first page, and with each page, the youngest first.
+    """
+    with tapped(page_size=limit) as tap:
         for number in range(servers):
-            tap.cloud.add_foreign(f"server-{number}")
-        shown: list[Json] = []
-
-        def keep(asked: Asked, said: Json) -> Json:
-            shown.extend(said.get("servers", ()))
-            return said
-
-        tap.falsify = keep
-        tap.space.machines()
-        tap.restart(page_size=limit)
-        tap.falsify = TwoLists(shown, placed=placed, moves=moves).answer
+            tap.cloud.add_foreign(f"server-{number}", waits=number >= placed)
+        tap.cloud.place(moves)
+        tap.cloud.listing.places_per_page = moves
         yield tap
 
 

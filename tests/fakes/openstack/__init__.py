@@ -10,6 +10,7 @@
 from tests.fakes.openstack.cloud import OpenStackCloud
 from tests.fakes.openstack.control import Controlled, RemoteCloud
 from tests.fakes.openstack.faults import ANY, LOST, RESET, Fault, answer
+from tests.fakes.openstack.listings import Listing
 from tests.fakes.openstack.server import serving
 from tests.fakes.openstack.settings import (
     IMAGE,
@@ -19,7 +20,7 @@ from tests.fakes.openstack.settings import (
     Quota,
     Settings,
 )
-from tests.fakes.openstack.truth import Listing, Server
+from tests.fakes.openstack.truth import Server
 
 __all__ = [
     "ANY",

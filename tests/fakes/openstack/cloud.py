@@ -7,14 +7,17 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 from tests.fakes.openstack.cinder import Cinder
+from tests.fakes.openstack.faults import Fault
 from tests.fakes.openstack.glance import Glance
 from tests.fakes.openstack.keystone import PROJECT_ID, USER_ID, Keystone
+from tests.fakes.openstack.listings import Listing
 from tests.fakes.openstack.messages import Rejected, Reply, Request, Route, Service
 from tests.fakes.openstack.neutron import Neutron
-from tests.fakes.openstack.nova import NO_HOST, Nova
+from tests.fakes.openstack.nova import NO_BOOT, NO_HOST, Nova
 from tests.fakes.openstack.settings import Flavor, Settings
 from tests.fakes.openstack.simulated import SimulatedCloud
-from tests.fakes.openstack.truth import Listing, Server, Servers
+from tests.fakes.openstack.spans import Span
+from tests.fakes.openstack.truth import Server, Servers
 from vcycled.clock import Clock
 
 
@@ -66,7 +69,7 @@ class OpenStackCloud(SimulatedCloud[Server]):
     def fail(self, name: str, fault: str = NO_HOST, *, in_cell0: bool = False) -> None:
         """Let servers go into error; one in cell 0 never had a host and shows its fault to GET."""
         for server in self._named(name):
-            self.nova.fail(server, fault, in_cell0=in_cell0)
+            self.servers.fail(server, fault, at=self._clock.now(), in_cell0=in_cell0)
 
     def doubt(self, name: str) -> None:
         """Let the cloud lose sight of the state of servers."""
@@ -83,17 +86,26 @@ class OpenStackCloud(SimulatedCloud[Server]):
             self.servers.change(server, **changes)
 
     def add_foreign(
-        self, name: str, *, flavor: str = "", metadata: Mapping[str, str] | None = None
+        self,
+        name: str,
+        *,
+        flavor: str = "",
+        metadata: Mapping[str, str] | None = None,
+        waits: bool = False,
     ) -> str:
         """Add a running server that somebody else made; return its id.
 
-        With metadata of a machine of ours it is one of ours, by whatever accident.
+        With metadata of a machine of ours it is one of ours, by whatever accident. One that waits
+        has still to get a host.
         """
         with self._lock:
             self.servers.catch_up()
             server = self.servers.new(name, self._flavor(flavor))
-            server.status, server.task_state = "ACTIVE", None
-            server.launched_at = self._clock.now()
+            if waits:
+                server.task_state = "scheduling"
+            else:
+                server.status, server.task_state = "ACTIVE", None
+                server.launched_at = self._clock.now()
             server.metadata = dict(metadata or {})
             server.zone = self.settings.zones[0]
             self.servers.add(server)
@@ -105,6 +117,59 @@ class OpenStackCloud(SimulatedCloud[Server]):
         """End every token there is, as a restart of Keystone with other keys does."""
         with self._lock:
             self.keystone.revoke()
+
+    def fail_for(
+        self,
+        operation: str,
+        fault: Fault,
+        seconds: int,
+        *,
+        share: float = 1.0,
+        seed: int | None = None,
+    ) -> None:
+        """Let calls, or a share of them, meet a fault for so many seconds; see `Script`."""
+        span = Span(self._clock, seconds=seconds)
+        self.script.set_always(operation, fault, share, seed=seed, span=span)
+
+    # What a test does to what is asked for from now on: `count` times, `seconds` long, or until
+    # `calm`.
+
+    def stick(
+        self, operation: str, *, count: int | None = None, seconds: int | None = None
+    ) -> None:
+        """Let servers that are asked for stay in BUILD, or those deleted in deleting.
+
+        `run` and `vanish` end that for a server.
+
+        Args:
+            operation: `create` or `delete`.
+            count: of servers.
+            seconds: for which it is so of what is asked for meanwhile.
+        """
+        self.nova.stuck[operation] = Span(self._clock, uses=count, seconds=seconds)
+
+    def doom(
+        self, fault: str = NO_BOOT, *, count: int | None = None, seconds: int | None = None
+    ) -> None:
+        """Let servers that are asked for go into error when they would run."""
+        self.nova.doom = fault, Span(self._clock, uses=count, seconds=seconds)
+
+    def omit(self, name: str, *, count: int | None = None, seconds: int | None = None) -> None:
+        """Let listings, `count` of them, leave out the servers of a name."""
+        self.listing.omitted_for[name] = Span(self._clock, uses=count, seconds=seconds)
+
+    def place(self, count: int) -> None:
+        """Let servers that wait for a host have one; see `Servers.place`."""
+        with self._lock:
+            self.servers.place(count)
+
+    def calm(self) -> None:
+        """End all that was scripted: faults, hanging calls, stuck or failing servers, listings."""
+        self.script.clear()
+        self.script.release()
+        self.nova.stuck.clear()
+        self.nova.doom = None
+        self.nova.listing = Listing(begun=self.listing.begun)
 
     @property
     def listing(self) -> Listing:

@@ -1,4 +1,41 @@
-"""The same control from another process: `POST /control/NAME` with the arguments as JSON."""
+"""The same control from another process: `POST /control/NAME` with the arguments as JSON.
+
+Operations have the names that OpenStackCloud states, `*` is any; seconds are those of the cloud's
+clock, where nothing else is said. What can be ordered of calls:
+
+    fail_next    operation, faults, count=1: the next calls meet these faults, so often over
+    fail_for     operation, fault, seconds, share=1.0, seed: so many, for a while
+    fail_always  operation, fault or null, share, seed: until it is set to null
+    lose_replies operation, count=1: the work is done, and the connection reset
+    hold         operation: calls hang until `release`
+    release      operation="*"
+    latency      seconds: real ones, of every call
+    revoke_tokens
+
+A fault is an object with some of: `wait_s` (real seconds that the call hangs first), `is_reset`,
+`is_lost` (as lose_replies), `cut` (bytes of the answer's body), `status` (401, 403, 429, 500 …)
+with `body` and `headers`, or `status` with `message` and `retry_after_s`.
+
+What can be ordered of servers, by name: `run`, `finish`, `fail` (fault, in_cell0), `doubt`,
+`vanish`, `change` (status, task_state, console …), `add_foreign`. And of those that are asked for
+from now on, `count` of them, for `seconds`, or until `calm`:
+
+    stick        operation: `create` leaves them in BUILD, `delete` in deleting
+    doom         fault: they go into error when they would run
+
+Of listings (asking for one id or name always shows the truth):
+
+    omit         name, count of listings, seconds: leaves servers of a name out
+    listing      omitted (names), cut, lag_seconds and lag_listings (a server is listed only so
+                 long after it was made), places_per_page: each stays until it is set again
+    settings     waits_for_host: true makes two lists, as Nova has them: of servers that wait for a
+                 host and of the others. One that gets a host between two pages may be lost to
+                 whoever reads them; `place` (count) and places_per_page give hosts
+    settings     any other field of Settings; quota as an object: instances, cores …
+
+`clear` forgets the faults of calls, `calm` all of this but the settings. What can be asked:
+`truth`, `volumes`, `images`, `keypairs`, `figures`.
+"""
 
 from __future__ import annotations
 
@@ -6,11 +43,12 @@ import json
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from typing import cast
 from urllib.request import Request as UrlRequest
 from urllib.request import urlopen
 
 from tests.fakes.openstack.cloud import OpenStackCloud
-from tests.fakes.openstack.faults import Fault
+from tests.fakes.openstack.faults import Fault, answer
 from tests.fakes.openstack.messages import Json, Reply, Request, as_json
 from tests.fakes.openstack.settings import Quota
 from tests.fakes.openstack.truth import Server
@@ -34,7 +72,13 @@ class Controlled:
             "revoke_tokens": cloud.revoke_tokens,
             "lose_replies": cloud.lose_replies,
             "fail_next": self._fail_next,
+            "fail_for": self._fail_for,
             "fail_always": self._fail_always,
+            "stick": cloud.stick,
+            "doom": cloud.doom,
+            "omit": cloud.omit,
+            "place": cloud.place,
+            "calm": cloud.calm,
             "clear": cloud.script.clear,
             "hold": self._hold,
             "release": cloud.script.release,
@@ -60,28 +104,37 @@ class Controlled:
     def _hold(self, operation: str) -> None:
         self._cloud.hold(operation)
 
-    def _fail_next(self, operation: str, faults: list[Json]) -> None:
-        self._cloud.fail_next(operation, *(Fault(**each) for each in faults))
+    def _fail_next(self, operation: str, faults: list[Json], count: int = 1) -> None:
+        self._cloud.fail_next(operation, *map(_fault, faults * count))
+
+    def _fail_for(
+        self,
+        operation: str,
+        fault: Json,
+        seconds: int,
+        share: float = 1.0,
+        seed: int | None = None,
+    ) -> None:
+        self._cloud.fail_for(operation, _fault(fault), seconds, share=share, seed=seed)
 
     def _fail_always(
         self, operation: str, fault: Json | None, share: float = 1.0, seed: int | None = None
     ) -> None:
-        meant = None if fault is None else Fault(**fault)
+        meant = None if fault is None else _fault(fault)
         self._cloud.script.set_always(operation, meant, share, seed=seed)
 
     def _latency(self, seconds: float) -> None:
         self._cloud.latency = waiting(seconds)
 
-    def _listing(self, omitted: list[str], cut: int | None = None, lag_seconds: int = 0) -> None:
-        listing = self._cloud.listing
-        listing.omitted, listing.cut, listing.lag_seconds = set(omitted), cut, lag_seconds
+    def _listing(self, **changes: object) -> None:
+        if "omitted" in changes:
+            changes["omitted"] = set(cast(list[str], changes["omitted"]))
+        _change(self._cloud.listing, changes)
 
     def _set(self, quota: Mapping[str, int] | None = None, **changes: object) -> None:
         if quota is not None:
             changes["quota"] = replace(Quota(), **quota)
-        for name, value in changes.items():
-            getattr(self._cloud.settings, name)  # an AttributeError is the caller's mistake
-            setattr(self._cloud.settings, name, value)
+        _change(self._cloud.settings, changes)
 
     def _figures(self) -> Json:
         cloud = self._cloud
@@ -114,6 +167,17 @@ class RemoteCloud:
         value = self.do("truth")
         assert isinstance(value, list)
         return value
+
+
+def _fault(said: Json) -> Fault:
+    """Return a fault of these fields; one with a `message` says it as Nova and Cinder do."""
+    return answer(**said) if "message" in said else Fault(**said)
+
+
+def _change(thing: object, changes: Mapping[str, object]) -> None:
+    for name, value in changes.items():
+        getattr(thing, name)  # an AttributeError is the caller's mistake
+        setattr(thing, name, value)
 
 
 def waiting(seconds: float) -> Callable[[str], None]:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from tests.fakes.openstack.messages import Dropped, Reply
+from tests.fakes.openstack.spans import Span
 
 ANY = "*"
 """In place of an operation: every one that has no fault of its own."""
@@ -64,7 +65,7 @@ class Script:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._next: defaultdict[str, deque[Fault]] = defaultdict(deque)
-        self._always: dict[str, tuple[Fault, float]] = {}
+        self._always: dict[str, tuple[Fault, float, Span | None]] = {}
         self._gates: dict[str, threading.Event] = {}
         self._rng = random.Random(0)
         self.met: Counter[str] = Counter()
@@ -76,15 +77,21 @@ class Script:
             self._next[operation] += faults
 
     def set_always(
-        self, operation: str, fault: Fault | None, share: float = 1.0, *, seed: int | None = None
+        self,
+        operation: str,
+        fault: Fault | None,
+        share: float = 1.0,
+        *,
+        seed: int | None = None,
+        span: Span | None = None,
     ) -> None:
-        """Let this share of all calls from now on meet a fault; None ends that."""
+        """Let this share of all calls from now on, in `span`, meet a fault; None ends that."""
         with self._lock:
             if seed is not None:
                 self._rng = random.Random(seed)
             self._always.pop(operation, None)
             if fault is not None:
-                self._always[operation] = fault, share
+                self._always[operation] = fault, share, span
 
     def clear(self) -> None:
         """Forget every fault that no call has met, and those of all calls."""
@@ -134,8 +141,8 @@ class Script:
                     self.met[operation] += 1
                     return self._next[name].popleft()
                 if name in self._always:
-                    fault, share = self._always[name]
-                    if self._rng.random() >= share:
+                    fault, share, span = self._always[name]
+                    if self._rng.random() >= share or (span and not span.use()):
                         return None
                     self.met[operation] += 1
                     return fault

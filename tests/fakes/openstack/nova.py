@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TypeVar
 from urllib.parse import urlencode
 
 from tests.fakes.openstack.cinder import Cinder
 from tests.fakes.openstack.glance import Glance
+from tests.fakes.openstack.listings import Listing, page
 from tests.fakes.openstack.messages import Json, Rejected, Reply, Request, Route, Service, as_json
-from tests.fakes.openstack.nova_create import asked_of
+from tests.fakes.openstack.nova_create import addresses_on, asked_of, networks_asked
 from tests.fakes.openstack.nova_keys import Keys
 from tests.fakes.openstack.nova_views import Views
-from tests.fakes.openstack.settings import Flavor, Network, Settings
-from tests.fakes.openstack.truth import Listing, Server, Servers, over_quota, page
+from tests.fakes.openstack.settings import Flavor, Settings
+from tests.fakes.openstack.spans import Span
+from tests.fakes.openstack.truth import Server, Servers, over_quota
 
 T = TypeVar("T")
 NO_HOST = "No valid host was found. There are not enough hosts available."
+NO_BOOT = "Build of instance aborted: internal error: process exited while connecting to monitor"
 _VERSION_HEADER = "OpenStack-API-Version"
 _KINDS = {
     400: "badRequest",
@@ -49,6 +53,10 @@ class Nova(Service):
         identity: tuple[str, str],
     ) -> None:
         self.listing = Listing()
+        self.stuck: dict[str, Span] = {}
+        """By operation, `create` or `delete`: how long servers stay as they then are."""
+        self.doom: tuple[str, Span] | None = None
+        """The fault of servers that are made now, and how long that is so."""
         self.keys = Keys(settings)
         self._settings = settings
         self._servers = servers
@@ -87,18 +95,6 @@ class Nova(Service):
         kind = _KINDS.get(rejected.status, "computeFault")
         return as_json(
             {kind: {"code": rejected.status, "message": rejected.message}}, rejected.status
-        )
-
-    def fail(self, server: Server, fault: str, *, in_cell0: bool) -> None:
-        """Let a server go into error."""
-        ended = self._servers.clock.now() if server.ended_at is None else server.ended_at
-        self._servers.change(
-            server,
-            status="ERROR",
-            task_state=None,
-            fault=fault,
-            is_in_cell0=in_cell0,
-            ended_at=ended,
         )
 
     # Discovery and what is offered
@@ -184,6 +180,7 @@ class Nova(Service):
         tail = b', "servers_links": ' + json.dumps(links).encode() if links else b""
         reply = as_json(None)
         reply.body = b'{"servers": [' + body + b"]" + tail + b"}"
+        self._servers.place(self.listing.places_per_page)
         return reply
 
     def _names(self, request: Request) -> Reply:
@@ -194,17 +191,32 @@ class Nova(Service):
 
     def _listed(self, request: Request, path: str) -> tuple[list[Server], list[Json]]:
         """Return a page of servers and the link to the next one."""
-        if "name" not in request.query:
-            seen = self._servers.listed(self.listing)
-        else:
+        waiting, placed = self._seen(request)
+        limit = min(request.number("limit", self._settings.max_limit), self._settings.max_limit)
+        found, is_full = page(waiting, placed, request.query.get("marker", ""), limit)
+        return found, self._next(request, path, found[-1].id) if is_full else []
+
+    def _seen(self, request: Request) -> tuple[list[Server], Iterable[Server]]:
+        """Return the servers that a request may see: those that wait, and the others."""
+        fits = self._filter(request)
+        waiting = [each for each in self._servers.waiting if fits(each)]
+        placed = filter(fits, self._servers.placed)
+        cut = None if "name" in request.query else self.listing.cut
+        if cut is None:
+            return waiting, placed
+        return waiting[:cut], itertools.islice(placed, max(0, cut - len(waiting)))
+
+    def _filter(self, request: Request) -> Callable[[Server], bool]:
+        if "name" in request.query:
             try:
                 wanted = re.compile(request.query["name"])
             except re.error as error:
                 raise Rejected(400, "Invalid regular expression in name") from error
-            seen = (each for each in self._servers.listed(Listing()) if wanted.search(each.name))
-        limit = min(request.number("limit", self._settings.max_limit), self._settings.max_limit)
-        found, is_full = page(seen, request.query.get("marker", ""), limit)
-        return found, self._next(request, path, found[-1].id) if is_full else []
+            return lambda each: not each.is_hidden and bool(wanted.search(each.name))
+        if "marker" not in request.query:
+            self.listing.begin()
+        now = self._servers.clock.now()
+        return lambda each: not each.is_hidden and self.listing.shows(each, now=now)
 
     def _show(self, request: Request, server_id: str) -> Reply:
         server = self._servers.find(server_id)
@@ -216,7 +228,7 @@ class Nova(Service):
         flavor = self._flavor_asked(asked)
         self._check_places(asked)
         image_id = self._image_asked(asked)
-        networks = self._networks_asked(asked)
+        networks = networks_asked(asked, self._settings.networks)
         if over := over_quota(self._settings.quota, self._servers.used, flavor):
             raise Rejected(403, over)
         most = self._settings.quota.ports
@@ -227,8 +239,12 @@ class Nova(Service):
         server.metadata = dict(asked.get("metadata", {}))
         server.image_id = image_id
         server.zone = asked.get("availability_zone", "")
-        server.addresses = _addresses(server.number, networks)
-        self._servers.add(server, start_seconds=self._settings.start_seconds)
+        server.addresses = addresses_on(server.number, networks)
+        server.first_listing = self.listing.first
+        if self._settings.waits_for_host:
+            server.task_state = "scheduling"
+        is_stuck = self._holds("create")
+        self._servers.add(server, start_seconds=None if is_stuck else self._settings.start_seconds)
         self._provide(server, asked)
         groups = asked.get("security_groups", [{"name": "default"}])
         made = self._views(request).brief(server)
@@ -241,9 +257,12 @@ class Nova(Service):
 
     def _provide(self, server: Server, asked: Json) -> None:
         """Find a host and make the volumes; what fails there is seen at the server only."""
+        now = self._servers.clock.now()
         if server.flavor.name in self._settings.no_room:
-            self.fail(server, NO_HOST, in_cell0=True)
+            self._servers.fail(server, NO_HOST, at=now, in_cell0=True)
             return
+        if self.doom and self.doom[1].use():
+            server.doom = self.doom[0]
         server.zone = server.zone or self._settings.zones[0]  # of the host
         for each in asked.get("block_device_mapping_v2", []):
             if each.get("destination_type") != "volume":
@@ -251,7 +270,8 @@ class Nova(Service):
             volume = self._cinder.boot_volume(server, each)
             if volume is None:
                 why = "Volume resource quota exceeded"
-                self.fail(server, f"Build of instance {server.id} aborted: {why}", in_cell0=False)
+                fault = f"Build of instance {server.id} aborted: {why}"
+                self._servers.fail(server, fault, at=now)
                 return
             server.volumes += (volume.id,)
 
@@ -262,14 +282,23 @@ class Nova(Service):
             ended = now if server.ended_at is None else server.ended_at
             self._servers.change(server, status="SOFT_DELETED", task_state=None, ended_at=ended)
         else:
-            self._servers.end(server, delete_seconds=self._settings.delete_seconds)
+            self._end(server)
         return Reply(status=204)
+
+    def _end(self, server: Server) -> None:
+        is_stuck = self._holds("delete")
+        self._servers.end(
+            server, delete_seconds=None if is_stuck else self._settings.delete_seconds
+        )
+
+    def _holds(self, operation: str) -> bool:
+        return operation in self.stuck and self.stuck[operation].use()
 
     def _act(self, request: Request, server_id: str) -> Reply:
         server = self._servers.find(server_id)
         match request.json():
             case {"forceDelete": _}:
-                self._servers.end(server, delete_seconds=self._settings.delete_seconds)
+                self._end(server)
             case {"os-stop": _}:
                 self._move(server, "stop", "ACTIVE", "SHUTOFF")
             case {"os-start": _}:
@@ -317,26 +346,6 @@ class Nova(Service):
             raise Rejected(400, f"Image {named} could not be found or is not active.")
         return str(asked.get("imageRef") or "")
 
-    def _networks_asked(self, asked: Json) -> Sequence[Network]:
-        wanted = asked.get("networks", "auto")
-        known = {each.id: each for each in self._settings.networks}
-        if wanted == "none":
-            return ()
-        if wanted in ("auto", []):
-            inner = [each for each in known.values() if not each.is_external]
-            if len(inner) > 1:
-                raise Rejected(
-                    409,
-                    "Multiple possible networks found, use a Network ID to be more specific.",
-                )
-            if wanted == "auto" and not inner:
-                raise Rejected(400, "Unable to automatically allocate a network for project 1b2c")
-            return inner
-        for each in wanted:
-            if each.get("uuid") not in known:
-                raise Rejected(400, f"Network {each.get('uuid')} could not be found.")
-        return [known[each["uuid"]] for each in wanted]
-
     def _check_places(self, asked: Json) -> None:
         key, zone = asked.get("key_name"), asked.get("availability_zone")
         if key is not None and key not in self.keys.by_name:
@@ -383,15 +392,3 @@ def _version_of(text: str) -> tuple[int, int]:
     if found is None:
         raise Rejected(400, f"API Version String {text} is of invalid format.")
     return int(found[1]), int(found[2])
-
-
-def _addresses(number: int, networks: Iterable[Network]) -> dict[str, tuple[str, ...]]:
-    return {
-        network.name: tuple(
-            f"{each}:{number:x}"
-            if ":" in each
-            else f"{each}.{number // 250 % 256}.{number % 250 + 1}"
-            for each in network.prefixes
-        )
-        for network in networks
-    }

@@ -5,10 +5,11 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NoReturn
 
 from tests.fakes.openstack.messages import Json, Rejected
+from tests.fakes.openstack.settings import Network
 
 MOST_USER_DATA = 65535
 """Characters of base64."""
@@ -51,6 +52,45 @@ def asked_of(body: Json, version: tuple[int, int]) -> Json:
     _check_user_data(asked.get("user_data"))
     _check_networks(asked.get("networks"), version)
     return asked
+
+
+def networks_asked(asked: Json, offered: Iterable[Network]) -> Sequence[Network]:
+    """Return the networks that a server is to be on.
+
+    Raises:
+        Rejected: they cannot be told from what was asked, or are not offered.
+    """
+    wanted = asked.get("networks", "auto")
+    known = {each.id: each for each in offered}
+    if wanted == "none":
+        return ()
+    if wanted in ("auto", []):
+        inner = [each for each in known.values() if not each.is_external]
+        if len(inner) > 1:
+            raise Rejected(
+                409,
+                "Multiple possible networks found, use a Network ID to be more specific.",
+            )
+        if wanted == "auto" and not inner:
+            raise Rejected(400, "Unable to automatically allocate a network for project 1b2c")
+        return inner
+    for each in wanted:
+        if each.get("uuid") not in known:
+            raise Rejected(400, f"Network {each.get('uuid')} could not be found.")
+    return [known[each["uuid"]] for each in wanted]
+
+
+def addresses_on(number: int, networks: Iterable[Network]) -> dict[str, tuple[str, ...]]:
+    """Return the addresses of the server of this number, by network."""
+    return {
+        network.name: tuple(
+            f"{each}:{number:x}"
+            if ":" in each
+            else f"{each}.{number // 250 % 256}.{number % 250 + 1}"
+            for each in network.prefixes
+        )
+        for network in networks
+    }
 
 
 def _check_text(field: str, value: Any) -> None:  # noqa: ANN401 - it comes from outside

@@ -88,6 +88,9 @@ class Settings:
     """Names of flavors for which the scheduler finds no host: such a server ends in error."""
     start_seconds: int | None = None
     """From POST to ACTIVE; None leaves that to `run`."""
+    waits_for_host: bool = False
+    """True leaves servers that are made without a host until they run, fail, go or are placed:
+    they are listed before all others, and by and by put among those."""
     delete_seconds: int | None = 0
     """From DELETE to being gone; None leaves that to `vanish`."""
     keeps_deleted: bool = False

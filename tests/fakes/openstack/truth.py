@@ -5,7 +5,7 @@ from __future__ import annotations
 import heapq
 import itertools
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from tests.fakes.openstack.messages import Json, Rejected
@@ -60,6 +60,10 @@ class Server:
     killed_at: int | None = None
     """When its deletion was first asked for, if it had not ended by then."""
     fault: str = ""
+    doom: str = ""
+    """The fault with which it goes into error when it would run."""
+    first_listing: int = 0
+    """Number of the first listing that shows it."""
     is_in_cell0: bool = False
     """True if it never got to a host: then its fault is shown by GET only."""
     console: str = ""
@@ -87,21 +91,14 @@ class Server:
         return "vcycle_installation" in self.metadata
 
     @property
+    def is_waiting(self) -> bool:
+        """True if it has still to get a host."""
+        return self.task_state == "scheduling"
+
+    @property
     def is_hidden(self) -> bool:
         """True if listings leave it out although it is there."""
         return self.status == "SOFT_DELETED"
-
-
-@dataclass(slots=True, kw_only=True)
-class Listing:
-    """How listings differ from the truth; asking for one id or name always shows the truth."""
-
-    omitted: set[str] = field(default_factory=set)
-    """Names that are left out."""
-    cut: int | None = None
-    """At most so many servers are listed, and no further page is offered."""
-    lag_seconds: int = 0
-    """A server is listed only so long after it was made."""
 
 
 class Servers:
@@ -116,6 +113,8 @@ class Servers:
         self.peak_processors: Counter[str] = Counter()
         """Most processors there were at once, by machinetype; all together under `*`."""
         self.on_gone: Callable[[Server], None] = lambda _server: None
+        self._waiting: dict[str, Server] = {}
+        self._placed: dict[str, Server] = {}
         self._processors: Counter[str] = Counter()
         self._memory_mb = 0
         self._numbers = itertools.count(1)
@@ -151,6 +150,7 @@ class Servers:
         """Put a server there; it becomes ACTIVE after `start_seconds`, if they are given."""
         self.truth.append(server)
         self.by_id[server.id] = server
+        self._list_of(server)[server.id] = server
         self._count(server, 1)
         if start_seconds is not None:
             self._later(server.created_at + start_seconds, server, is_end=False)
@@ -159,7 +159,8 @@ class Servers:
         """Let a server be gone."""
         server.gone_at = at
         server.ended_at = at if server.ended_at is None else server.ended_at
-        del self.by_id[server.id]
+        for servers in (self.by_id, self._waiting, self._placed):
+            servers.pop(server.id, None)
         self._count(server, -1)
         self.on_gone(server)
 
@@ -168,6 +169,8 @@ class Servers:
         for name, value in {"updated_at": self.clock.now(), **changes}.items():
             setattr(server, name, value)
         server.shown.clear()
+        if server.id in self._waiting and not server.is_waiting:
+            self._placed[server.id] = self._waiting.pop(server.id)
 
     def end(self, server: Server, *, delete_seconds: int | None) -> None:
         """Begin to delete a server, which takes `delete_seconds`; None leaves it to a test."""
@@ -197,11 +200,26 @@ class Servers:
             if is_end:
                 self.remove(server, at=at)
             elif server.status == "BUILD" and server.task_state != "deleting":
-                self.run(server, at=at)
+                if server.doom:
+                    self.fail(server, server.doom, at=at)
+                else:
+                    self.run(server, at=at)
 
     def run(self, server: Server, *, at: int) -> None:
         """Let a server become ACTIVE."""
         self.change(server, status="ACTIVE", task_state=None, launched_at=at, updated_at=at)
+
+    def fail(self, server: Server, fault: str, *, at: int, in_cell0: bool = False) -> None:
+        """Let a server go into error; see `Server.is_in_cell0`."""
+        self.change(
+            server,
+            status="ERROR",
+            task_state=None,
+            fault=fault,
+            is_in_cell0=in_cell0,
+            ended_at=at if server.ended_at is None else server.ended_at,
+            updated_at=at,
+        )
 
     def find(self, server_id: str) -> Server:
         """Return the server of this id.
@@ -213,17 +231,26 @@ class Servers:
             raise Rejected(404, f"Instance {server_id} could not be found.")
         return self.by_id[server_id]
 
-    def listed(self, listing: Listing) -> Iterator[Server]:
-        """Yield what a listing shows, the youngest first, as Nova does."""
-        newest = self.clock.now() - listing.lag_seconds
-        seen = (
-            each
-            for each in reversed(self.by_id.values())
-            if not each.is_hidden
-            and each.name not in listing.omitted
-            and each.created_at <= newest
-        )
-        return itertools.islice(seen, listing.cut)
+    @property
+    def waiting(self) -> Iterator[Server]:
+        """Those that wait for a host, the youngest first."""
+        return reversed(self._waiting.values())
+
+    @property
+    def placed(self) -> Iterator[Server]:
+        """Those that have a host or never get one, who got there last first."""
+        return reversed(self._placed.values())
+
+    def place(self, count: int) -> None:
+        """Let the youngest `count` servers that wait for a host have one.
+
+        Until this is called again, as it is after each page, they are in both lists, and look as
+        if they waited.
+        """
+        for server in [each for each in self._waiting.values() if each.id in self._placed]:
+            self.change(server, task_state="spawning")
+        for server in itertools.islice(self.waiting, count):
+            self._placed[server.id] = server
 
     def named(self, name: str) -> tuple[Server, ...]:
         """Return the servers of a name that are there, the oldest first."""
@@ -235,6 +262,9 @@ class Servers:
         self.change(server, flavor=flavor)
         self._count(server, 1)
 
+    def _list_of(self, server: Server) -> dict[str, Server]:
+        return self._waiting if server.is_waiting else self._placed
+
     def _later(self, at: int, server: Server, *, is_end: bool) -> None:
         heapq.heappush(self._due, (at, next(self._turns), server, is_end))
 
@@ -243,19 +273,6 @@ class Servers:
         for key in ("*", server.machinetype):
             self._processors[key] += sign * server.flavor.vcpus
             self.peak_processors[key] = max(self.peak_processors[key], self._processors[key])
-
-
-def page(servers: Iterable[Server], marker: str, limit: int) -> tuple[list[Server], bool]:
-    """Return what follows the server `marker`, at most `limit`, and whether the page is full.
-
-    Raises:
-        Rejected: there is no server `marker`: it was deleted between two pages, perhaps.
-    """
-    left = iter(servers)
-    if marker and not any(each.id == marker for each in left):
-        raise Rejected(400, f"marker [{marker}] not found")
-    found = list(itertools.islice(left, limit))
-    return found, bool(found) and len(found) == limit
 
 
 def over_quota(quota: Quota, used: Quota, flavor: Flavor) -> str:
