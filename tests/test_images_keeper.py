@@ -582,15 +582,38 @@ def test_observing_and_previewing_begin_nothing(site: Site) -> None:
 
 
 def test_a_bug_in_a_round_is_told(site: Site, log: pytest.LogCaptureFixture) -> None:
-    """With its traceback; the cycles go on."""
+    """With its traceback, in the hold, and not in every cycle; the cycles go on."""
 
     def fail(_done: int) -> None:
         raise ZeroDivisionError
 
     site.images.on_piece = fail
-    assert site.cycle(2).report.error == ""
-    assert lines(log, "images-broken")[0] == f"images-broken space={SPACE}"
-    assert "ZeroDivisionError" in log.text
+    outcome = site.cycle(2, seconds=30)
+    assert outcome.report.error == ""
+    until = site.world.clock.now() + 30
+    why = "a bug ended it, see images-broken in the manager's log"
+    assert hold_of(outcome).detail == f"image: {why}; tried again at {until}"
+    assert lines(log, "images-broken") == [f"images-broken space={SPACE} source={site.path}"]
+    assert log.text.count("ZeroDivisionError") == 1
+    site.images.on_piece = lambda _done: None
+    site.later(30)
+    assert site.later().report.creates == 10
+
+
+def test_a_bug_in_tidying_is_told_and_not_in_every_cycle(
+    site: Site, log: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is tried again when the images would be listed next."""
+    site.cycle()
+
+    def fail() -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(site.images, "images", fail)
+    site.later(LOOK_SECONDS, 2)
+    assert len(lines(log, "images-broken")) == 1
+    site.later(LOOK_SECONDS)
+    assert len(lines(log, "images-broken")) == 2
 
 
 # Images of web servers.
@@ -753,3 +776,22 @@ def test_a_machinetype_that_begins_to_care_is_served_without_a_new_upload(site: 
     site.later(count=2)
     assert len(site.world.here) == 12
     assert site.images.uploads == 1
+
+
+def test_a_manager_that_may_have_lost_the_space_uploads_and_removes_nothing(site: Site) -> None:
+    """Its images are those of whoever holds the space."""
+    sure: list[bool] = []
+    site.world.manager = site.world.new_cycle(may_act=lambda: bool(sure))
+    site.cycle(3)
+    assert site.images.uploads == 0
+    sure.append(True)
+    site.later(count=2)
+    assert len(site.ready) == 1
+    sure.clear()
+    site.write(b"second")
+    site.finish_all()
+    site.later(HANDED_SECONDS, count=4)
+    assert (site.images.uploads, len(site.images.kept)) == (1, 1)
+    sure.append(True)
+    site.later(HANDED_SECONDS, count=4)
+    assert (site.images.uploads, len(site.images.kept)) == (2, 1)

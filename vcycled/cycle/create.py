@@ -90,7 +90,7 @@ class _Calls:
         """Return the call; it returns an empty id if the cloud was not asked any more."""
 
         def create() -> str:
-            if self._is_over or (machine.flavor, machine.zone) in self._unfit:
+            if self.is_over or (machine.flavor, machine.zone) in self._unfit:
                 return ""
             try:
                 return self._context.space.create(request)
@@ -109,8 +109,8 @@ class _Calls:
 
     @property
     def is_over(self) -> bool:
-        """True once the cloud said that the quota is used up, or asked us to wait."""
-        return self._is_over
+        """True once the quota is used up, the cloud asked us to wait, or the space may be lost."""
+        return self._is_over or not self._context.may_act()
 
 
 def create_all(

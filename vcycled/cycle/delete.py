@@ -48,7 +48,7 @@ class _Answer:
 
 @dataclass(slots=True)
 class _Calls:
-    """Deletions of one cycle, until the cloud asks us to wait."""
+    """Deletions of one cycle, until the cloud asks us to wait or the space may be lost."""
 
     context: Context
     is_over: bool = False
@@ -57,7 +57,7 @@ class _Calls:
         """Return the call; it returns False if the cloud was not asked any more."""
 
         def delete() -> bool:
-            if self.is_over:
+            if self.is_over or not self.context.may_act():
                 return False
             try:
                 self.context.space.delete(machine.name, machine.cloud_id)

@@ -124,7 +124,8 @@ class ImageKeeper:
         return not any(thread.is_alive() for thread in self._threads.values())
 
     def _is_stopping(self) -> bool:
-        return self._is_closed or self._context.is_stopping()
+        context = self._context
+        return self._is_closed or context.is_stopping() or not context.may_act()
 
     def _provision(self, cloud: CloudImages, source: Source) -> Provision:
         return Provision(self._context, source, cloud, is_stopping=self._is_stopping)

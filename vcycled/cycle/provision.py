@@ -189,6 +189,7 @@ class Provision:
         self._cloud.check_others(image)
         self._told_at, self._told_percent = self._context.clock.monotonic(), 0
         self._status = self._of(image, ImageState.UPLOADING)
+        self._stop_if_told()
         self._log.info("image-uploading", **self._progress(), format=image.format)
         image_id = self._cloud.upload(image, self._source, self._uploaded)
         self._log.info("image-ready", image=image_id, sha256=image.sha256)
@@ -199,9 +200,12 @@ class Provision:
         if self._is_news():
             self._log.info("image-downloading", **self._progress())
 
-    def _uploaded(self, done: int) -> None:
+    def _stop_if_told(self) -> None:
         if self._is_stopping():
             raise Unavailable("upload", "told to stop")
+
+    def _uploaded(self, done: int) -> None:
+        self._stop_if_told()
         self._status = replace(self._status, done_bytes=done)
         if self._is_news():
             self._log.info("image-uploading", **self._progress())

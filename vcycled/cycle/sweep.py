@@ -125,12 +125,12 @@ class Sweeper:
                 del self._sights[key]
 
     def _removal(self, leftover: Leftover, began: float) -> Callable[[], bool]:
-        """Return the call that removes it; it returns False if it is too late for that."""
+        """Return the call that removes it; it returns False if it is too late, or not ours to."""
         context = self._context
 
         def remove() -> bool:
             is_late = context.clock.monotonic() - began > PATIENCE_SECONDS
-            if is_late or context.is_stopping():
+            if is_late or context.is_stopping() or not context.may_act():
                 return False
             context.space.remove(leftover)
             return True
