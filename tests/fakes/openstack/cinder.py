@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from tests.fakes.openstack.kept import Keeper
 from tests.fakes.openstack.messages import (
     Json,
     Rejected,
     Reply,
     Request,
     Route,
-    Service,
     as_json,
     stamp,
 )
-from tests.fakes.openstack.settings import Settings
 from tests.fakes.openstack.truth import Server
-from vcycled.clock import Clock
 
 _KINDS = {400: "badRequest", 401: "unauthorized", 404: "itemNotFound", 413: "overLimit"}
 
@@ -39,19 +36,11 @@ class Volume:
     gone_at: int | None = None
 
 
-class Cinder(Service):
+class Cinder(Keeper[Volume]):
     """What block storage answers, and the volumes it has."""
 
     name = "volume"
-
-    def __init__(self, settings: Settings, clock: Clock, project_id: str) -> None:
-        self.truth: list[Volume] = []
-        """Every one that ever was."""
-        self.by_id: dict[str, Volume] = {}
-        self._settings = settings
-        self._clock = clock
-        self._project_id = project_id
-        self._numbers = itertools.count(1)
+    missing = "Volume {} could not be found."
 
     def routes(self) -> Iterable[Route]:
         """Return what block storage can do."""
@@ -80,9 +69,7 @@ class Cinder(Service):
             metadata=metadata,
             created_at=self._clock.now(),
         )
-        self.truth.append(volume)
-        self.by_id[volume.id] = volume
-        return volume
+        return self._keep(volume)
 
     def boot_volume(self, server: Server, device: Json) -> Volume | None:
         """Make the volume that a server asked for; None if the quota is used up."""
@@ -141,15 +128,6 @@ class Cinder(Service):
             )
         self._drop(volume)
         return Reply(status=202)
-
-    def _find(self, volume_id: str) -> Volume:
-        if volume_id not in self.by_id:
-            raise Rejected(404, f"Volume {volume_id} could not be found.")
-        return self.by_id[volume_id]
-
-    def _drop(self, volume: Volume) -> None:
-        volume.gone_at = self._clock.now()
-        del self.by_id[volume.id]
 
 
 def _view(volume: Volume) -> Json:

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from hashlib import sha512
 
+from tests.fakes.openstack.kept import Keeper
 from tests.fakes.openstack.messages import (
     Json,
     Rejected,
     Reply,
     Request,
     Route,
-    Service,
     as_json,
     stamp,
 )
@@ -43,19 +42,14 @@ class Image:
     gone_at: int | None = None
 
 
-class Glance(Service):
+class Glance(Keeper[Image]):
     """What images answers, and what it has."""
 
     name = "image"
+    missing = "Failed to find image {}"
 
     def __init__(self, settings: Settings, clock: Clock, project_id: str) -> None:
-        self.truth: list[Image] = []
-        """Every one that ever was."""
-        self.by_id: dict[str, Image] = {}
-        self._settings = settings
-        self._clock = clock
-        self._project_id = project_id
-        self._numbers = itertools.count(1)
+        super().__init__(settings, clock, project_id)
         self.add(IMAGE)
 
     def routes(self) -> Iterable[Route]:
@@ -89,9 +83,7 @@ class Glance(Service):
         )
         if status == "active":
             image.size = 1024
-        self.truth.append(image)
-        self.by_id[image.id] = image
-        return image
+        return self._keep(image)
 
     def is_active(self, image_id: str) -> bool:
         """Return whether a server can be made of it."""
@@ -176,15 +168,6 @@ class Glance(Service):
             raise Rejected(403, f"Image {image_id} is protected and cannot be deleted.")
         self._drop(image)
         return Reply(status=204)
-
-    def _find(self, image_id: str) -> Image:
-        if image_id not in self.by_id:
-            raise Rejected(404, f"Failed to find image {image_id}")
-        return self.by_id[image_id]
-
-    def _drop(self, image: Image) -> None:
-        image.gone_at = self._clock.now()
-        del self.by_id[image.id]
 
     def _view(self, image: Image) -> Json:
         is_whole = image.status == "active"
