@@ -59,6 +59,7 @@ class ImageKeeper:
         self._list_failures = 0
         self._list_failed_at: int | None = None
         self._list_error = ""
+        self._tidying_broke_at: int | None = None
         self._is_closed = False
 
     def look(self, config: SpaceConfig, *, is_acting: bool) -> ImagesNow:
@@ -194,24 +195,26 @@ class ImageKeeper:
 
     def _start_tidying(self, cloud: CloudImages) -> None:
         listed_at, now = cloud.listed_at, self._context.clock.now()
-        has_any = bool(self._named or cloud.images)
-        if listed_at is not None and has_any and now - listed_at >= LOOK_SECONDS:
-            self._start("", partial(self._tidy, cloud))
+        if listed_at is None or not (self._named or cloud.images):
+            return
+        if now - max(listed_at, self._tidying_broke_at or 0) >= LOOK_SECONDS:
+            self._start("", partial(self._tidy_safely, cloud))
 
     def _start(self, key: str, work: Callable[[], None]) -> None:
         if self._is_stopping() or self._is_under_way(key):
             return
-        thread = threading.Thread(target=self._guard, args=(work,), daemon=True)
+        thread = threading.Thread(target=work, daemon=True)
         self._threads[key] = thread
         thread.start()
 
     def _is_under_way(self, key: str) -> bool:
         return key in self._threads and self._threads[key].is_alive()
 
-    def _guard(self, work: Callable[[], None]) -> None:
+    def _tidy_safely(self, cloud: CloudImages) -> None:
         try:
-            work()
+            self._tidy(cloud)
         except Exception:  # noqa: BLE001 - the top of a thread: it must not end unheard
+            self._tidying_broke_at = self._context.clock.now()
             self._context.log.bug("images-broken")
 
     def _tidy(self, cloud: CloudImages) -> None:

@@ -114,6 +114,9 @@ class Provision:
             self._status = replace(self._now(ImageState.WAITING), detail=str(busy))
         except (ImageError, SpaceError) as error:
             self._fail(str(error))
+        except Exception:  # noqa: BLE001 - whatever it is, the hold tells of it and time passes
+            self._log.bug("images-broken")
+            self._fail("a bug ended it, see images-broken in the manager's log")
         else:
             if trouble:
                 self._fail(f"{trouble}; the copy from before is used")
