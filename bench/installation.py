@@ -8,7 +8,6 @@ costs is added up in `listing_seconds`, for the manager has no part in it.
 from __future__ import annotations
 
 import pickle
-import random
 import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
@@ -17,50 +16,34 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
-from vcycled import kvlog
-from vcycled.apel.queue import Queue
+from bench.manager import (
+    KINDS,
+    cycle_of,
+    kind,
+    kind_section,
+    manager_section,
+    outfit,
+    space_of,
+    space_section,
+)
 from vcycled.clock import SystemClock
-from vcycled.config import ConfigSource, SpaceConfig
+from vcycled.config import SpaceConfig
 from vcycled.cycle import SpaceCycle
 from vcycled.daemon import process
-from vcycled.daemon.outfit import Outfit, context_of
+from vcycled.daemon.outfit import Outfit
 from vcycled.machinedir import MachineDir
 from vcycled.spaces.base import Clock, CreateRequest, ListedMachine, Space
 from vcycled.spaces.memory import MemoryCloud, MemorySpace
 from vcycled.store import Store
 from vcycled.store.database import Database
 
-KINDS = 10
 BEATING = 5
 """So many of the machinetypes have a heartbeat_file."""
 BEAT_EVERY = 5
 """A machine beats at every fifth cycle: every five minutes, if a cycle is one."""
 
 _HEARTBEAT = "heartbeat"
-_MANAGER = """\
-[vcycle]
-root = {root}
-manager_hostname = manager.example.org
-heartbeat_receiver = external
-"""
-_SPACE = """
-[space {space}]
-api = memory
-cycle_seconds = 3600
-processors_limit = {machines}
-max_creations_per_cycle = 100%
-gocdb_sitename = EXAMPLE
-"""
-_KIND = """
-[machinetype {space} {kind}]
-target_share = 1
-fizzle_seconds = 600
-backoff_seconds = 600
-max_wallclock_seconds = 172800
-flavor_names = small
-user_data = template
-"""
-_KEEPS_BEATING = f"heartbeat_file = {_HEARTBEAT}\nheartbeat_seconds = 86400\n"
+_KEEPS_BEATING = {"heartbeat_file": _HEARTBEAT, "heartbeat_seconds": 86400}
 
 
 P = ParamSpec("P")
@@ -115,15 +98,12 @@ class Installation:
     def write(self) -> None:
         """Write the configuration and the templates."""
         self.tree.make_ready()
-        text = _MANAGER.format(root=self.root)
+        text = manager_section(self.root)
         for space in self.clouds:
-            text += _SPACE.format(space=space, machines=self.machines)
+            text += space_section(space, machines=self.machines, api="memory")
             for number in range(KINDS):
-                text += _KIND.format(space=space, kind=_kind(number))
-                text += _KEEPS_BEATING if number < BEATING else ""
-                folder = self.tree.layout.files(space, _kind(number))
-                folder.mkdir(parents=True)
-                (folder / "template").write_text("#!/bin/sh\n: ##user_data_machine_hostname##\n")
+                beat = _KEEPS_BEATING if number < BEATING else {}
+                text += kind_section(self.tree, space, number, flavor_names="small", **beat)
         self.config_path.write_text(text, encoding="utf-8")
 
     def fill(self) -> None:
@@ -145,15 +125,11 @@ class Installation:
 
     def cycle(self, space: str) -> SpaceCycle:
         """Return a new manager of one space."""
-        config, outfit = self.outfit.configs.current(), self.outfit
-        return SpaceCycle(context_of(self.config_of(space), config.manager, outfit, lambda: False))
+        return cycle_of(self.outfit, self.config_of(space))
 
     def config_of(self, space: str) -> SpaceConfig:
         """Return the space as the configuration has it."""
-        config = self.outfit.configs.current()
-        assert not config.problems
-        (found,) = (each for each in config.spaces if each.name == space)
-        return found
+        return space_of(self.outfit, space)
 
     def beat(self, turn: int) -> None:
         """Let those machines beat whose turn it is."""
@@ -184,24 +160,10 @@ class Installation:
     @cached_property
     def outfit(self) -> Outfit:
         """What the manager is given."""
-        return Outfit(
-            configs=ConfigSource([self.config_path], registry=self.registry),
-            store=self.store,
-            queue=Queue(self.root),
-            clock=self.clock,
-            rng=random.Random(1),
-            host="manager.example.org",
-            installation=self.store.installation_id(),
-            registry=self.registry,
-            log=kvlog.get("bench"),
-        )
+        return outfit(self.root, self.config_path, self.store, self.registry, self.clock)
 
 
-def _kind(number: int) -> str:
-    return f"kind{number}"
-
-
-_BEATING_KINDS = frozenset(_kind(number) for number in range(BEATING))
+_BEATING_KINDS = frozenset(kind(number) for number in range(BEATING))
 
 
 def build(root: Path, *, spaces: int, machines: int) -> None:

@@ -5,7 +5,6 @@ The simulator is a process of its own, so that what it costs is not counted as t
 
 from __future__ import annotations
 
-import random
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -15,14 +14,21 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bench.manager import (
+    KINDS,
+    cycle_of,
+    kind_section,
+    manager_section,
+    outfit,
+    space_of,
+    space_section,
+)
 from tests.fakes.openstack.control import RemoteCloud
-from vcycled import kvlog
-from vcycled.apel.queue import Queue
 from vcycled.clock import SystemClock
-from vcycled.config import ConfigSource, SpaceConfig
+from vcycled.config import SpaceConfig
 from vcycled.cycle import SpaceCycle
 from vcycled.daemon import process
-from vcycled.daemon.outfit import Outfit, context_of
+from vcycled.daemon.outfit import Outfit
 from vcycled.machinedir import MachineDir
 from vcycled.spaces.openstack import OpenStackOptions, OpenStackSpace
 from vcycled.store import Store
@@ -31,34 +37,6 @@ if TYPE_CHECKING:
     from openstack.connection import Connection
 
 SPACE = "openstack.example.org"
-KINDS = 10
-
-_CONF = """\
-[vcycle]
-root = {root}
-manager_hostname = manager.example.org
-heartbeat_receiver = external
-
-[space {space}]
-api = openstack
-{login}
-api_calls_per_second = 1000000
-api_burst = 1000
-cycle_seconds = 3600
-processors_limit = {machines}
-max_creations_per_cycle = 100%
-gocdb_sitename = EXAMPLE
-"""
-_KIND = """
-[machinetype {space} {kind}]
-target_share = 1
-fizzle_seconds = 600
-backoff_seconds = 600
-max_wallclock_seconds = 172800
-flavor_names = {flavor}
-root_image = image:{image}
-user_data = template
-"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,23 +96,26 @@ class Site:
         self._root = root
         self._where = where
         self._machines = machines
-        self._registry = {"openstack": OpenStackSpace}
         self.clock = SystemClock()
 
     def write(self) -> None:
         """Write the configuration and the templates."""
         tree = MachineDir(self._root, clock=self.clock)
         tree.make_ready()
-        login = "\n".join(f"{name} = {value}" for name, value in self._where.options.items())
-        text = _CONF.format(root=self._root, space=SPACE, login=login, machines=self._machines)
+        text = manager_section(self._root)
+        text += space_section(
+            SPACE,
+            machines=self._machines,
+            api="openstack",
+            api_calls_per_second=1000000,
+            api_burst=1000,
+            **self._where.options,
+        )
+        image = f"image:{self._where.image}"
         for number in range(KINDS):
-            kind = f"kind{number}"
-            text += _KIND.format(
-                space=SPACE, kind=kind, flavor=self._where.flavor, image=self._where.image
+            text += kind_section(
+                tree, SPACE, number, flavor_names=self._where.flavor, root_image=image
             )
-            folder = tree.layout.files(SPACE, kind)
-            folder.mkdir(parents=True)
-            (folder / "template").write_text("#!/bin/sh\n: ##user_data_machine_hostname##\n")
         conf = self._root / "vcycle.conf"
         conf.touch(mode=0o600)  # it holds a password
         conf.write_text(text, encoding="utf-8")
@@ -147,10 +128,7 @@ class Site:
     @cached_property
     def config(self) -> SpaceConfig:
         """The space as the configuration has it."""
-        config = self._outfit.configs.current()
-        assert not config.problems, config.problems
-        (space,) = config.spaces
-        return space
+        return space_of(self._outfit, SPACE)
 
     @property
     def options(self) -> OpenStackOptions:
@@ -160,21 +138,9 @@ class Site:
 
     def manager(self) -> SpaceCycle:
         """Return a manager that has just been started."""
-        outfit = self._outfit
-        config = outfit.configs.current()
-        return SpaceCycle(context_of(self.config, config.manager, outfit, lambda: False))
+        return cycle_of(self._outfit, self.config)
 
     @cached_property
     def _outfit(self) -> Outfit:
-        configs = ConfigSource([self._root / "vcycle.conf"], registry=self._registry)
-        return Outfit(
-            configs=configs,
-            store=self.store,
-            queue=Queue(self._root),
-            clock=self.clock,
-            rng=random.Random(1),
-            host="manager.example.org",
-            installation=self.store.installation_id(),
-            registry=self._registry,
-            log=kvlog.get("bench"),
-        )
+        registry = {"openstack": OpenStackSpace}
+        return outfit(self._root, self._root / "vcycle.conf", self.store, registry, self.clock)
