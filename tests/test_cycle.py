@@ -10,13 +10,14 @@ from pathlib import Path
 
 import pytest
 
+from tests.faults.clocks import TrueClock
 from tests.world import FIZZLE, SPACE, World, kind
 from vcycled.calls import CallPool
 from vcycled.errors import NoCapacity, QuotaExceeded, Refused, StoreError, Unavailable
 from vcycled.model import Cause, Changes, Limits, Order, OrderKind, Stage
 from vcycled.options import Amount
 from vcycled.spaces.base import CreateRequest
-from vcycled.spaces.memory import MemorySpace
+from vcycled.spaces.memory import MemoryCloud, MemorySpace
 
 
 @pytest.fixture
@@ -563,6 +564,40 @@ def test_a_clock_that_jumps_kills_nothing(world: World) -> None:
     world.clock.jump(-864_000)
     world.cycles(12)
     assert sum(each.deletes for each in world.cloud.truth) == 0
+
+
+def test_a_clock_that_was_behind_makes_no_machine_old(world: World) -> None:
+    """What was asked for and started by it is as old as the cloud says once it is set right."""
+    world.cloud = MemoryCloud(TrueClock(world.clock), start_seconds=30)
+    world.manager = world.new_cycle()
+    world.clock.jump(-864_000)
+    world.cycles(2)
+    world.clock.jump(864_000)
+    world.cycles(15)
+    assert sum(each.deletes for each in world.cloud.truth) == 0
+    newest = max(each.listed.started_at or 0 for each in world.here)
+    assert {each.started_at for each in world.machines} == {newest}
+
+
+def test_a_clock_set_back_while_no_manager_ran_is_noticed(world: World) -> None:
+    """Also by a manager that is new, so that a jump noted in the future holds nothing for ever."""
+    world.clock.jump(864_000)
+    world.cycles(2)
+    world.clock.jump(-864_000)
+    world.restart()
+    world.cycle()
+    memory = world.store.records(SPACE).memory
+    assert memory.clock_jumped_at == world.clock.now()
+
+
+def test_an_abort_is_learned_though_the_tree_is_read_only(world: World) -> None:
+    """The time of the last abort is published when that can be; the cycle goes on."""
+    world.cycles(2)
+    (world.root / "shared" / "last_abort_times").write_text("where its folder ought to be")
+    world.cloud.finish(world.here[0].listed.name)
+    world.cycle()
+    (memory,) = world.store.records(SPACE).machinetypes
+    assert memory.last_abort_at == world.clock.now()
 
 
 def test_a_database_that_fails_does_nothing_unknown(world: World) -> None:

@@ -352,6 +352,22 @@ def test_the_end_is_the_best_evidence(
     assert (only(changes).stopped_at, only(changes).end_source) == (at, source)
 
 
+@pytest.mark.parametrize(
+    ("absent_at", "at"), [(None, T0 + 990), (T0 + 991, T0 + 990), (T0 + 970, T0 + 970)]
+)
+def test_a_second_deletion_is_no_sign_of_a_later_end(absent_at: int | None, at: int) -> None:
+    """It ended by the first listing that omitted it, whatever was asked for after that."""
+    ours = machine(
+        is_delete_acknowledged=True,
+        delete_attempt_at=T0 + 990,
+        missing_since=T0 + 940,
+        missing_first_at=absent_at,
+        missing_listings=1,
+    )
+    changes = cycle(records(ours), [], found={})
+    assert (only(changes).stopped_at, only(changes).end_source) == (at, EndSource.DELETED)
+
+
 def test_a_machine_that_ran_between_two_listings_is_accounted() -> None:
     """First seen shut down: it ran since the cloud made it."""
     shown = listed(state="shutdown", created_at=T0 + 10, stopped_at=T0 + 900)

@@ -102,14 +102,26 @@ class JumpWatch:
         self._log = context.log
         self._before: tuple[int, float] | None = None
 
-    def mark(self, changes: Changes, *, now: int) -> Changes:
-        """Return `changes` with the jump noted, if there was one since the last call."""
-        elapsed = self._clock.monotonic()
-        before, self._before = self._before, (now, elapsed)
-        if before is None or changes.memory is None:
-            return changes
-        jump = (now - before[0]) - (elapsed - before[1])
-        if abs(jump) < JUMP_SECONDS:
+    def mark(self, changes: Changes, *, listed_at: int | None, now: int) -> Changes:
+        """Return `changes` with the jump noted, if there was one since the last call.
+
+        A listing in the future tells of one too, which came while no manager ran or another did.
+
+        Args:
+            changes: what a listing taught.
+            listed_at: when the listing before that was.
+            now: present time.
+        """
+        jump = self._jump(now)
+        if listed_at is not None and now <= listed_at - JUMP_SECONDS:
+            jump = now - listed_at
+        if abs(jump) < JUMP_SECONDS or changes.memory is None:
             return changes
         self._log.error("clock-jumped", seconds=int(jump))
         return replace(changes, memory=replace(changes.memory, clock_jumped_at=now))
+
+    def _jump(self, now: int) -> float:
+        """Return by how much the wall clock was set since the last call, in seconds."""
+        elapsed = self._clock.monotonic()
+        before, self._before = self._before, (now, elapsed)
+        return 0.0 if before is None else (now - before[0]) - (elapsed - before[1])

@@ -223,7 +223,8 @@ class SpaceCycle:
         if orders is not None:
             records = context.save(records, orders)
         changes = lessons(context, config, records, look.machines, now=now)
-        return settle(context, config, records, self._jumps.mark(changes, now=now))
+        changes = self._jumps.mark(changes, listed_at=records.memory.listed_at, now=now)
+        return settle(context, config, records, changes)
 
     def _think(self, config: SpaceConfig, look: Look, records: Records, held: str) -> _Thought:
         """Return the plan, and what it was made from."""

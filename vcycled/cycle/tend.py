@@ -44,8 +44,12 @@ def _follow(context: Context, config: SpaceConfig, before: Records, changes: Cha
         except OSError as error:
             context.log.warning("tree-failed", machine=machine.name, error=str(error))
     for memory in changes.machinetypes:
-        if memory.last_abort_at is not None:
+        if memory.last_abort_at is None:
+            continue
+        try:
             context.tree.write_last_abort(memory.space, memory.machinetype, memory.last_abort_at)
+        except OSError as error:
+            context.log.warning("tree-failed", machinetype=memory.machinetype, error=str(error))
 
 
 def _follow_one(

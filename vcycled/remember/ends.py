@@ -103,7 +103,8 @@ def _end(
     """Return the end by the cloud's word or, without it, the last sign of life.
 
     A message is one of these signs, not more: some machines say why they stop and then go on for
-    long, or are listed as running until we delete them.
+    long, or are listed as running until we delete them. A deletion may have been asked for once
+    more when the machine had long gone: it is then no sign of a later end.
     """
     if listed is not None and listed.stopped_at is not None:
         return listed.stopped_at, EndSource.CLOUD
@@ -111,7 +112,11 @@ def _end(
     if words.message is not None and not _is_ours(words.message):
         found.append((words.message.written_at, EndSource.MESSAGE))
     if machine.is_delete_acknowledged and machine.delete_attempt_at is not None:
-        found.append((machine.delete_attempt_at, EndSource.DELETED))
+        gone_by = machine.missing_first_at
+        deleted_at = machine.delete_attempt_at
+        found.append(
+            (deleted_at if gone_by is None else min(deleted_at, gone_by), EndSource.DELETED)
+        )
     if words.heartbeat_at is not None:
         found.append((words.heartbeat_at, EndSource.HEARTBEAT))
     if sighted_at is not None:

@@ -28,6 +28,7 @@ from vcycled.remember.ends import (
 )
 from vcycled.remember.ledger import Ledger, without_capacity
 from vcycled.remember.match import Matched
+from vcycled.remember.times import in_time
 
 CLOSE_SECONDS = 3600
 """A machine that ended so long ago has its final end, though the cloud still shows it."""
@@ -74,7 +75,7 @@ def _see(
     is_new: bool = False,
 ) -> None:
     """Record what the listing says of one machine; nothing if nothing changed."""
-    machine = _identified(ledger, before, listed)
+    machine = in_time(_identified(ledger, before, listed), listed, now=ledger.now)
     fate = FATE[listed.state]
     was_told = False
     if fate in {Fate.REMOVE, Fate.GOING}:

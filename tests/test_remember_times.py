@@ -1,0 +1,92 @@
+"""Times written by a clock that was set wrong are put right by what the cloud says."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.builders import NOW, machine
+from vcycled.model import ListedMachine, Machine, MachineState
+from vcycled.remember.times import QUEUED_SECONDS, in_time
+
+DAY = 86_400
+MADE = NOW - 5000
+"""When the cloud says that it made the machine, and it ran 60 seconds later."""
+
+
+def listed(created_at: int | None = MADE, started_at: int | None = MADE + 60) -> ListedMachine:
+    """Return what the cloud shows of the machine."""
+    return ListedMachine(
+        name="vcycle-prod-0",
+        cloud_id="vcycle-prod-0",
+        state=MachineState.RUNNING,
+        processors=1,
+        created_at=created_at,
+        started_at=started_at,
+    )
+
+
+def times(of: Machine) -> tuple[int, int | None]:
+    """Return what may be put right."""
+    return of.created_at, of.started_at
+
+
+@pytest.mark.parametrize(
+    ("created_at", "started_at"),
+    [
+        pytest.param(MADE - 2, MADE + 60, id="as usual"),
+        pytest.param(MADE - QUEUED_SECONDS, MADE + 60, id="it lay in a queue"),
+        pytest.param(MADE + 40, MADE + 65, id="our clock is a little ahead of the cloud's"),
+        pytest.param(MADE - 2, MADE, id="started as soon as it was made"),
+        pytest.param(MADE - 2, None, id="not started"),
+        pytest.param(MADE - 2, NOW, id="started just now"),
+    ],
+)
+def test_what_can_be_true_stays(created_at: int, started_at: int | None) -> None:
+    """Then the very same machine comes back, so that nothing is written."""
+    ours = machine(created_at=created_at, started_at=started_at)
+    assert in_time(ours, listed(), now=NOW) is ours
+
+
+@pytest.mark.parametrize(
+    ("created_at", "started_at", "right"),
+    [
+        pytest.param(MADE - DAY, MADE - DAY + 70, (MADE, MADE + 60), id="a day behind"),
+        pytest.param(
+            MADE - QUEUED_SECONDS - 1, MADE + 60, (MADE, MADE + 60), id="behind by a second more"
+        ),
+        pytest.param(MADE - 2, MADE - 1, (MADE - 2, MADE + 60), id="started before it was made"),
+        pytest.param(MADE + DAY, MADE + DAY + 70, (MADE, MADE + 60), id="a day ahead"),
+        pytest.param(MADE - 2, NOW + 1, (MADE - 2, MADE + 60), id="started in a second from now"),
+        pytest.param(NOW + 1, None, (MADE, None), id="asked for in a second from now"),
+    ],
+)
+def test_what_cannot_be_true_is_what_the_cloud_says(
+    created_at: int, started_at: int, right: tuple[int, int | None]
+) -> None:
+    """So a machine gets no older and no younger by a clock that is set right."""
+    ours = machine(created_at=created_at, started_at=started_at)
+    assert times(in_time(ours, listed(), now=NOW)) == right
+
+
+def test_without_the_clouds_word_nothing_lies_in_the_future() -> None:
+    """Some clouds state no times: then it began now."""
+    ours = machine(created_at=NOW + DAY, started_at=NOW + DAY)
+    assert times(in_time(ours, listed(None, None), now=NOW)) == (NOW, NOW)
+
+
+def test_a_later_run_did_not_begin_at_the_first_boot() -> None:
+    """The cloud's times are those of the first run."""
+    ours = machine(created_at=MADE - 2, started_at=MADE - 1, interval=1)
+    assert in_time(ours, listed(), now=NOW) is ours
+
+
+def test_a_cloud_whose_clock_is_ahead_is_not_believed() -> None:
+    """What it says lies in the future itself."""
+    ours = machine(created_at=NOW - 100, started_at=NOW - 50)
+    assert in_time(ours, listed(NOW + 5000, NOW + 5060), now=NOW) is ours
+
+
+def test_what_has_ended_stays_as_it_was_accounted() -> None:
+    """Its record may have left."""
+    ours = machine(created_at=MADE - DAY, started_at=MADE - DAY, stopped_at=MADE)
+    assert in_time(ours, listed(), now=NOW) is ours
