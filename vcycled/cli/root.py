@@ -9,6 +9,7 @@ import click
 
 from vcycled.cli import (
     image_commands,
+    import_command,
     look_commands,
     order_commands,
     plan_commands,
@@ -94,5 +95,6 @@ for _command in (
     templates,
     store_commands.backup,
     store_commands.restore,
+    import_command.import_vcycle3,
 ):
     main.add_command(_command)

@@ -72,6 +72,7 @@ EVENTS: Mapping[str, str] = MappingProxyType(
         "machine-created": "asked for",
         "machine-seen": "",
         "machine-adopted": "adopted",
+        "machine-imported": "taken over",
         "machine-started": "started",
         "machine-state": "changed",
         "machine-stopped": "ended",

@@ -1,0 +1,164 @@
+"""`vcycle import-vcycle3`: what it tells, and when it refuses."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.builders import NOW
+from tests.cli_kit import CONF, OTHER, SPACE, OnASite, Site, new_site
+from tests.test_cli import MANUAL_TEXT
+from tests.vcycle3_tree import Vcycle3Tree
+from vcycled.model import Stage
+
+NAME = "vcycle-prod-abcdefghij"
+
+
+def site_json(text: str) -> Any:  # noqa: ANN401 - any document
+    """Return the document that was printed."""
+    return json.loads(text)
+
+
+def old(site: Site, space: str = SPACE) -> Vcycle3Tree:
+    """Return the tree that Vcycle 3 left in the manager's folder."""
+    return Vcycle3Tree(site.root, space)
+
+
+class TestImport(OnASite):
+    """On a site where vcycled has run."""
+
+    def test_it_takes_over_and_tells(self, site: Site) -> None:
+        """How many, and what could not be read."""
+        tree = old(site)
+        tree.machine(NAME, uuid="id-1")
+        tree.machine("vcycle-prod-1111111111", uuid="id-2", stopped=NOW - 700)
+        tree.machine("vcycle-prod-2222222222", uuid="id-3", place="deleted")
+        tree.machine("vcycle-prod-3333333333", uuid="id-4", stopped=NOW - 700, place="deleted")
+        tree.half_made("vcycle-test-4444444444", kind="test")
+        tree.damage(NAME, "started")
+        tree.record("vcycle-prod-1111111111", uuid="id-2", started=NOW - 3600, ended=NOW - 700)
+        assert site.ok("import-vcycle3", str(site.root)).splitlines() == [
+            "5 machines taken over from Vcycle 3",
+            "  1  run on; they are known by the cloud's ids",
+            "  1  have no id in the tree and are known by their exact names",
+            "  1  were lost sight of; they are looked for, and accounted if they are gone",
+            "  1  had ended and are accounted; what is left of them is deleted",
+            "  1  are gone",
+            "  1  records of this month and the last were written; they count in sync messages",
+            "Not readable, and done without:",
+            f"  shared/spaces/{SPACE}/current/{NAME}/started  empty",
+        ]
+        with site.store() as store:
+            stages = {each.uuid: each.stage for each in store.machines(include_gone=True)}
+        assert stages["id-1"] is Stage.LISTED
+        assert stages["id-4"] is Stage.GONE
+
+    def test_its_machines_are_shown_from_then_on(self, site: Site) -> None:
+        """With where they are from, and what they were promised."""
+        old(site).machine(NAME, uuid="id-1", hs06=10.0)
+        site.ok("import-vcycle3", str(site.root))
+        page = site.ok("machine", NAME)
+        assert "taken over: from Vcycle 3, id id-1" in page
+        (machine,) = site.json("machine", NAME)
+        assert machine["terms"]["site"] == "EXAMPLE-SITE"
+        assert machine["terms"]["fqan"] == "/vo.example.com/Role=pilot"
+        assert machine["terms"]["power_per_processor"] == 10.0
+
+    def test_a_second_import_finds_nothing_new(self, site: Site) -> None:
+        """And says so."""
+        old(site).machine(NAME)
+        site.ok("import-vcycle3", str(site.root))
+        assert site.ok("import-vcycle3", str(site.root)).splitlines() == [
+            "0 machines taken over from Vcycle 3",
+            "  1  were known already",
+        ]
+
+    def test_a_rehearsal_writes_nothing(self, site: Site) -> None:
+        """While Vcycle 3 is at work, and of a copy of its tree."""
+        copy = Vcycle3Tree(site.folder / "copy", SPACE)
+        copy.machine(NAME, seen=NOW)
+        said = site.ok("import-vcycle3", "--dry-run", str(copy.root))
+        assert said.startswith("1 machine would be taken over from Vcycle 3\n")
+        assert said.endswith("Nothing was written.\n")
+        with site.store() as store:
+            assert store.machines() == ()
+
+    def test_what_is_left_out_is_told_and_ends_with_1(self, site: Site) -> None:
+        """The others are taken over."""
+        old(site).machine(NAME)
+        old(site, OTHER).machine("vcycle-prod-1111111111")
+        result = site.vcycle("import-vcycle3", str(site.root))
+        assert result.exit_code == 1
+        why = f"[space {OTHER}] is not configured: 1 machines are left out"
+        assert result.stdout.splitlines()[-2:] == ["Left out:", f"  shared/spaces/{OTHER}  {why}"]
+        with site.store() as store:
+            assert [each.name for each in store.machines()] == [NAME]
+
+    def test_every_key_of_its_document_is_in_the_manual(self, site: Site) -> None:
+        """By its name, those of the counts too."""
+        old(site).machine(NAME)
+        old(site, OTHER).machine("vcycle-prod-1111111111")
+        result = site.vcycle("import-vcycle3", "--json", "--dry-run", str(site.root))
+        assert result.exit_code == 1
+        found = site_json(result.stdout)
+        assert found["counts"] == {"listed": 1, "by-name": 0, "lost": 0, "ended": 0, "gone": 0}
+        keys = {*found, *found["counts"], *found["troubles"][0]}
+        assert {key for key in keys if f"`{key}`" not in MANUAL_TEXT} == set()
+
+    @pytest.mark.parametrize(
+        ("ago", "is_refused"),
+        [pytest.param(300, True, id="at work"), pytest.param(301, False, id="stopped")],
+    )
+    def test_it_is_refused_while_vcycle_3_is_at_work(
+        self, site: Site, ago: int, is_refused: bool
+    ) -> None:
+        """On any host that shares the tree."""
+        old(site).machine(NAME, seen=NOW - 3600)
+        old(site).heartbeat_list("prod", at=NOW - ago)
+        if is_refused:
+            assert site.refused("import-vcycle3", str(site.root)) == (
+                "vcycle: Vcycle 3 was at work 5 min ago "
+                f"(shared/spaces/{SPACE}/heartbeatlists/prod): stop it on every host that shares "
+                "this folder, and try again 5 min after that\n"
+            )
+        else:
+            site.ok("import-vcycle3", str(site.root))
+
+    def test_it_is_refused_while_vcycled_runs(self, site: Site) -> None:
+        """Which would see its machines change under its hands."""
+        lock = site.root / "vcycled.lock"
+        lock.touch()
+        handle = os.open(lock, os.O_RDWR)
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        try:
+            said = site.refused("import-vcycle3", str(site.root))
+        finally:
+            os.close(handle)
+        assert said == "vcycle: vcycled is running: stop it first (machines run on)\n"
+
+    def test_it_is_refused_for_another_folder(self, site: Site) -> None:
+        """Nobody would read there what the machines write."""
+        copy = Vcycle3Tree(site.folder / "copy", SPACE)
+        copy.machine(NAME)
+        said = site.refused("import-vcycle3", str(copy.root))
+        assert f"root in [vcycle] is {site.root}" in said
+
+
+class TestFirst:
+    """Before vcycled has ever run."""
+
+    def test_it_makes_the_database(self, tmp_path: Path) -> None:
+        """The first start of vcycled then finds it."""
+        site = new_site(tmp_path, text=CONF)
+        old(site).machine(NAME)
+        site.ok("import-vcycle3", "--dry-run", str(site.root))
+        assert not (site.root / "vcycle.db").exists()
+        site.ok("import-vcycle3", str(site.root))
+        with site.store() as store:
+            assert [each.name for each in store.machines()] == [NAME]
+        site.close()

@@ -1,0 +1,75 @@
+"""What an import from Vcycle 3 tells. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+
+from vcycled.cli.as_json import machine_json
+from vcycled.cli.printing import Block, Json, Line, Table, Tone
+from vcycled.cli.words import several, span
+from vcycled.errors import OperatorError
+from vcycled.vcycle3 import Became, OldTree, Takeover, Trouble
+
+FRESH_SECONDS = 300
+"""A Vcycle 3 that gave no sign of life for five of its usual cycles has been stopped."""
+
+
+def refuse_if_active(tree: OldTree, *, now: int) -> None:
+    """Refuse to take machines over from a Vcycle 3 that is still at work.
+
+    Raises:
+        OperatorError: it gave a sign of life a short while ago.
+    """
+    if tree.active_at is None or now - tree.active_at > FRESH_SECONDS:
+        return
+    ago = span(max(0, now - tree.active_at))
+    raise OperatorError(
+        f"Vcycle 3 was at work {ago} ago ({tree.active_path}): stop it on every host that shares "
+        f"this folder, and try again {span(FRESH_SECONDS)} after that"
+    )
+
+
+def blocks(found: Takeover, *, is_rehearsal: bool) -> Iterator[Block]:
+    """Return what was, or would be, taken over, and what could not be read."""
+    rows = [(str(number), _BECAME[became]) for became, number in found.counts.items()]
+    rows += [(str(len(found.runs)), _ACCOUNTED)] if found.runs else []
+    rows += [(str(found.known), "were known already")] if found.known else []
+    total = several(sum(found.counts.values()), "machine")
+    yield Line(f"{total} {'would be ' * is_rehearsal}taken over from Vcycle 3", Tone.HEAD)
+    yield Table(headings=("", ""), rows=tuple(rows), numbers=frozenset({""}), indent=1)
+    left_out = [each for each in found.troubles if each.is_left_out]
+    damaged = [each for each in found.troubles if not each.is_left_out]
+    yield from _told("Left out", left_out, Tone.BAD)
+    yield from _told("Not readable, and done without", damaged, Tone.WARN)
+    if is_rehearsal:
+        yield Line("Nothing was written.", Tone.FAINT)
+
+
+_BECAME = {
+    Became.LISTED: "run on; they are known by the cloud's ids",
+    Became.NAMED: "have no id in the tree and are known by their exact names",
+    Became.LOST: "were lost sight of; they are looked for, and accounted if they are gone",
+    Became.ENDED: "had ended and are accounted; what is left of them is deleted",
+    Became.GONE: "are gone",
+}
+_ACCOUNTED = "records of this month and the last were written; they count in sync messages"
+
+
+def _told(title: str, troubles: Sequence[Trouble], tone: Tone) -> Iterator[Block]:
+    if troubles:
+        yield Line(f"{title}:", tone)
+        rows = tuple((each.path, each.why) for each in troubles)
+        yield Table(headings=("", ""), rows=rows, indent=1)
+
+
+def takeover_json(found: Takeover, *, is_rehearsal: bool) -> Json:
+    """Return the same as a document."""
+    return {
+        "dry_run": is_rehearsal,
+        "counts": {became: found.counts.get(became, 0) for became in Became},
+        "known": found.known,
+        "records": len(found.runs),
+        "machines": [machine_json(machine) for machine in found.machines],
+        "troubles": [asdict(each) for each in found.troubles],
+    }
