@@ -308,6 +308,10 @@ class TestStory(OnASite):
         [
             ({"is_delete_ordered": True}, "ordered by an operator"),
             (
+                {"delete_reason": "double"},
+                "the cloud made two of one request, and this is the second",
+            ),
+            (
                 {
                     "delete_attempts": 1,
                     "delete_attempt_at": NOW - 60,

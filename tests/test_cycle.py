@@ -496,10 +496,45 @@ def test_two_machines_of_one_request_are_both_seen_and_one_goes(world: World) ->
     world.cycle()
     first = world.here[0]
     assert first.request is not None
-    world.cloud.make(first.request)
+    second = world.cloud.make(first.request)
     world.cycles(4)
     assert len(world.here) == 2
     assert first in world.cloud.here
+    assert second not in world.cloud.here
+
+
+def test_a_second_machine_of_one_request_leaves_the_first_one_s_folder_alone(
+    world: World,
+) -> None:
+    """Its story tells why it goes; the first goes on as if nothing had been."""
+    world.set(processors_limit=1)
+    world.cycles(2)
+    (first,) = world.here
+    assert first.request is not None
+    second = world.cloud.make(first.request)
+    world.clock.advance(60)
+    world.cycle()
+    folder = world.folder(first.request.name)
+    before = (folder / "started").read_text()
+    world.cloud.delete_seconds = 30
+    world.clock.advance(60)
+    world.cycles(4)
+    assert second.deletes
+    assert not (folder / "joboutputs" / "shutdown_message").exists()
+    assert not (folder / "deleted").exists()
+    assert (folder / "started").read_text() == before
+    told = {each.event: each.detail for each in world.store.events(space=SPACE)}
+    assert told["machine-delete"] == "double"
+    assert second.listed.cloud_id in told["machine-adopted"]
+    assert [each.cloud_id for each in world.machines] == [first.listed.cloud_id]
+    world.cloud.vanish(first.listed.name)
+    world.set(processors_limit=0)
+    world.clock.advance(60)
+    world.cycles(8)
+    known = {each.cloud_id: each for each in world.store.machine(first.listed.name)}
+    reasons = {key: (each.delete_reason, each.message) for key, each in known.items()}
+    assert reasons == {first.listed.cloud_id: ("", None), second.listed.cloud_id: ("double", None)}
+    assert not folder.exists()
 
 
 def test_a_lost_database_is_rebuilt_from_the_cloud(world: World) -> None:

@@ -92,6 +92,8 @@ def test_what_was_promised_holds_only_where_the_section_is_gone(
     ("change", "expected"),
     [
         ({"is_delete_ordered": True, "state": MachineState.FAILED}, Reason.ORDERED),
+        ({"is_delete_ordered": True, "delete_reason": "double"}, Reason.ORDERED),
+        ({"delete_reason": "double", "state": MachineState.FAILED}, Reason.DOUBLE),
         ({"state": MachineState.FAILED}, Reason.FAILED),
         ({"state": MachineState.DELETING}, Reason.DELETING),
         ({}, Reason.SHUTDOWN_TIME),

@@ -13,6 +13,7 @@ BEATING = kind(heartbeat_file="heartbeat", heartbeat_seconds=300, fizzle_seconds
 
 DUE: dict[Reason, dict[str, Any]] = {
     Reason.ORDERED: {"is_delete_ordered": True},
+    Reason.DOUBLE: {"delete_reason": "double"},
     Reason.FINISHED: {"state": MachineState.SHUTDOWN},
     Reason.FAILED: {"state": MachineState.FAILED},
     Reason.DELETING: {"state": MachineState.DELETING},
@@ -41,6 +42,7 @@ def due_for(why: Reason, *, count: int = 1, **changes: Any) -> SpaceFacts:  # no
 TOLD = {Reason.SHUTDOWN_TIME, Reason.DRAINED}
 ENDED_OR_WANTED = {
     Reason.ORDERED,
+    Reason.DOUBLE,
     Reason.FINISHED,
     Reason.FAILED,
     Reason.DELETING,

@@ -600,16 +600,26 @@ def test_a_second_machine_of_one_request_is_adopted_to_be_deleted() -> None:
     changes = cycle(records(machine()), [listed(), listed(cloud_id="id-other")])
     extra = only(changes)
     assert extra.uuid != "uuid-1"
-    assert (extra.cloud_id, extra.is_delete_ordered) == ("id-other", True)
+    assert (extra.cloud_id, extra.delete_reason) == ("id-other", Reason.DOUBLE)
+    assert not extra.is_delete_ordered
     again = cycle(updated(records(machine()), changes), [listed(), listed(cloud_id="id-other")])
     assert again.machines == ()
+
+
+def test_a_second_machine_that_runs_again_is_still_to_go() -> None:
+    """What it is does not change with its state."""
+    double = machine(
+        delete_reason=Reason.DOUBLE, state=MachineState.SHUTDOWN, stopped_at=T0 + 1000
+    )
+    back = only(cycle(records(double), [listed()]))
+    assert (back.stopped_at, back.delete_reason) == (None, Reason.DOUBLE)
 
 
 def test_of_two_machines_for_one_lost_answer_the_older_is_it() -> None:
     """Both were made by one request; which one we keep does not depend on their order."""
     shown = [listed(cloud_id="b", created_at=T0 + 2), listed(cloud_id="a", created_at=T0 + 1)]
     for order in (shown, shown[::-1]):
-        kept = [m for m in cycle(records(asked()), order).machines if not m.is_delete_ordered]
+        kept = [m for m in cycle(records(asked()), order).machines if not m.delete_reason]
         assert [m.cloud_id for m in kept] == ["a"]
 
 
@@ -619,7 +629,7 @@ def test_a_machine_the_store_lost_is_adopted_by_its_tags() -> None:
     found = only(changes)
     assert (found.uuid, found.machinetype, found.stage) == ("uuid-1", "prod", Stage.LISTED)
     assert (found.created_at, found.started_at) == (T0 - 500, T0 - 400)
-    assert not found.is_delete_ordered
+    assert not found.delete_reason
 
 
 def test_a_gone_machine_that_turns_up_late_is_taken_back() -> None:

@@ -10,13 +10,17 @@ from vcycled.model import MESSAGES, Machine, Reason, Stage
 SLOW_ATTEMPTS = 3
 """A machine that is still there after so many attempts is worth a line: minutes have passed."""
 
-_REASONS = {str(reason): MESSAGES.get(reason, str(reason)) for reason in Reason}
+_DOUBLE = "the cloud made two of one request, and this is the second"
+_REASONS = {str(reason): MESSAGES.get(reason, str(reason)) for reason in Reason} | {
+    str(Reason.DOUBLE): _DOUBLE
+}
 
 
 def deletion_text(machine: Machine, words: Words) -> str:
     """Return why a machine is deleted, how often and when that was asked for, and the answer."""
     if machine.delete_attempt_at is None:
-        return "ordered by an operator" if machine.is_delete_ordered else ""
+        is_double = machine.delete_reason == Reason.DOUBLE
+        return "ordered by an operator" if machine.is_delete_ordered else _DOUBLE * is_double
     why = _REASONS.get(machine.delete_reason, machine.delete_reason or "it had ended")
     return f"{why}; {attempts_text(machine, words)}"
 

@@ -12,6 +12,7 @@ from vcycled.cli.words import Words, several, span
 from vcycled.model import MESSAGES, Delete, Plan, Reason
 
 _REASONS = {
+    Reason.DOUBLE: "the cloud made two of one request",
     Reason.FINISHED: "it has shut down",
     Reason.FAILED: "it has failed",
     Reason.DELETING: "its deletion takes long: asked again",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from dataclasses import replace
 
 from vcycled.config import SpaceConfig
@@ -17,22 +17,24 @@ def settle(context: Context, config: SpaceConfig, records: Records, changes: Cha
     """Save `changes`, let the tree follow them, and return the records after them."""
     after = context.save(records, changes)
     context.ended.extend(ends(context, records, changes))
-    living = {machine.name for machine in after.machines}
-    _follow(context, config, records, _without_namesakes(changes, living))
+    _follow(context, config, records, _of_own_folders(changes, after.machines))
     return after
 
 
-def _without_namesakes(changes: Changes, living: Collection[str]) -> Changes:
-    """Return `changes` without machines that are gone and whose folder is another's by now.
+def _of_own_folders(changes: Changes, living: Iterable[Machine]) -> Changes:
+    """Return `changes` without machines whose folder is another's.
 
-    A cloud may have held two of one name; the folder is that of the one that lives.
+    A cloud may hold two of one name; the folder is the first one's, and who is left gets it.
     """
-    gone = (each for each in changes.machines if each.stage is Stage.GONE)
-    namesakes = {each.uuid for each in gone if each.name in living}
-    if not namesakes:
+    if not changes.machines:
         return changes
-    left = tuple(each for each in changes.machines if each.uuid not in namesakes)
-    return replace(changes, machines=left)
+    doubles, owners = dict[str, str](), dict[str, str]()
+    for each in living:
+        known = doubles if each.delete_reason == Reason.DOUBLE else owners
+        known[each.name] = each.uuid
+    owners = {**doubles, **owners}
+    own = (each for each in changes.machines if owners.get(each.name, each.uuid) == each.uuid)
+    return replace(changes, machines=tuple(own))
 
 
 def _follow(context: Context, config: SpaceConfig, before: Records, changes: Changes) -> None:

@@ -111,7 +111,10 @@ class Machine:
     """First complete listing that omitted it."""
     missing_listings: int = 0
     delete_reason: str = ""
-    """Why we first asked the cloud to delete it while it had not ended; empty if we never did."""
+    """Why we first asked the cloud to delete it while it had not ended; empty if we never did.
+
+    A second machine of one request has `double` from the start.
+    """
     delete_attempts: int = 0
     delete_attempt_at: int | None = None
     is_delete_acknowledged: bool = False

@@ -71,6 +71,7 @@ class Reason(StrEnum):
     FAILED = "failed"
     DELETING = "still-deleting"
     ORDERED = "ordered"
+    DOUBLE = "double"
     NOT_STARTED = "not-started"
     TOO_OLD = "max-wallclock"
     SILENT = "heartbeat"

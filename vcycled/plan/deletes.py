@@ -30,11 +30,12 @@ UNCAPPED = frozenset(
         Reason.FAILED,
         Reason.DELETING,
         Reason.ORDERED,
+        Reason.DOUBLE,
         Reason.SHUTDOWN_TIME,
         Reason.DRAINED,
     }
 )
-"""What has ended, or what a person wants gone: neither capped nor held by a suspect listing."""
+"""What has ended, was made twice or is unwanted: neither capped nor held by a suspect listing."""
 
 BY_CLOCK = frozenset(
     {

@@ -66,6 +66,8 @@ def reasons(machine: Machine, known: Rules) -> Sequence[Due]:
     """
     if machine.is_delete_ordered:
         return (Due(AT_ONCE, Reason.ORDERED),)
+    if machine.delete_reason == Reason.DOUBLE:
+        return (Due(AT_ONCE, Reason.DOUBLE),)
     if machine.stage is Stage.LISTED:
         return _listed(machine, known)
     if machine.stage is Stage.ASKED:

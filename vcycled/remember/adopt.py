@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid as uuids
 from dataclasses import replace
 
-from vcycled.model import FATE, Fate, ListedMachine, Machine, MachineState, Stage, Terms
+from vcycled.model import FATE, Fate, ListedMachine, Machine, MachineState, Reason, Stage, Terms
 
 _NAMESPACE = uuids.UUID("5d3f3f0e-6f0b-5bb1-9a4e-0c8f6a1b7c55")
 
@@ -27,7 +27,7 @@ def adopted(
     if known.stage is Stage.GONE and known.cloud_id in {"", listed.cloud_id}:
         return _returned(known, listed, now=now)
     duplicate = _from_tags(listed, space=space, terms=known.terms, now=now)
-    return replace(duplicate, uuid=_uuid_of(listed), is_delete_ordered=True)
+    return replace(duplicate, uuid=_uuid_of(listed), delete_reason=Reason.DOUBLE)
 
 
 def _from_tags(listed: ListedMachine, *, space: str, terms: Terms, now: int) -> Machine:
@@ -82,7 +82,7 @@ def renewed(machine: Machine) -> Machine:
         message=None,
         is_aborted=False,
         is_closed=False,
-        delete_reason="",
+        delete_reason=Reason.DOUBLE if machine.delete_reason == Reason.DOUBLE else "",
         warning="",
         ends_at=None,
         leave_by=None,

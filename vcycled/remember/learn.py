@@ -59,7 +59,7 @@ def learn(records: Records, matched: Matched, answers: Answers, *, now: int) -> 
     for machine, listed in matched.seen:
         _see(ledger, machine, listed, answers.words.get(machine.uuid, _NOTHING))
     for machine, listed in answers.adopted:
-        ledger.note(machine, "machine-adopted", f"found in the cloud as {listed.cloud_id}")
+        ledger.note(machine, "machine-adopted", _found_text(machine))
         _see(ledger, machine, listed, answers.words.get(machine.uuid, _NOTHING), is_new=True)
     for machine in matched.absent:
         _miss(ledger, machine, answers)
@@ -215,6 +215,12 @@ def _why_never_ran(machine: Machine) -> str:
     if machine.delete_reason == Reason.NOT_STARTED:
         return f"not started within {machine.terms.start_timeout_seconds} s"
     return "it ended before it ran" if machine.state is MachineState.FAILED else "it vanished"
+
+
+def _found_text(machine: Machine) -> str:
+    if machine.delete_reason == Reason.DOUBLE:
+        return f"the cloud made a second one of this request: {machine.cloud_id}, which must go"
+    return f"found in the cloud as {machine.cloud_id}"
 
 
 def _end_text(machine: Machine) -> str:
