@@ -60,6 +60,14 @@ class TestMachines(OnASite):
             ({"missing_since": NOW - 60}, "not listed since 07:59:00 UTC"),
             ({"is_delete_ordered": True}, "deletion ordered"),
             (
+                {"leave_by": NOW + 900, "leave_why": "drained"},
+                "told to leave by 08:15:00 UTC (drained)",
+            ),
+            (
+                {"leave_by": NOW + 900, "leave_why": "drained", "is_delete_ordered": True},
+                "deletion ordered",
+            ),
+            (
                 {"delete_attempts": 1, "delete_attempt_at": NOW, "delete_reason": "heartbeat"},
                 "deletion asked for (heartbeat)",
             ),
@@ -302,6 +310,16 @@ class TestStory(OnASite):
         assert told() == f"{written}; taken by ssmsend"
         (queue.archive / element).unlink()
         assert told() == f"{span} written 1 min ago (07:59:00 UTC); taken by ssmsend"
+
+    @pytest.mark.parametrize("stopped_at", [None, NOW - 5])
+    def test_its_early_end_is_told_until_it_has_ended(
+        self, site: Site, stopped_at: int | None
+    ) -> None:
+        """As the machine was told it, and why; also in the table."""
+        site.save(machine(leave_by=NOW + 900, leave_why="drained", stopped_at=stopped_at))
+        told = "told to leave by 08:15:00 UTC (drained)"
+        assert (f"  must leave       {told}\n" in site.ok("machine", PROD)) is (not stopped_at)
+        assert (told in site.ok("machines")) is (not stopped_at)
 
     @pytest.mark.parametrize(
         ("changes", "words"),

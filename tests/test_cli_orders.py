@@ -85,7 +85,8 @@ class TestDrain(WithSudo):
 
     def test_three_words_are_wrong_usage(self, site: Site) -> None:
         """So are none."""
-        assert "name a space, a machinetype, or" in site.refused("drain", "a", "b", "c", status=2)
+        said = site.refused("drain", "a", "b", "c", status=2)
+        assert "name a space, a machinetype, a space and a machinetype of it, or machines" in said
         assert "Missing argument" in site.refused("drain", status=2)
 
     def test_what_will_come_of_it_is_told(self, site: Site) -> None:
@@ -192,6 +193,88 @@ class TestUndrain(WithSudo):
         other = "test" if words == [SPACE] else ""
         site.save(drains=(Drain(space=SPACE, machinetype=other, since=NOW),))
         assert site.refused("undrain", *words).endswith("is not draining\n")
+        assert orders(site) == ()
+
+
+class TestDrainMachines(WithSudo):
+    """Single machines are told to leave, or that they may stay."""
+
+    NAMES = ("vcycle-prod-0000000001", "vcycle-prod-0000000002")
+    LINES = tuple(f"{name} ({SPACE}, running, runs for 1 h)" for name in NAMES)
+
+    @pytest.fixture(autouse=True)
+    def machines(self, site: Site) -> None:
+        """Let there be two that run and one that is gone."""
+        site.save(*(machine(name) for name in self.NAMES), ended())
+
+    def waiting(self, kind: OrderKind, *names: str, by: int | None = None) -> tuple[Order, ...]:
+        """Return the orders that should wait."""
+        return tuple(
+            Order(kind=kind, space=SPACE, machinetype="prod", machine=each, at=NOW, who=ME, by=by)
+            for each in names
+        )
+
+    @pytest.mark.parametrize(
+        ("more", "by", "told"),
+        [
+            ([], None, "in 10 min (08:10:00 UTC)"),
+            (["--by", "+2h"], NOW + 7200, "in 2 h (10:00:00 UTC)"),
+        ],
+    )
+    def test_they_are_told_to_leave(
+        self, site: Site, more: list[str], by: int | None, told: str
+    ) -> None:
+        """By a time, or as soon as machines are promised."""
+        said = site.ok("drain", *self.NAMES, *more)
+        assert said.splitlines() == [
+            f"{line} is told to leave, and deleted {told} if it is there." for line in self.LINES
+        ]
+        assert orders(site) == self.waiting(OrderKind.DRAIN, *self.NAMES, by=by)
+
+    def test_a_time_nearer_than_promised_is_moved(self, site: Site) -> None:
+        """As for a space."""
+        said = site.ok("drain", self.NAMES[0], "--by", "+5m").splitlines()
+        assert "promised 10 min" in said[0]
+        assert said[1].endswith("deleted in 10 min (08:10:00 UTC) if it is there.")
+
+    @pytest.mark.parametrize(
+        ("word", "message"),
+        [
+            ("vcycle-prod-0000000009", "vcycle-prod-0000000009 is gone already"),
+            (SPACE, f"there is no machine '{SPACE}'; there are: {', '.join(NAMES)}"),
+        ],
+    )
+    def test_a_name_of_no_machine_beside_others_stops_all(
+        self, site: Site, word: str, message: str
+    ) -> None:
+        """Machines and spaces are not drained in one command."""
+        assert site.refused("drain", self.NAMES[0], word) == f"vcycle: {message}\n"
+        assert orders(site) == ()
+
+    def test_their_drain_is_lifted(self, site: Site) -> None:
+        """Also one that no cycle has carried out yet."""
+        site.save(machine(self.NAMES[0], drain_by=NOW + 900))
+        site.ok("drain", self.NAMES[1])
+        said = site.ok("undrain", *self.NAMES)
+        assert said.splitlines() == [f"{line} may stay for its time." for line in self.LINES]
+        assert orders(site)[1:] == self.waiting(OrderKind.UNDRAIN, *self.NAMES)
+
+    def test_what_ends_it_besides_is_told(self, site: Site) -> None:
+        """A drain of its machinetype or space goes on; one of another does not concern it."""
+        drains = (
+            Drain(space=SPACE, machinetype="prod", since=NOW),
+            Drain(space=SPACE, machinetype="", since=NOW, by=NOW + 7200),
+            Drain(space=SPACE, machinetype="test", since=NOW, by=NOW + 3600),
+        )
+        site.save(machine(self.NAMES[0], drain_by=NOW + 900), drains=drains)
+        assert site.ok("undrain", self.NAMES[0]).endswith(
+            "may stay for its time, but its drain with others ends it in 2 h (10:00:00 UTC).\n"
+        )
+
+    def test_without_a_drain_of_its_own_there_is_nothing_to_lift(self, site: Site) -> None:
+        """And nothing is ordered."""
+        said = site.refused("undrain", self.NAMES[0])
+        assert said == f"vcycle: {self.NAMES[0]} is not drained by itself\n"
         assert orders(site) == ()
 
 

@@ -135,6 +135,21 @@ class TestStatus(OnASite):
         site.report(report(**change))
         assert f"  {sentence}\n" in site.ok("status")
 
+    def test_machines_that_were_told_to_leave_are_counted(self, site: Site) -> None:
+        """By the reason, with the nearest end; those that have ended need not leave any more."""
+        soon = {"leave_by": NOW + 900, "leave_why": "drained"}
+        site.save(
+            machine("a", **soon),
+            machine("b", leave_by=NOW + 600, leave_why="drained"),
+            machine("c", leave_by=NOW + 700, leave_why="shutdown-time"),
+            machine("d", leave_by=NOW + 60, leave_why="drained", stopped_at=NOW - 5),
+            machine("e"),
+        )
+        told = "told to leave: 2 drained, 1 shutdown-time; the first must be gone in 10 min"
+        assert f"  {told} (08:10:00 UTC)\n" in site.ok("status")
+        (space,) = site.json("status")["spaces"]
+        assert space["leaving"] == {"drained": 2, "shutdown-time": 1}
+
     def test_open_orders_are_counted(self, site: Site) -> None:
         """So that nobody orders twice."""
         with site.store() as store:
@@ -277,6 +292,7 @@ class TestStatus(OnASite):
             "notices": [],
             "leftovers": [],
             "drains": [{"space": SPACE, "machinetype": "", "since": NOW, "by": None, "who": ""}],
+            "leaving": {},
             "open_orders": 0,
             "last_cycle": {
                 "at": NOW - 10,

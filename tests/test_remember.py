@@ -310,6 +310,27 @@ def test_our_own_delete_is_no_abort(reason: Reason) -> None:
     assert changes.machinetypes == ()
 
 
+@pytest.mark.parametrize(
+    ("left", "code", "is_aborted"),
+    [
+        pytest.param(601, None, True, id="well before its end"),
+        pytest.param(600, None, False, id="in the grace before it"),
+        pytest.param(-100, None, False, id="after it"),
+        pytest.param(0, 300, True, id="saying that there was no work"),
+    ],
+)
+def test_a_machine_that_stops_as_it_was_told_has_not_fizzled(
+    left: int, code: int | None, *, is_aborted: bool
+) -> None:
+    """That it ran for short says nothing of the queue, unless it says so itself."""
+    end = T0 + 110
+    leaving = machine(leave_by=end + left, leave_why="drained")
+    words = said(code, at=end) if code else None
+    listing = [listed(state="shutdown", stopped_at=end)]
+    changes = cycle(records(leaving), listing, now=end + 60, words=words)
+    assert only(changes).is_aborted is is_aborted
+
+
 def test_last_abort_times_never_move_backwards() -> None:
     """A late report of an older abort does not shorten the backoff."""
     before = records(machine())
@@ -565,6 +586,15 @@ def test_machines_that_we_deleted_do_not_make_a_listing_suspect() -> None:
 
 
 # Returns, duplicates, adoption
+
+
+def test_a_machine_that_runs_again_is_told_anew_when_to_leave() -> None:
+    """What it was told was about the run that ended."""
+    stopped = machine(
+        stopped_at=T0 + 800, end_source=EndSource.CLOUD, leave_by=T0 + 700, leave_why="drained"
+    )
+    back = only(cycle(records(stopped), [listed()]))
+    assert (back.leave_by, back.leave_why) == (None, "")
 
 
 def test_a_machine_that_runs_again_before_its_record_left_has_one_interval() -> None:
@@ -831,6 +861,49 @@ def test_a_drain_keeps_the_promised_grace(by: int, kept: int) -> None:
     assert changes is not None
     assert changes.drains is not None
     assert changes.drains[0].by == T0 + kept
+
+
+@pytest.mark.parametrize(
+    ("wanted", "by"), [(None, 600), (0, 600), (599, 600), (600, 600), (601, 601)]
+)
+def test_a_drain_of_a_machine_says_when_it_must_leave(wanted: int | None, by: int) -> None:
+    """As soon as it may be promised, unless a later time is given; from when it is carried out."""
+    when = None if wanted is None else T0 + wanted
+    one = order(OrderKind.DRAIN, machine=machine().name, by=when, at=T0 - 5000)
+    changes = obey(replace(records(machine()), orders=(one,)), now=T0)
+    assert changes is not None
+    assert only(changes).drain_by == T0 + by
+    assert changes.drains == ()
+    assert changes.events[0].detail == f"by ops: it must leave by {T0 + by}"
+
+
+def test_the_last_order_for_a_machine_holds() -> None:
+    """A later one finds what the earlier one left, also within one cycle."""
+    name = machine().name
+    orders = (
+        order(OrderKind.DRAIN, machine=name),
+        order(OrderKind.UNDRAIN, machine=name, id=8),
+        order(OrderKind.UNDRAIN, machine=name, id=9),
+        order(OrderKind.DELETE, machine=name, id=10),
+    )
+    changes = obey(replace(records(machine()), orders=orders), now=T0)
+    assert changes is not None
+    assert only(changes).drain_by is None
+    assert only(changes).is_delete_ordered
+    assert [each.detail for each in changes.events][1:3] == [
+        "by ops: drain lifted",
+        "by ops: was not drained",
+    ]
+
+
+@pytest.mark.parametrize("kind", [OrderKind.DRAIN, OrderKind.UNDRAIN, OrderKind.DELETE])
+def test_an_order_for_a_machine_that_is_gone_is_told(kind: OrderKind) -> None:
+    """And changes nothing, least of all its whole machinetype."""
+    lost = order(kind, machine="vcycle-prod-nosuchone0", machinetype="prod")
+    changes = obey(replace(records(), orders=(lost,)), now=T0)
+    assert changes is not None
+    assert (changes.machines, changes.drains) == ((), ())
+    assert changes.events[0].detail == "by ops: no such machine now"
 
 
 def test_a_delete_order_marks_the_machine() -> None:

@@ -79,6 +79,13 @@ def ran(machine: Machine, *, now: int) -> str:
     return span(end - machine.started_at)
 
 
+def leave_text(machine: Machine, words: Words) -> str:
+    """Return by when it must leave, as it was told, and why; empty if it may go on or is over."""
+    if machine.leave_by is None or machine.stopped_at is not None:
+        return ""
+    return f"told to leave by {words.instant(machine.leave_by)} ({machine.leave_why})"
+
+
 def remarks(machine: Machine, words: Words) -> str:
     """Return what else one should know of it, the most telling first."""
     told = []
@@ -98,4 +105,6 @@ def remarks(machine: Machine, words: Words) -> str:
         told.append(f"deletion asked for ({machine.delete_reason or 'ended'}{tries}{failed})")
     elif machine.is_delete_ordered:
         told.append("deletion ordered")
+    else:
+        told += filter(None, (leave_text(machine, words),))
     return "; ".join(told)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 import click
 
@@ -10,21 +11,24 @@ from vcycled.cli.alive import ManagerState
 from vcycled.cli.orders import (
     Target,
     check_by,
-    delete_line,
-    delete_order,
     doomed,
     drain_promise,
+    leave_promise,
+    machine_line,
+    machine_order,
+    stay_promise,
     target,
     undrain_promise,
 )
 from vcycled.cli.params import config_option, pass_session, read_instant, yes_option
 from vcycled.cli.printing import Line, Tone
 from vcycled.cli.session import Session, user
+from vcycled.cli.views import SpaceView
 from vcycled.cli.words import several
-from vcycled.model import Order, OrderKind
+from vcycled.model import Machine, Order, OrderKind
 
 _TARGET = click.argument(
-    "target", nargs=-1, required=True, metavar="SPACE|MACHINETYPE|SPACE MACHINETYPE"
+    "target", nargs=-1, required=True, metavar="SPACE|MACHINETYPE|SPACE MACHINETYPE|MACHINE..."
 )
 
 
@@ -44,17 +48,21 @@ def drain(session: Session, target: tuple[str, ...], *, by: int | None) -> None:
     Of a whole space, or of one machinetype. TIME is Unix seconds, ISO 8601 (2027-01-31T18:00) or
     from now on (+2h, +30m, +1d). Machines learn of it by their features, and those left at that
     time are deleted. They are promised ten minutes between the news and the end.
+
+    Single machines are told to leave by TIME, or else in ten minutes; others take their places.
     """
     try:
         check_by(by, now=session.now)
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="--by") from error
     found = _find(session, target)
-    _leave(
-        session,
-        [found.order(OrderKind.DRAIN, now=session.now, who=user(), by=by)],
-        drain_promise(found, by, session.words),
-    )
+    if isinstance(found, Target):
+        orders = [found.order(OrderKind.DRAIN, now=session.now, who=user(), by=by)]
+        promise = drain_promise(found, by, session.words)
+    else:
+        orders = _orders(session, OrderKind.DRAIN, found.machines, by)
+        promise = leave_promise(found.machines, by, session.words)
+    _leave(session, orders, promise)
 
 
 @click.command()
@@ -62,13 +70,18 @@ def drain(session: Session, target: tuple[str, ...], *, by: int | None) -> None:
 @config_option
 @pass_session
 def undrain(session: Session, target: tuple[str, ...]) -> None:
-    """Lift a drain: machines are created again."""
+    """Lift a drain: machines are created again.
+
+    Single machines that were told to leave may stay.
+    """
     found = _find(session, target)
-    _leave(
-        session,
-        [found.order(OrderKind.UNDRAIN, now=session.now, who=user())],
-        list(undrain_promise(found, session.words)),
-    )
+    if isinstance(found, Target):
+        orders = [found.order(OrderKind.UNDRAIN, now=session.now, who=user())]
+        promise = list(undrain_promise(found, session.words))
+    else:
+        orders = _orders(session, OrderKind.UNDRAIN, found.machines)
+        promise = list(stay_promise(found.machines, found.spaces, session.words))
+    _leave(session, orders, promise)
 
 
 @click.command()
@@ -84,19 +97,43 @@ def delete(session: Session, machine: tuple[str, ...], *, yes: bool) -> None:
     with session.store() as store:
         gone = [name for name in machine if store.machine(name)]
         chosen = doomed(machine, store.machines(), gone)
-    lines = [delete_line(each, session.words) for each in chosen]
+    lines = [machine_line(each, session.words) for each in chosen]
     if not yes:
         session.printer.show(Line(each, indent=1) for each in lines)
         click.confirm(f"Delete {several(len(chosen), 'machine')} now?", abort=True)
-    orders = [delete_order(each, now=session.now, who=user()) for each in chosen]
+    orders = _orders(session, OrderKind.DELETE, chosen)
     _leave(session, orders, (f"{each} is deleted at the next cycle" for each in lines))
 
 
-def _find(session: Session, words: tuple[str, ...]) -> Target:
-    if len(words) > 2:
-        raise click.UsageError("name a space, a machinetype, or a space and a machinetype of it")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Single:
+    """Machines that were named one by one."""
+
+    machines: tuple[Machine, ...]
+    """As they will be once the open orders are carried out."""
+    spaces: tuple[SpaceView, ...]
+
+
+def _find(session: Session, words: tuple[str, ...]) -> Target | _Single:
+    """Return what was named: single machines if one of the words is the name of one."""
     with session.store() as store:
-        return target(words, session.view(store).spaces)
+        spaces = session.view(store).spaces
+        gone = [word for word in words if store.machine(word)]
+    if gone:
+        live = [each for space in spaces for each in space.machines(now=session.now)]
+        return _Single(machines=doomed(words, live, gone), spaces=spaces)
+    if len(words) > 2:
+        raise click.UsageError(
+            "name a space, a machinetype, a space and a machinetype of it, or machines"
+        )
+    return target(words, spaces)
+
+
+def _orders(
+    session: Session, kind: OrderKind, machines: Iterable[Machine], by: int | None = None
+) -> list[Order]:
+    now, who = session.now, user()
+    return [machine_order(kind, each, now=now, who=who, by=by) for each in machines]
 
 
 def _leave(session: Session, orders: Iterable[Order], promise: Iterable[str]) -> None:

@@ -87,13 +87,51 @@ def drain_promise(target: Target, by: int | None, words: Words) -> Iterator[str]
     yield f"{target.title}: nothing more is created; {left} left to end by themselves."
     if by is None:
         return
+    yield from _grace_sentence(by, words)
+    yield f"Those left are deleted {words.until(_in_time(by, words.now))}."
+
+
+def _in_time(by: int, now: int) -> int:
+    """Return when machines must be gone that an operator wants gone `by`."""
+    return max(by, now + GRACE_SECONDS)
+
+
+def _grace_sentence(by: int, words: Words) -> Iterator[str]:
+    """Return that `by` is too near, if it is."""
     if by < words.now + GRACE_SECONDS:
-        by = words.now + GRACE_SECONDS
+        at = words.instant(_in_time(by, words.now))
         yield (
             f"Machines are promised {span(GRACE_SECONDS)} between the news of an earlier end and"
-            f" that end, so the time becomes {words.instant(by)}."
+            f" that end, so the time becomes {at}."
         )
-    yield f"Those left are deleted {words.until(by)}."
+
+
+def leave_promise(machines: Sequence[Machine], by: int | None, words: Words) -> Iterator[str]:
+    """Return what will come of draining `machines`, in sentences; without a time it is soon."""
+    if by is not None:
+        yield from _grace_sentence(by, words)
+    at = words.until(_in_time(by or 0, words.now))
+    for machine in machines:
+        yield f"{machine_line(machine, words)} is told to leave, and deleted {at} if it is there."
+
+
+def stay_promise(
+    machines: Sequence[Machine], spaces: Iterable[SpaceView], words: Words
+) -> Iterator[str]:
+    """Return what will come of lifting the drain of each of `machines`, in sentences.
+
+    Raises:
+        OperatorError: one of them is not drained by itself.
+    """
+    known = {space.name: space for space in spaces}
+    for machine in machines:
+        if machine.drain_by is None:
+            raise OperatorError(f"{machine.name} is not drained by itself")
+        drains = known[machine.space].drains(now=words.now)
+        mine = [each for each in drains if each.machinetype in {"", machine.machinetype}]
+        ends = [each.by for each in mine if each.by is not None]
+        but = f", but its drain with others ends it {words.until(min(ends))}" if ends else ""
+        yield f"{machine_line(machine, words)} may stay for its time{but}."
 
 
 def undrain_promise(target: Target, words: Words) -> Iterator[str]:
@@ -139,20 +177,23 @@ def doomed(
     return tuple(each for name in dict.fromkeys(names) for each in known[name])
 
 
-def delete_order(machine: Machine, *, now: int, who: str) -> Order:
-    """Return the order to delete `machine`."""
+def machine_order(
+    kind: OrderKind, machine: Machine, *, now: int, who: str, by: int | None = None
+) -> Order:
+    """Return an order that concerns `machine` alone."""
     return Order(
-        kind=OrderKind.DELETE,
+        kind=kind,
         space=machine.space,
         machinetype=machine.machinetype,
         machine=machine.name,
         at=now,
         who=who,
+        by=by,
     )
 
 
-def delete_line(machine: Machine, words: Words) -> str:
-    """Return what is about to be deleted, for the question."""
+def machine_line(machine: Machine, words: Words) -> str:
+    """Return which machine is concerned, and what is at stake."""
     began = machine.started_at
     runs = f", runs for {span(words.now - began)}" if began and machine.stopped_at is None else ""
     place = machine.space if machine.stage is Stage.LISTED else f"{machine.space}, not listed yet"

@@ -156,9 +156,22 @@ def _warnings(space: SpaceView, words: Words) -> Iterator[Line]:
     yield from _left(space, words)
     for drain in space.records.drains:
         yield Line(drain_sentence(drain, words), Tone.WARN, 1)
+    if leaving := _leaving(space):
+        each = ", ".join(f"{len(ends)} {why}" for why, ends in leaving.items())
+        first = words.until(min(min(ends) for ends in leaving.values()))
+        yield Line(f"told to leave: {each}; the first must be gone {first}", Tone.PLAIN, 1)
     if space.records.orders:
         orders = several(len(space.records.orders), "order")
         yield Line(f"{orders} left for the next cycle", Tone.PLAIN, 1)
+
+
+def _leaving(space: SpaceView) -> dict[str, list[int]]:
+    """Return by when machines must leave that were told to, by reason."""
+    ends: dict[str, list[int]] = {}
+    for machine in space.records.machines:
+        if machine.leave_by is not None and machine.stopped_at is None:
+            ends.setdefault(machine.leave_why, []).append(machine.leave_by)
+    return dict(sorted(ends.items()))
 
 
 def _left(space: SpaceView, words: Words) -> Iterator[Line]:
@@ -230,6 +243,7 @@ def _space_json(space: SpaceView, *, now: int) -> Json:
         "notices": list(space.report.notices) if space.report else [],
         "leftovers": list(space.report.leftovers) if space.report else [],
         "drains": [plain_json(drain) for drain in space.records.drains],
+        "leaving": {why: len(ends) for why, ends in _leaving(space).items()},
         "open_orders": len(space.records.orders),
         "last_cycle": _cycle_json(space.report, is_late=space.is_late(now=now)),
     }

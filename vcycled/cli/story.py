@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from vcycled.apel.queue import Waiting
 from vcycled.cli.as_json import condition, interval_json, machine_json, plain_json
 from vcycled.cli.deletions import deletion_text
-from vcycled.cli.machines import ran
+from vcycled.cli.machines import leave_text, ran
 from vcycled.cli.printing import Block, Json, Line, Table, Tone, facts
 from vcycled.cli.sentences import event_sentence, is_loud
 from vcycled.cli.words import Words, several, span
@@ -142,6 +142,7 @@ def _facts(machine: Machine, words: Words) -> Iterator[tuple[str, str]]:
     yield "fault", machine.fault
     yield "warning", machine.warning
     yield "not listed since", _ago(machine.missing_since, words)
+    yield "must leave", leave_text(machine, words)
     yield "deletion", deletion_text(machine, words)
 
 

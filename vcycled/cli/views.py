@@ -9,7 +9,7 @@ from vcycled.cli.alive import ManagerState
 from vcycled.config import Config, SpaceConfig
 from vcycled.cycle.report import SpaceReport, report_from
 from vcycled.errors import Problem
-from vcycled.model import Drain, Limits, Records
+from vcycled.model import Drain, Limits, Machine, Records
 from vcycled.remember import obey, updated
 from vcycled.store import Store
 
@@ -58,9 +58,15 @@ class SpaceView:
 
     def drains(self, *, now: int) -> tuple[Drain, ...]:
         """Return the drains there will be once the open orders are carried out."""
+        return self._obeyed(now).drains
+
+    def machines(self, *, now: int) -> tuple[Machine, ...]:
+        """Return the machines as they will be once the open orders are carried out."""
+        return self._obeyed(now).machines
+
+    def _obeyed(self, now: int) -> Records:
         changes = obey(self.records, now=now)
-        after = self.records if changes is None else updated(self.records, changes)
-        return after.drains
+        return self.records if changes is None else updated(self.records, changes)
 
     def is_late(self, *, now: int) -> bool:
         """Return whether a cycle has been due for longer than a slow cloud explains."""

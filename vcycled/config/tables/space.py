@@ -136,8 +136,8 @@ class SpaceOptions:
         UNIX_TIME,
         help="""When every machine must be gone, in Unix seconds (date -d '2027-01-31 18:00' +%s).
         Machines are told by their job features; nothing is created that could not run
-        min_wallclock_seconds before it; machines left at that time are deleted. In the past it
-        stops creation.""",
+        min_wallclock_seconds before it; machines left at that time are deleted, but not before
+        they could read of it for ten minutes. In the past it stops creation.""",
     )
     cleanup_hours: int = option(
         whole(0, CENTURY_S // 3600, unit="hours"),
