@@ -14,22 +14,25 @@ from vcycled.config import (
 )
 from vcycled.config.pipe_shelf import Shelf
 from vcycled.cycle import SpaceCycle
+from vcycled.cycle.publish import Publisher
 from vcycled.daemon.outfit import Outfit, context_of
 from vcycled.daemon.pipes import PipeKeeper
 from vcycled.daemon.tenant import Tenant
 from vcycled.daemon.worker import SpaceWorker
 from vcycled.errors import StoreError
+from vcycled.house.disks import disk_hold
+from vcycled.house.keeper import Housekeeper
+from vcycled.machinedir import MachineDir
 from vcycled.store import Lease, Wishes
 
 TICK_S = 1.0
 """How often the configuration, new orders and signals are looked at."""
 EXIT_S = 30.0
 """How long the cycles under way may go on after the order to end, in real seconds."""
-HOUSEKEEPING_S = 3600
+LEFT_S = 60
+"""How often it is looked for records that this manager took and did not write."""
 RELEASE_S = 3600
 """How long a removed space without machines is kept for what else is left in its cloud."""
-HISTORY_S = 90 * 86400
-"""How long the story of a machine that is gone can be read back."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +56,13 @@ class Supervisor:
         self._emptied_at: dict[str, float] = {}
         """By removed space: since when it has had no machines, on the monotonic clock."""
         self._pipes = PipeKeeper(clock=outfit.clock, log=outfit.log)
+        self._house = Housekeeper(
+            outfit.store,
+            outfit.queue,
+            MachineDir(self._config.manager.root, clock=outfit.clock),
+            clock=outfit.clock,
+            log=outfit.log,
+        )
         self._tenant = Tenant(
             outfit.store.leases,
             self._wishes,
@@ -63,8 +73,10 @@ class Supervisor:
         self._stop = threading.Event()
         self._is_stopping = False
         self._reopen: Callable[[], None] | None = None
-        self._kept_house_at: int | None = None
         self._order_seen = 0
+        self._write_left_at = 0.0
+        self._trouble = ""
+        """Why the last tick failed; empty if it did not."""
 
     def stop(self) -> None:
         """End after the calls under way; safe to call from a signal handler."""
@@ -84,12 +96,20 @@ class Supervisor:
         self._tell(self._config)
         self._tenant.start()
         while not self._is_stopping:
-            try:
-                self._tick()
-            except StoreError as error:
-                outfit.log.error("store-failed", error=str(error))
+            self._try_tick()
             outfit.clock.wait(self._stop, TICK_S)
         self._end()
+
+    def _try_tick(self) -> None:
+        """Let a database that is away hinder nothing but this tick; it is told once."""
+        try:
+            self._tick()
+        except StoreError as error:
+            if not self._trouble:
+                self._outfit.log.error("store-failed", error=str(error))
+            self._trouble = str(error)
+        else:
+            self._trouble = ""
 
     def _tick(self) -> None:
         reopen, self._reopen = self._reopen, None
@@ -101,7 +121,8 @@ class Supervisor:
             self._staff(space)
         self._release()
         self._heed_orders()
-        self._keep_house()
+        self._write_left()
+        self._house.tend(self._config)
 
     def _heed_config(self) -> None:
         outfit = self._outfit
@@ -214,10 +235,10 @@ class Supervisor:
         return None
 
     def _held(self, space: SpaceConfig) -> str:
-        """Return why nothing may be created: limits that vanished a moment ago."""
+        """Return why nothing may be created: limits that just vanished, or a full disk."""
         why, since = self._lost.get(space.name, ("", 0))
         is_fresh = self._outfit.clock.now() - since < space.options.cycle_seconds
-        return why if is_fresh else ""
+        return why if is_fresh else disk_hold(self._config.manager)
 
     def _heed_orders(self) -> None:
         """Let the spaces that have new orders begin their next cycle now."""
@@ -227,12 +248,14 @@ class Supervisor:
             if name in self._teams:
                 self._teams[name].worker.kick()
 
-    def _keep_house(self) -> None:
-        now = self._outfit.clock.now()
-        if self._kept_house_at is not None and now - self._kept_house_at < HOUSEKEEPING_S:
+    def _write_left(self) -> None:
+        """Write the records that are this manager's alone, of spaces that it has lost since."""
+        outfit, now = self._outfit, self._outfit.clock.monotonic()
+        if not outfit.store.leases.is_shared or now < self._write_left_at:
             return
-        self._kept_house_at = now
-        self._outfit.store.forget_before(now - HISTORY_S)
+        self._write_left_at = now + LEFT_S
+        publisher = Publisher(outfit.store, outfit.queue, clock=outfit.clock, log=outfit.log)
+        publisher.write_left(outfit.host, self._teams)
 
     def _end(self) -> None:
         log, clock = self._outfit.log, self._outfit.clock
@@ -247,5 +270,6 @@ class Supervisor:
         ]
         for name in late:
             log.warning("cycle-abandoned", space=name, detail="a call did not return in time")
+        self._house.end()
         self._tenant.end()
         log.info("ended")

@@ -6,6 +6,11 @@ A run is one row, `(uuid, interval)`. Once it is final it is *due* at every sink
 a sink that has written its record *marks* it, and the mark is never removed. Sending a record
 again makes it due again; the mark stays, so counts do not change and the run stays what it was.
 A run that any sink has taken cannot be changed any more: the writer must number a new one.
+
+Where managers share the database, each has a sink of its own kind on its own host. So the holder
+of a space *takes* a run in its own name before it writes the record, and nobody else writes it,
+also if it dies in between: it finds what it took when it is back. One that never comes back is
+forgotten by order, which frees what it took.
 """
 
 from __future__ import annotations
@@ -13,6 +18,7 @@ from __future__ import annotations
 import calendar
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from enum import Enum, auto
 from functools import cache
 from typing import NamedTuple, TypeAlias
 
@@ -67,6 +73,36 @@ class Accounting(Room):
         """
         query = _due_at_sink(of_space=space is not None)
         values = {"sink": sink, "space": space, "most": limit}
+        return self._due(sink, query, values)
+
+    def take(self, sink: str, *, space: str, limit: int = 1000) -> tuple[RunInterval, ...]:
+        """Return what is due at `sink` of a space that we hold, ours alone to write from now on.
+
+        Raises:
+            LeaseLost: another manager holds the space.
+        """
+        lease = self.lease
+        if lease is None or not self.leases.is_shared:
+            return self.unexported(sink, space=space, limit=limit)
+        query = _due_at_sink(of_space=True, whose=_Whose.FREE_OR_MINE)
+        values = {"sink": sink, "space": space, "most": limit, "taken_by": lease.holder}
+        found = self._due(sink, query, values)
+        if found:
+            with self._database.write() as connection:
+                self._fence(connection, space)
+                for chunk in chunks((each.uuid, each.interval) for each in found):
+                    mine = due.update().where(due.c.sink == sink, _among(due, chunk))
+                    connection.execute(mine.values(taken_by=lease.holder))
+        return found
+
+    def taken(self, sink: str, manager: str, *, limit: int = 1000) -> tuple[RunInterval, ...]:
+        """Return what a manager took, of whatever space, and did not mark as exported."""
+        query = _due_at_sink(of_space=False, whose=_Whose.MINE)
+        return self._due(sink, query, {"sink": sink, "most": limit, "taken_by": manager})
+
+    def _due(
+        self, sink: str, query: sa.Executable, values: Mapping[str, str | int | None]
+    ) -> tuple[RunInterval, ...]:
         with self._database.read() as connection:
             if _is_introduced(connection, sink):
                 return self._runs(connection, query, values)
@@ -168,8 +204,16 @@ class Accounting(Room):
         return tuple(rows.to_interval(each, known) for each in found)
 
 
+class _Whose(Enum):
+    """Which due runs are meant, of managers that share the database."""
+
+    ANYBODYS = auto()
+    FREE_OR_MINE = auto()
+    MINE = auto()
+
+
 @cache
-def _due_at_sink(*, of_space: bool) -> sa.Executable:
+def _due_at_sink(*, of_space: bool, whose: _Whose = _Whose.ANYBODYS) -> sa.Executable:
     """Return what finds the runs due at `sink`, of one `space` if so, `most` at once.
 
     Every cycle asks it, mostly for nothing, so that to make it would be what it costs.
@@ -178,6 +222,10 @@ def _due_at_sink(*, of_space: bool) -> sa.Executable:
     query = query.where(due.c.sink == sa.bindparam("sink"))
     if of_space:
         query = query.where(intervals.c.space == sa.bindparam("space"))
+    if whose is _Whose.MINE:
+        query = query.where(due.c.taken_by == sa.bindparam("taken_by"))
+    elif whose is _Whose.FREE_OR_MINE:
+        query = query.where(due.c.taken_by.in_(["", sa.bindparam("taken_by")]))
     query = query.order_by(intervals.c.ended_at, intervals.c.uuid, intervals.c.interval)
     return query.limit(sa.bindparam("most", type_=sa.Integer))
 

@@ -1,0 +1,128 @@
+"""Several real managers on one database: killed, cut off, with clocks that differ."""
+
+from __future__ import annotations
+
+import random
+import signal
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests import postgres
+from tests.several_managers import BEAT, FIZZLE, LIMIT, Cluster, Host, clustered
+
+A, B = "a.example.org", "b.example.org"
+ROUNDS = 16
+TICKS_S = 5
+"""A tick of the manager or two, and what a busy host makes of them, in its seconds."""
+
+
+@pytest.fixture
+def cluster(tmp_path: Path) -> Iterator[Cluster]:
+    """Return a cluster of no host yet, and two clouds."""
+    server = postgres.server()
+    if server is None:
+        pytest.fail("PostgreSQL (initdb, postgres) is not installed; .ci/run installs it")
+    with clustered(tmp_path, server, A, B) as made:
+        yield made
+
+
+@pytest.mark.live
+@pytest.mark.timeout(300)
+def test_another_manager_takes_over_within_two_missed_beats(cluster: Cluster) -> None:
+    """What the killed one had asked for lives on, and nothing is made beyond the limit."""
+    clouds = cluster.clouds.values()
+    first, second = cluster.add("m1.example.org"), cluster.add("m2.example.org")
+    cluster.start(first)
+    cluster.wait("full", lambda: all(len(each.here) == LIMIT for each in clouds))
+    cluster.start(second)
+    cluster.wait("second", lambda: "m2.example.org" in cluster.roster().managers)
+    assert cluster.holder(A) == cluster.holder(B) == "m1.example.org"
+    cluster.signal(first, signal.SIGKILL)
+    killed_at = cluster.clock.now()
+    cluster.wait("taken", lambda: cluster.holder(A) == cluster.holder(B) == "m2.example.org")
+    taken_at = max(each.taken_at for each in cluster.roster().leases.values())
+    assert taken_at - killed_at <= 2 * BEAT + TICKS_S
+    for cloud in cluster.clouds.values():
+        cloud.finish(cloud.here[0].name)
+    cluster.wait("replaced", lambda: all(len(each.truth) == LIMIT + 1 for each in clouds))
+    assert [each.peak_processors["*"] for each in clouds] == [LIMIT, LIMIT]
+
+
+class Chaos:
+    """What befalls managers, one thing after the other."""
+
+    def __init__(self, cluster: Cluster, seed: int) -> None:
+        self._cluster = cluster
+        self._rng = random.Random(seed)
+        self.done: Counter[str] = Counter()
+
+    def round(self) -> None:
+        """Let something befall one of them, for up to three seconds, and machines end."""
+        host = self._rng.choice(tuple(self._cluster.hosts.values()))
+        befall = self._rng.choice((self._kill, self._kill, self._cut, self._stop, self._end))
+        befall(host)
+        self.done[befall.__name__.strip("_")] += 1
+        self._cluster.end_old(age_s=2 * FIZZLE, share=0.5, rng=self._rng)
+        self._pause(1.0)
+
+    def _pause(self, most_s: float) -> None:
+        threading.Event().wait(self._rng.uniform(0.1, most_s))
+
+    def _kill(self, host: Host) -> None:
+        self._cluster.signal(host, signal.SIGKILL)
+        self._pause(3.0)
+        self._cluster.start(host)
+
+    def _end(self, host: Host) -> None:
+        self._cluster.signal(host, signal.SIGTERM)
+        self._cluster.start(host)
+
+    def _cut(self, host: Host) -> None:
+        host.relay.cut()
+        self._pause(3.0)
+        host.relay.mend()
+
+    def _stop(self, host: Host) -> None:
+        self._cluster.signal(host, signal.SIGSTOP)
+        self._pause(3.0)
+        self._cluster.signal(host, signal.SIGCONT)
+
+
+@pytest.mark.live
+@pytest.mark.timeout(600)
+def test_three_managers_pass_no_limit_and_lose_nothing(cluster: Cluster) -> None:
+    """Killed, stopped, cut off from the database, one with a clock that is off by 40 seconds."""
+    hosts = [cluster.add("m1"), cluster.add("m2", shift_s=40), cluster.add("m3", shift_s=-15)]
+    for host in hosts:
+        cluster.start(host)
+    chaos = Chaos(cluster, seed=6)
+    for _ in range(ROUNDS):
+        chaos.round()
+    assert set(chaos.done) == {"kill", "cut", "stop", "end"}
+    empty(cluster)
+    clouds = cluster.clouds.values()
+    assert all(len(each.truth) > 2 * LIMIT for each in clouds), cluster.logs()
+    assert [each.peak_processors["*"] for each in clouds] == [LIMIT, LIMIT]
+    assert list(cluster.accounting()) == []
+    assert "-broken" not in cluster.logs(), cluster.logs()
+
+
+def empty(cluster: Cluster) -> None:
+    """Let every machine end, make no other, and wait until nothing is left."""
+    for host in cluster.hosts.values():
+        cluster.configure(host, A, B, limit=0)
+    rng = random.Random(0)
+
+    def is_empty() -> bool:
+        cluster.end_old(age_s=2 * FIZZLE, share=1.0, rng=rng)
+        with cluster.store() as store:
+            is_known = bool(store.machines()) or bool(store.unexported("apel"))
+        return not is_known and not any(each.here for each in cluster.clouds.values())
+
+    cluster.wait("empty", is_empty, 150)
+    for host in cluster.hosts.values():
+        cluster.signal(host, signal.SIGTERM)
