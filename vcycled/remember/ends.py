@@ -33,10 +33,11 @@ class LastWords:
 def started_at(machine: Machine, listed: ListedMachine, *, now: int) -> int:
     """Return when a machine that is seen to run began, as the cloud says or else now.
 
-    A cloud's time is that of the first boot, so it says nothing of a later interval.
+    A cloud's time is that of the first boot, so it says nothing of a later interval. Never before
+    it was asked for: the manager that did may have another clock.
     """
     stated = None if machine.interval else listed.started_at
-    return now if stated is None else min(max(stated, machine.created_at), now)
+    return max(now if stated is None else min(stated, now), machine.created_at)
 
 
 def ended(
@@ -59,7 +60,7 @@ def ended(
     words = _of_this_run(machine, words)
     began = _began(machine, listed, words)
     at, source = _end(machine, listed, words, sighted_at=sighted_at, now=now)
-    at = min(max(at, began or machine.created_at), now)
+    at = max(min(at, now), began or machine.created_at)
     ending = replace(
         machine, started_at=began, stopped_at=at, end_source=source, message=words.message
     )
