@@ -101,11 +101,13 @@ class JumpWatch:
         self._clock = context.clock
         self._log = context.log
         self._before: tuple[int, float] | None = None
+        self._jumped_at: int | None = None
 
     def mark(self, changes: Changes, *, listed_at: int | None, now: int) -> Changes:
-        """Return `changes` with the jump noted, if there was one since the last call.
+        """Return `changes` with the last jump noted, unless it is noted already.
 
         A listing in the future tells of one too, which came while no manager ran or another did.
+        What a cycle notes may be lost with it, so every later one notes it again.
 
         Args:
             changes: what a listing taught.
@@ -115,10 +117,16 @@ class JumpWatch:
         jump = self._jump(now)
         if listed_at is not None and now <= listed_at - JUMP_SECONDS:
             jump = now - listed_at
-        if abs(jump) < JUMP_SECONDS or changes.memory is None:
+        if abs(jump) >= JUMP_SECONDS:
+            self._log.error("clock-jumped", seconds=int(jump))
+            self._jumped_at = now
+        if self._jumped_at is None or changes.memory is None:
             return changes
-        self._log.error("clock-jumped", seconds=int(jump))
-        return replace(changes, memory=replace(changes.memory, clock_jumped_at=now))
+        noted_at = changes.memory.clock_jumped_at
+        if noted_at is not None and self._jumped_at <= noted_at <= now:
+            return changes
+        memory = replace(changes.memory, clock_jumped_at=self._jumped_at)
+        return replace(changes, memory=memory)
 
     def _jump(self, now: int) -> float:
         """Return by how much the wall clock was set since the last call, in seconds."""

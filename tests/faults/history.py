@@ -1,0 +1,287 @@
+"""One history on simulated time: a manager, a cloud, and what the seed has in store for them."""
+
+from __future__ import annotations
+
+import traceback
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+
+from tests.auditor import Life, Ran, Window, audit, leaks, overshoots, wrong_kills
+from tests.faults.guests import BEAT_SECONDS, Guests
+from tests.faults.site import (
+    CALL_S,
+    FEW,
+    LIMIT,
+    LIMITED,
+    START_TIMEOUT,
+    WALLCLOCK,
+    Site,
+    seeded,
+)
+from tests.faults.verdict import IN_PROCESS, Verdict
+from tests.mines import Killed
+from tests.world import FIZZLE
+from vcycled.apel.record import records_in
+from vcycled.cycle.run import CLEANUP_SECONDS
+from vcycled.errors import StoreError
+from vcycled.model import Drain
+
+STEPS = 45
+SPANS_S = (1, 30, 60, 60, 60, 60, 90, FIZZLE, 240, 301, 600)
+"""How long nobody looks; a machine that beats must not be silent for as long as is waited for."""
+HASTY_SPANS_S = (1, 30, 60, 60, 90)
+HASTY = "clock jumps"
+"""While a fault of this kind is on, somebody looks often: it is over within the time for which
+the manager promises to delete nothing."""
+KILL = "manager killed at a step"
+FORGETFUL = (KILL, "manager restarted", "database lost")
+"""Nobody can tell time that passed from a clock that was set while no manager ran."""
+CALM = 0.35
+"""Share of the steps in which nothing new goes wrong."""
+SETTLING_S = 600
+PATIENCE = 60
+"""Steps of SETTLING_S after which a healthy manager must have brought all to an end."""
+
+Undo = Callable[[], None]
+Fault = Callable[["History"], Undo | None]
+"""Injects one fault; returns what ends it, unless it ends by itself."""
+
+
+class History:
+    """What happens, and what is true of it in the end."""
+
+    def __init__(self, folder: Path, seed: int, *, tell: Callable[[str], None]) -> None:
+        self.seed = seed
+        self.rng = seeded(seed, "history")
+        self.site = Site(folder, seed)
+        self.guests = Guests(self.site, seed)
+        self.faults: Counter[str] = Counter()
+        self.problems: list[str] = []
+        self.cycles = 0
+        self.deaths = 0
+        self.ordered: dict[str, int] = {}
+        """Machines that somebody wants gone, and since when."""
+        self.drains: list[Drain] = []
+        """Every one there ever was, in true time."""
+        self.limits: list[tuple[int, int]] = [(0, LIMIT)]
+        """Since when which limit of the space was in force."""
+        self.late_s = 0
+        """How long a call that nobody waits for any more may go on."""
+        self._undos: dict[str, tuple[int, Undo]] = {}
+        """By kind of fault: at which step it ends, and how."""
+        self._offsets: list[tuple[int, int]] = [(0, 0)]
+        self._archived: set[str] = set()
+        self._tell = tell
+
+    # Playing.
+
+    def play(self, faults: dict[str, Fault]) -> Verdict:
+        """Play it to its end and return what came of it."""
+        for step in range(STEPS):
+            self._pass(self.rng.choice(HASTY_SPANS_S if self._is_hasty else SPANS_S))
+            over = {kind for kind, (last, _) in self._undos.items() if last <= step}
+            self.heal(over.__contains__)
+            if self.rng.random() >= CALM:
+                self._inject(faults, step)
+            self._cycle()
+        self._settle()
+        self._judge()
+        if KILL in self.faults:  # a fuse that was lit need not have burnt down
+            self.faults[KILL] = self.deaths
+        return Verdict(
+            seed=self.seed,
+            layer=IN_PROCESS,
+            faults=self.faults,
+            cycles=self.cycles,
+            machines=len(self.site.lives()),
+            records=len(list(self.site.queue.archived())),
+            problems=tuple(self.problems),
+        )
+
+    def say(self, sentence: str) -> None:
+        """Tell who plays one history again what happens."""
+        self._tell(f"{self.site.true.now()} {sentence}")
+
+    def _inject(self, faults: dict[str, Fault], step: int) -> None:
+        kinds = sorted(faults.keys() - self._undos.keys())
+        if self._is_hasty:  # a new manager could not know that the clock was set
+            kinds = [kind for kind in kinds if kind not in FORGETFUL]
+        kind = self.rng.choice(kinds)
+        lasts = self.rng.randint(1, 6)
+        self.say(f"fault: {kind}")
+        with suppress(StoreError):  # an order that finds no database is not given
+            undo = faults[kind](self)
+            self.faults[kind] += 1
+            if undo is not None:
+                self._undos[kind] = step + lasts, undo
+        self._note_offset()
+
+    def heal(self, is_meant: Callable[[str], bool]) -> None:
+        """End the faults whose kind is meant."""
+        for kind in sorted(filter(is_meant, self._undos)):
+            self._heal(kind)
+
+    def _heal(self, kind: str) -> None:
+        self.say(f"healed: {kind}")
+        last, undo = self._undos.pop(kind)
+        try:
+            undo()
+        except StoreError:  # an order that finds no database is given again
+            self._undos[kind] = last, undo
+        self._note_offset()
+
+    def _pass(self, seconds: float) -> None:
+        self.site.clock.advance(seconds)
+        self.guests.live()
+
+    def _cycle(self) -> None:
+        """Run one cycle as a worker of the daemon does; one that died is replaced."""
+        self.cycles += 1
+        site = self.site
+        before = len(site.cloud.truth)
+        try:
+            site.cycle()
+        except Killed:
+            self.say("the manager died")
+            self.deaths += 1
+            self.restart()
+        except StoreError as error:
+            self.say(f"the cycle ended: {error}")
+        except Exception as error:  # noqa: BLE001 - what a worker logs as a bug is one
+            where = traceback.extract_tb(error.__traceback__)[-1]
+            text = f"{type(error).__name__}: {error} ({Path(where.filename).name}:{where.lineno})"
+            self.say("".join(traceback.format_exception(error)))
+            self.problems.append(f"the cycle broke: {text}")
+        self.say(
+            f"cycle: {len(site.cloud.truth) - before} made, {len(site.here)} there,"
+            f" clock {site.offset:+}"
+        )
+
+    def restart(self) -> None:
+        """Start another manager, as often as the database does not let it in."""
+        try:
+            self.site.restart()
+        except StoreError as error:
+            self.say(f"no start: {error}")
+            self.heal(lambda kind: kind.startswith("database"))
+            self.site.restart()
+
+    def _settle(self) -> None:
+        """Heal everything, let everything end, and give a healthy manager time to take note."""
+        while self._undos:
+            self.heal(lambda _kind: True)
+        site = self.site
+        site.cloud.script.clear()
+        site.clock.jump(-site.offset)
+        self._note_offset()
+        self.restart()
+        site.configure(site.text(limit=0))
+        self.guests.is_ending = True
+        for _ in range(PATIENCE):
+            self._pass(SETTLING_S)
+            self._cycle()
+            if not site.here and not site.machines:
+                break
+        self._pass(CLEANUP_SECONDS)
+        self._cycle()
+
+    def _note_offset(self) -> None:
+        self._offsets.append((self.site.true.now(), self.site.offset))
+
+    @property
+    def _is_hasty(self) -> bool:
+        return HASTY in self._undos
+
+    # Judging.
+
+    def _judge(self) -> None:
+        site = self.site
+        lives = site.lives()
+        self._archived = {
+            record.local_job_id
+            for element in site.queue.archived()
+            for record in records_in((site.queue.archive / element).read_text(encoding="ascii"))
+        }
+        self.problems += leaks(lives, [each.name for each in site.machines])
+        self.problems += [f"{each.name}: still there" for each in site.here]
+        self.problems += [f"{each.name}: still on record" for each in site.machines]
+        for folder in site.folders.iterdir():
+            if site.store.machine(folder.name):  # of a database that was lost, it may be another's
+                self.problems.append(f"{folder.name}: folder left")
+        self.problems += [f"volume {each}: left" for each in site.cloud.cinder.by_id]
+        self.problems += wrong_kills(lives, self._may_go)
+        late_s = CALL_S + self.late_s
+        self.problems += overshoots(lives, self.limits, slack_s=late_s)
+        few = [life for life in lives if life.machinetype == LIMITED]
+        self.problems += overshoots(few, [(0, FEW)])
+        stored = [each.interval for each in site.store.intervals()]
+        lost = [each for each in site.lost_intervals if each not in stored]
+        final = [each for each in (*stored, *lost) if each.is_final]
+        self.problems += audit(list(self._runs(lives)), final, site.queue, now=site.clock.now())
+
+    def _may_go(self, life: Life) -> int | None:
+        """Return from when on a machine that has not ended may be deleted, if ever."""
+        allowed = [self.ordered.get(life.name)]
+        if life.launched_at is None:
+            allowed.append(life.created_at - self.late_s + START_TIMEOUT + 1)
+        else:
+            allowed.append(life.launched_at + WALLCLOCK + 1)
+        allowed += [
+            drain.by + 1
+            for drain in self.drains
+            if drain.by is not None and drain.machinetype in {"", life.machinetype}
+        ]
+        guest = self.guests.of(life.id)
+        if guest is not None and guest.mute_at is not None:
+            allowed.append(guest.mute_at + BEAT_SECONDS)
+        return min((each for each in allowed if each is not None), default=None)
+
+    def _runs(self, lives: list[Life]) -> Iterator[Ran]:
+        """Yield how each machine that ran did, as exactly as anybody could have seen it."""
+        looks = self.site.looks
+        ended = {each.id: each.ended_at for each in self.site.cloud.truth}
+        for life in lives:
+            end = ended[life.id]
+            if life.launched_at is None or end is None or self._is_forgotten(life):
+                continue
+            off = self._worst_offset(life.created_at, end)
+            before = max((at for at in looks if at < end), default=life.created_at)
+            after = min((at for at in looks if at > end), default=self.site.true.now())
+            if before - life.launched_at >= FIZZLE and life.uuid not in self._archived:
+                self.problems.append(f"{life.uuid}: lost, it ran until {end}")
+            was_seen = any(life.launched_at <= at <= end for at in looks)
+            began = life.launched_at if was_seen else life.created_at
+            yield Ran(
+                uuid=life.uuid,
+                processors=life.processors,
+                started=Window(earliest=began - off - 1, latest=life.launched_at + off + 1),
+                ended=Window(
+                    earliest=max(before, life.created_at) - off - 1, latest=after + off + 1
+                ),
+                fizzle_seconds=FIZZLE,
+            )
+
+    def _is_forgotten(self, life: Life) -> bool:
+        """Return whether its record was lost with a database, when the cloud had it no more."""
+        is_gone = life.gone_at is not None and life.gone_at <= self.site.lost_at
+        return is_gone and life.uuid not in self._archived
+
+    def _worst_offset(self, since: int, until: int) -> int:
+        """Return how wrong the manager's clock was at most between the two."""
+        later = [at for at, _ in self._offsets[1:]]
+        spans = zip(self._offsets, [*later, until + 10**6], strict=True)
+        within = (abs(off) for (at, off), over in spans if at <= until + 10_000 and over >= since)
+        return max(within, default=0)
+
+
+def play(
+    folder: Path, seed: int, faults: dict[str, Fault], *, tell: Callable[[str], None]
+) -> Verdict:
+    """Play the history of a seed in a new folder."""
+    history = History(folder, seed, tell=tell)
+    try:
+        return history.play(faults)
+    finally:
+        history.site.close()

@@ -1,0 +1,51 @@
+"""Plays histories side by side, each in a folder of its own."""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
+from functools import partial
+from multiprocessing import get_context
+from pathlib import Path
+
+from tests.faults import history, kinds
+from tests.faults.verdict import IN_PROCESS, Verdict
+from vcycled.clock import SystemClock
+
+Player = Callable[[Path, int, Callable[[str], None]], Verdict]
+
+
+def _simulated(folder: Path, seed: int, tell: Callable[[str], None]) -> Verdict:
+    return history.play(folder, seed, kinds.FAULTS, tell=tell)
+
+
+PLAYERS: dict[str, Player] = {IN_PROCESS: _simulated}
+"""Who plays the histories of each layer."""
+
+
+def one(layer: str, seed: int, *, ground: Path, tell: Callable[[str], None]) -> Verdict:
+    """Play the history of a seed; leave nothing behind on the ground."""
+    clock = SystemClock()
+    began = clock.monotonic()
+    with tempfile.TemporaryDirectory(prefix=f"{seed}-", dir=ground) as folder:
+        verdict = PLAYERS[layer](Path(folder) / "root", seed, tell)
+    return replace(verdict, seconds=clock.monotonic() - began)
+
+
+def many(todo: Iterable[tuple[str, int]], *, ground: Path, jobs: int) -> Iterator[Verdict]:
+    """Play these histories (layer and seed), `jobs` at once; yield verdicts in their order."""
+    with ProcessPoolExecutor(
+        jobs, mp_context=get_context("forkserver"), initializer=_quietly
+    ) as pool:
+        yield from pool.map(partial(_silently, ground), todo)
+
+
+def _quietly() -> None:
+    logging.disable(logging.CRITICAL)
+
+
+def _silently(ground: Path, what: tuple[str, int]) -> Verdict:
+    return one(*what, ground=ground, tell=lambda _line: None)

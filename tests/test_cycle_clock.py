@@ -1,0 +1,42 @@
+"""A clock that is set while the database refuses what was learned of that."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+
+import pytest
+
+from tests import cycle_kit
+from tests.world import SPACE, World
+from vcycled.errors import StoreError
+from vcycled.store import Store
+
+world = cycle_kit.world
+
+
+@contextmanager
+def locked(world: World) -> Iterator[None]:
+    """Let another process write into the database, and nobody wait for it."""
+    world.store.close()
+    url = f"sqlite:///{world.root}/vcycle.db?timeout=0.05"
+    world.store = Store.open(url, clock=world.clock)
+    world.manager._context = replace(world.manager._context, store=world.store)
+    other = sqlite3.connect(world.root / "vcycle.db", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    yield
+    other.close()
+
+
+def test_a_jump_is_not_forgotten_with_the_cycle_that_noticed_it(world: World) -> None:
+    """The database refuses what that cycle learned; the next one knows it all the same."""
+    world.cycles(2)
+    world.clock.jump(864_000)
+    with locked(world), pytest.raises(StoreError):
+        world.cycle()
+    world.clock.advance(60)
+    world.cycle()
+    assert sum(each.deletes for each in world.cloud.truth) == 0
+    assert world.store.records(SPACE).memory.clock_jumped_at == world.clock.now() - 60
