@@ -95,6 +95,8 @@ EVENTS: Mapping[str, str] = MappingProxyType(
         "order-drain": "drain ordered",
         "order-undrain": "end of drain ordered",
         "order-delete": "deletion ordered",
+        "order-adopt": "adoption ordered",
+        "order-forget": "to be forgotten, by order",
     }
 )
 """What happened, by the names in docs/reference/events.md; the detail follows."""

@@ -11,8 +11,11 @@ from vcycled.cycle.facts import terms_of_lost
 from vcycled.model import Changes, ListedMachine, Machine, Records
 from vcycled.remember import (
     Answers,
+    Claim,
     LastWords,
     adopted,
+    claimed,
+    heard,
     learn,
     match,
     questions,
@@ -33,14 +36,15 @@ def lessons(
     """Return what the listing changes. Only reads: `find` in the cloud, files in the tree."""
     matched = match(records, listing, installation=context.installation, now=now)
     adoptions = _adoptions(context, config, matched.strangers, now)
+    adoptions += _claimed(context, config, matched.claims, now)
     asked = questions(matched, now=now)
     ended = (*asked.ended, *(machine for machine, _ in adoptions))
     answers = Answers(
-        words={machine.uuid: _words(context, machine) for machine in ended},
+        words={machine.uuid: words_of(context, machine) for machine in ended},
         found=_found(context, asked.doubtful),
         adopted=adoptions,
     )
-    return learn(records, matched, answers, now=now)
+    return heard(learn(records, matched, answers, now=now), matched.claims, now=now)
 
 
 def _found(context: Context, doubtful: Sequence[Machine]) -> Mapping[str, ListedMachine | None]:
@@ -59,7 +63,7 @@ def _found(context: Context, doubtful: Sequence[Machine]) -> Mapping[str, Listed
     return found
 
 
-def _words(context: Context, machine: Machine) -> LastWords:
+def words_of(context: Context, machine: Machine) -> LastWords:
     """Return what the machine left; what cannot be read is passed over, not taken for silence."""
     try:
         message = context.tree.shutdown_message(machine.space, machine.name)
@@ -91,6 +95,28 @@ def _adoptions(
             each,
         )
         for each, uuid in zip(strangers, uuids, strict=True)
+    )
+
+
+def _claimed(
+    context: Context, config: SpaceConfig, claims: Sequence[Claim], now: int
+) -> tuple[tuple[Machine, ListedMachine], ...]:
+    """Return what to remember of machines that an operator claims."""
+    granted = [claim for claim in claims if claim.listed is not None]
+    known = context.store.known(claim.uuid for claim in granted) if granted else {}
+    return tuple(
+        (
+            claimed(
+                claim,
+                space=context.name,
+                known=known.get(claim.uuid),
+                terms=terms_of_lost(config, claim.machinetype, host=context.host),
+                now=now,
+            ),
+            claim.listed,
+        )
+        for claim in granted
+        if claim.listed is not None
     )
 
 

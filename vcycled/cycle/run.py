@@ -20,6 +20,7 @@ from vcycled.cycle.look import Look, Looker
 from vcycled.cycle.news import News
 from vcycled.cycle.notices import Notices
 from vcycled.cycle.publish import publish_records
+from vcycled.cycle.release import release_all
 from vcycled.cycle.remembering import JumpWatch, lessons
 from vcycled.cycle.report import SpaceReport, deferred_text, states_of
 from vcycled.cycle.sweep import Sweeper
@@ -224,7 +225,8 @@ class SpaceCycle:
             records = context.save(records, orders)
         changes = lessons(context, config, records, look.machines, now=now)
         changes = self._jumps.mark(changes, listed_at=records.memory.listed_at, now=now)
-        return settle(context, config, records, changes)
+        records = settle(context, config, records, changes)
+        return release_all(context, config, records, look.machines, now=now)
 
     def _think(self, config: SpaceConfig, look: Look, records: Records, held: str) -> _Thought:
         """Return the plan, and what it was made from."""
@@ -295,7 +297,10 @@ class SpaceCycle:
         context, now = self._context, self._context.clock.now()
         say = context.log.warning if isinstance(error, Unavailable) else context.log.error
         say("look-failed", error=str(error))
-        written = publish_records(context) if config.options.mode == "manage" else 0
+        written = 0
+        if config.options.mode == "manage":
+            release_all(context, config, context.store.records(context.name), None, now=now)
+            written = publish_records(context)
         wait = config.options.cycle_seconds
         if isinstance(error, Unavailable) and error.retry_after_s is not None:
             wait = max(wait, min(error.retry_after_s, BLIND_MOST_SECONDS))

@@ -249,6 +249,8 @@ class OrderKind(StrEnum):
     DRAIN = "drain"
     UNDRAIN = "undrain"
     DELETE = "delete"
+    ADOPT = "adopt"
+    FORGET = "forget"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -260,11 +262,13 @@ class Order:
     at: int
     who: str
     machinetype: str = ""
-    """Of a drain; empty for the whole space."""
+    """Of a drain; empty for the whole space. Of an adoption; empty for what the machine tells."""
     machine: str = ""
-    """Name of the machine to delete, or to drain alone."""
+    """Name of the machine to delete, to forget, or to drain alone; name or id of one to adopt."""
     by: int | None = None
     """Of a drain: when its machines must be gone."""
+    is_forced: bool = False
+    """Of a machine to forget: whatever speaks against it."""
     id: int = 0
     """Given by the store."""
 

@@ -4,13 +4,16 @@ match      which listed machine is which of ours, which is missing, what is fore
 questions  what must be asked before that can be believed (shell: `find`, shutdown messages)
 learn      every transition, recorded once, as one set of changes
 obey       the orders of operators
+claimed    foreign machines that they say are ours (match tells which)
+forgotten  machines that they say are not to be waited for
 told       that machines know when they will be ended
 concluded  the answers to our creations
 paused     the space that a cloud asked to wait
 updated    the records once changes are saved
 """
 
-from vcycled.remember.adopt import adopted
+from vcycled.remember.adopt import adopted, claimed
+from vcycled.remember.claims import Claim, heard
 from vcycled.remember.creation import Attempt, concluded
 from vcycled.remember.ends import LastWords
 from vcycled.remember.learn import Answers, learn
@@ -18,22 +21,30 @@ from vcycled.remember.leaving import as_told, told, told_wallclocks
 from vcycled.remember.ledger import is_turned_away, paused
 from vcycled.remember.match import Matched, Questions, match, questions
 from vcycled.remember.orders import obey, updated
+from vcycled.remember.release import Release, View, forgotten, releases
 
 __all__ = [
     "Answers",
     "Attempt",
+    "Claim",
     "LastWords",
     "Matched",
     "Questions",
+    "Release",
+    "View",
     "adopted",
     "as_told",
+    "claimed",
     "concluded",
+    "forgotten",
+    "heard",
     "is_turned_away",
     "learn",
     "match",
     "obey",
     "paused",
     "questions",
+    "releases",
     "told",
     "told_wallclocks",
     "updated",

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
 import uuid as uuids
 from dataclasses import replace
 
 from vcycled.model import FATE, Fate, ListedMachine, Machine, MachineState, Reason, Stage, Terms
+from vcycled.remember.claims import Claim
 
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,249}")
+"""What can name a folder; a few characters less than there may be leave room for `NAME~2`."""
 _NAMESPACE = uuids.UUID("5d3f3f0e-6f0b-5bb1-9a4e-0c8f6a1b7c55")
 
 
@@ -24,16 +28,41 @@ def adopted(
     """
     if known is None:
         return _from_tags(listed, space=space, terms=terms, now=now)
-    if known.stage is Stage.GONE and known.cloud_id in {"", listed.cloud_id}:
+    if _is_gone(known, listed):
         return _returned(known, listed, now=now)
     duplicate = _from_tags(listed, space=space, terms=known.terms, now=now)
     return replace(duplicate, uuid=_uuid_of(listed), delete_reason=Reason.DOUBLE)
 
 
+def claimed(claim: Claim, *, space: str, known: Machine | None, terms: Terms, now: int) -> Machine:
+    """Return the machine to remember for one that an operator claims.
+
+    Args:
+        claim: one that is granted.
+        space: the space that listed it.
+        known: what the store has under `claim.uuid`, whatever its stage; None if nothing.
+        terms: what its machinetype promises today.
+        now: when it was seen.
+    """
+    listed, uuid = claim.listed, claim.uuid
+    assert listed is not None, "checked by uuid"
+    if known is not None and _is_gone(known, listed):
+        return replace(_returned(known, listed, now=now), machinetype=claim.machinetype)
+    if known is not None:
+        uuid = _uuid_of(listed)
+    machine = _from_tags(listed, space=space, terms=terms, now=now)
+    return replace(machine, uuid=uuid, machinetype=claim.machinetype)
+
+
+def _is_gone(known: Machine, listed: ListedMachine) -> bool:
+    """Return whether `listed` is the machine that we held for gone, and no other."""
+    return known.stage is Stage.GONE and known.cloud_id in {"", listed.cloud_id}
+
+
 def _from_tags(listed: ListedMachine, *, space: str, terms: Terms, now: int) -> Machine:
     return Machine(
         uuid=listed.tags.get("vcycle_uuid") or _uuid_of(listed),
-        name=listed.name,
+        name=_name_of(listed),
         space=space,
         machinetype=listed.tags.get("machinetype", ""),
         stage=Stage.LISTED,
@@ -48,6 +77,17 @@ def _from_tags(listed: ListedMachine, *, space: str, terms: Terms, now: int) -> 
         address=listed.address,
         seen_at=now,
     )
+
+
+def _name_of(listed: ListedMachine) -> str:
+    """Return the name by which a machine is known here: the one it was made with, if it has it.
+
+    It names a folder, and people may have given the machine any other name since.
+    """
+    for name in (listed.tags.get("name", ""), listed.name):
+        if _NAME.fullmatch(name):
+            return name
+    return f"machine-{_uuid_of(listed)}"
 
 
 def _returned(known: Machine, listed: ListedMachine, *, now: int) -> Machine:

@@ -80,7 +80,7 @@ def _see(
     was_told = False
     if fate in {Fate.REMOVE, Fate.GOING}:
         if machine.stopped_at is None:
-            machine = _stop(ledger, machine, listed, words)
+            machine = stop(ledger, machine, listed, words)
             was_told = True
         machine = _closed(ledger, machine)
     else:
@@ -158,7 +158,7 @@ def _start(ledger: Ledger, machine: Machine, listed: ListedMachine) -> Machine:
     return replace(machine, started_at=began, zone=listed.zone or machine.zone)
 
 
-def _stop(
+def stop(
     ledger: Ledger, machine: Machine, listed: ListedMachine | None, words: LastWords
 ) -> Machine:
     """Record the end of a machine, with all that follows from it."""
@@ -253,7 +253,7 @@ def _miss(ledger: Ledger, machine: Machine, answers: Answers) -> None:
         _see(ledger, machine, found, words)
         return
     if machine.stopped_at is None:
-        machine = _stop(ledger, machine, None, words)
+        machine = stop(ledger, machine, None, words)
     if not machine.is_closed:
         ledger.account(machine, is_final=True)
     gone = replace(machine, stage=Stage.GONE, gone_at=ledger.now, is_closed=True)

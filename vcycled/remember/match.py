@@ -14,6 +14,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from vcycled.model import FATE, Fate, ListedMachine, Machine, Records, SpaceMemory, Stage
+from vcycled.remember.claims import Claim, claims
 
 CONFIRM_LISTINGS = 3
 CONFIRM_SECONDS = 300
@@ -36,6 +37,8 @@ class Matched:
     """Intents of a manager that died before it called the cloud."""
     strangers: tuple[ListedMachine, ...]
     """Tagged as ours, but not among the records."""
+    claims: tuple[Claim, ...]
+    """Foreign ones that operators claim; what is granted is not foreign any more."""
     memory: SpaceMemory
     """With this listing's time and foreign machines, and whether it is believed."""
 
@@ -63,12 +66,17 @@ def match(
     absent = tuple(
         _missed(machine, records.memory, now) for machine in missing if _was_asked(machine)
     )
+    ours = {machine.name for machine in records.machines}
+    claimed = claims(records.orders, book.foreign, ours)
+    granted = {claim.listed.cloud_id for claim in claimed if claim.listed is not None}
+    foreign = [each for each in book.foreign if each.cloud_id not in granted]
     return Matched(
         seen=tuple(seen),
         absent=absent,
         unasked=tuple(machine for machine in missing if not _was_asked(machine)),
         strangers=tuple(book.strangers),
-        memory=_memory(records.memory, seen, absent, book.foreign, now=now),
+        claims=claimed,
+        memory=_memory(records.memory, seen, absent, foreign, now=now),
     )
 
 

@@ -16,10 +16,17 @@ from vcycled.model import (
     Stage,
 )
 
+_NEED_A_LOOK = frozenset({OrderKind.ADOPT, OrderKind.FORGET})
+"""What a machine is in the cloud decides about these: see claims and release."""
+
 
 def obey(records: Records, *, now: int) -> Changes | None:
-    """Return what the open orders of a space change; None if there are none."""
-    if not records.orders:
+    """Return what the open orders of a space change; None if there are none.
+
+    Those to adopt and to forget wait for a listing.
+    """
+    orders = [order for order in records.orders if order.kind not in _NEED_A_LOOK]
+    if not orders:
         return None
     desk = _Desk(records, now)
     events = tuple(
@@ -31,13 +38,13 @@ def obey(records: Records, *, now: int) -> Changes | None:
             machine=order.machine,
             detail=f"by {order.who}: {desk.carry_out(order)}",
         )
-        for order in records.orders
+        for order in orders
     )
     return Changes(
         space=records.memory.space,
         machines=tuple(desk.changed.values()),
         drains=tuple(desk.drains.values()),
-        done_orders=tuple(order.id for order in records.orders),
+        done_orders=tuple(order.id for order in orders),
         events=events,
     )
 

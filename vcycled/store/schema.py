@@ -206,6 +206,7 @@ orders = sa.Table(
     _text("machinetype"),
     _text("machine"),
     _maybe("by"),
+    _flag("is_forced"),
     _maybe("done_at"),
     sa.Index(None, "done_at", "space"),
     sqlite_autoincrement=True,

@@ -84,6 +84,7 @@ def upgrade() -> None:
         sa.Column("machinetype", sa.Text(), nullable=False),
         sa.Column("machine", sa.Text(), nullable=False),
         sa.Column("by", sa.BigInteger(), nullable=True),
+        sa.Column("is_forced", sa.Boolean(), nullable=False),
         sa.Column("done_at", sa.BigInteger(), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_orders")),
         sqlite_autoincrement=True,
