@@ -31,6 +31,7 @@ from vcycled.store.claim import SoleLeases
 from vcycled.store.database import Database, chunks, connect, insert_new, upsert
 from vcycled.store.history import History
 from vcycled.store.leases import Leases, SharedLeases
+from vcycled.store.managers import Managers
 from vcycled.store.opening import opened
 from vcycled.store.schema import drains, events, machines, machinetypes, orders, properties, spaces
 from vcycled.store.tenure import Lease
@@ -47,7 +48,7 @@ _OPEN_ORDERS_OF_SPACE = (
 )
 
 
-class Store(Accounting, History, Upkeep):
+class Store(Accounting, History, Managers, Upkeep):
     """All that is remembered, in one database; to be used from any number of threads.
 
     Every method may raise StoreError: the database did not answer or refused, and nothing was

@@ -18,7 +18,8 @@ Each taking gives the lease a higher epoch. Three things follow from that:
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
 BEATS = 2
@@ -99,10 +100,10 @@ class Wishes:
 class Decision:
     """What becomes of the leases of one manager."""
 
-    kept: Collection[str]
+    kept: AbstractSet[str]
     taken: Mapping[str, int]
     """With their new epochs."""
-    given_up: Collection[str]
+    given_up: AbstractSet[str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
