@@ -29,7 +29,7 @@ from tests.cli_kit import (
 from vcycled.apel.queue import Queue
 from vcycled.cli import main
 from vcycled.cli.printing import Printer
-from vcycled.cli.session import sqlite_path
+from vcycled.config.places import sqlite_path
 from vcycled.config import ConfigSource
 from vcycled.cycle.publish import SINK
 from vcycled.model import Cause, Drain, Hold, MachineState

@@ -109,24 +109,6 @@ def test_a_cycle_that_is_told_to_end_begins_nothing(world: World) -> None:
     assert world.machines == ()
 
 
-def test_old_folders_go_after_cleanup_hours(world: World) -> None:
-    """deleted/ keeps a machine for so long and no longer."""
-    world.set(processors_limit=1, cleanup_hours=2)
-    world.cycles(2)
-    name = world.here[0].listed.name
-    world.cloud.finish(name)
-    world.set(processors_limit=0)
-    world.cycles(3)
-    retired = world.tree.layout.deleted(SPACE) / name
-    assert retired.is_dir()
-    world.clock.advance(7000)
-    world.cycle()
-    assert retired.is_dir()
-    world.clock.advance(3700)
-    world.cycle()
-    assert not retired.exists()
-
-
 def test_a_torn_folder_is_repaired_by_the_next_manager(world: World) -> None:
     """A power cut may leave empty files; a manager that starts writes them again."""
     world.cycles(2)

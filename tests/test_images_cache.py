@@ -317,3 +317,81 @@ def test_labels_and_file_names_are_never_too_long(tmp_path: Path) -> None:
     assert len(paths) == 2
     assert all(len(path.name) <= 240 for path in paths)
     assert all(len(each.label.encode()) <= 213 for each in long if each)
+
+
+class TestPruning:
+    """Copies that nobody names any more."""
+
+    @pytest.fixture
+    def old(self, tmp_path: Path) -> ImageCache:
+        """A cache with one copy, whole with all that may stand beside it."""
+        folder = tmp_path / "imagecache"
+        folder.mkdir()
+        for name in (NAME, f".{NAME}.json", f".{NAME}.part", f".{NAME}.lock"):
+            (folder / name).write_text("x")
+        os.utime(folder / f".{NAME}.lock", (START, START))
+        return ImageCache(folder, clock=FakeClock())
+
+    @pytest.mark.parametrize(("before", "removed"), [(START, 0), (START + 1, 1)])
+    def test_one_goes_by_when_it_was_last_asked_for(
+        self, old: ImageCache, tmp_path: Path, before: int, removed: int
+    ) -> None:
+        """With all that stands beside it but the lock, which somebody may be waiting for."""
+        assert old.prune([], before=before) == removed
+        left = sorted(each.name for each in (tmp_path / "imagecache").iterdir())
+        assert (left == [f".{NAME}.lock"]) is bool(removed)
+        assert len(left) == (1 if removed else 4)
+        assert old.prune([], before=before) == 0
+
+    def test_one_that_is_named_stays(self, old: ImageCache) -> None:
+        """Whenever it was last asked for: its server, or the manager, may have been away."""
+        source = source_of("http://localhost/disk.img")
+        assert source is not None
+        assert old.prune([source], before=START + 1) == 0
+
+    def test_a_file_that_is_named_by_its_path_stays(self, old: ImageCache, tmp_path: Path) -> None:
+        """Somebody may point at what Vcycle 3 has fetched."""
+        source = source_of(str(tmp_path / "imagecache" / NAME))
+        assert source is not None
+        assert old.prune([source], before=START + 1) == 0
+
+    def test_one_that_is_being_fetched_stays(self, old: ImageCache, tmp_path: Path) -> None:
+        """By another process; the next time will do."""
+        lock = tmp_path / "imagecache" / f".{NAME}.lock"
+        with lock.open() as held:
+            fcntl.flock(held, fcntl.LOCK_EX)
+            assert old.prune([], before=START + 1) == 0
+        assert old.prune([], before=START + 1) == 1
+
+    def test_a_copy_of_vcycle_3_begins_to_age_when_it_is_first_seen(
+        self, old: ImageCache, tmp_path: Path
+    ) -> None:
+        """Its own time stamp is that of the server."""
+        lock = tmp_path / "imagecache" / f".{NAME}.lock"
+        lock.unlink()
+        assert old.prune([], before=1) == 0
+        os.utime(lock, (START, START))
+        assert old.prune([], before=START + 1) == 1
+
+    def test_what_a_killed_fetch_left_goes_uncounted(
+        self, old: ImageCache, tmp_path: Path
+    ) -> None:
+        """There was no copy yet; a folder in there is not ours."""
+        folder = tmp_path / "imagecache"
+        (folder / NAME).unlink()
+        (folder / "mine").mkdir()
+        assert old.prune([], before=START + 1) == 0
+        assert sorted(each.name for each in folder.iterdir()) == [f".{NAME}.lock", "mine"]
+
+    def test_a_folder_that_is_not_there_is_empty(self, tmp_path: Path) -> None:
+        """No image was ever fetched."""
+        assert ImageCache(tmp_path / "none", clock=FakeClock()).prune([], before=START) == 0
+
+
+def test_asking_for_a_copy_tells_when_that_was(cache: Cache) -> None:
+    """Also when the server has nothing newer."""
+    cache.refresh(Script((image(),)))
+    lock = cache.folder / f".{NAME}.lock"
+    os.utime(lock, (1, 1))
+    cache.refresh(Script((NOT_MODIFIED,)))
+    assert lock.stat().st_mtime > 1

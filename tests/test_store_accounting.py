@@ -10,10 +10,21 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.store_kit import RUN, SPACE, TERMS, OnBothDatabases, OnSqlite, facts, machine, run
+from tests.store_kit import (
+    RUN,
+    SPACE,
+    TERMS,
+    OnBothDatabases,
+    OnPostgresql,
+    OnSqlite,
+    facts,
+    machine,
+    presence,
+    run,
+)
 from vcycled.errors import StoreError
-from vcycled.model import Changes, EndSource, Event, RunInterval, Stage
-from vcycled.store import APEL, Key, Store
+from vcycled.model import Changes, EndSource, Event, RunInterval, SpaceMemory, Stage
+from vcycled.store import APEL, Key, Store, Wishes
 from vcycled.testing.clock import START, FakeClock
 
 ARCHIVE = "auditor"
@@ -338,6 +349,39 @@ class TestForgetting(OnBothDatabases):
         store.save(Changes(space=SPACE, events=(*old, young)))
         assert store.forget_before(START) == 2001
         assert store.events() == (young,)
+
+
+class TestAbandoned(OnBothDatabases):
+    """Spaces that are nobody's any more."""
+
+    def test_a_space_is_abandoned_once_nothing_is_left_of_it(self, store: Store) -> None:
+        """It was ours, has no machines, and is not in the configuration."""
+        for name in ("configured", "empty", "busy", "emptied"):
+            store.save(Changes(space=name, memory=SpaceMemory(space=name)))
+        store.save(Changes(space="busy", machines=(machine(1, space="busy"),)))
+        gone = machine(2, space="emptied", stage=Stage.GONE, gone_at=1)
+        store.save(Changes(space="emptied", machines=(gone,)))
+        assert store.abandoned(["configured", "never ours"]) == {"empty", "emptied"}
+
+    def test_a_database_has_a_size(self, store: Store) -> None:
+        """That grows with what is in it."""
+        before = store.size_bytes()
+        many = tuple(Event(at=1, space=SPACE, event="e", detail="x" * 500) for _ in range(3000))
+        store.save(Changes(space=SPACE, events=many))
+        assert store.size_bytes() > before + 1_000_000
+
+
+class TestAbandonedByOthers(OnPostgresql):
+    """Several managers on one database."""
+
+    def test_what_another_manager_has_configured_is_not_abandoned(self, store: Store) -> None:
+        """Also if that is away just now."""
+        for name in ("theirs", "nobody's"):
+            store.save(Changes(space=name, memory=SpaceMemory(space=name)))
+        store.leases.enrol(presence("other"))
+        store.leases.beat(Wishes(spaces=frozenset({"theirs"})))
+        store.leases.leave()
+        assert store.abandoned([]) == {"nobody's"}
 
 
 class TestFile(OnSqlite):

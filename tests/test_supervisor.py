@@ -277,6 +277,20 @@ def test_limits_that_vanish_hold_creation_for_a_cycle(
     site.until(lambda: len(site.clouds[A].here) > 2)
 
 
+def test_a_full_disk_holds_creation_until_there_is_room(site: Site) -> None:
+    """What runs is looked after all the same."""
+    site.write(site.space(A, limit=1))
+    site.start()
+    site.until(lambda: len(site.clouds[A].here) == 1)
+    store = site.store
+    assert store is not None
+    site.write(site.space(A, limit=2), head="min_free_mb = 1000000000\n")
+    site.until(lambda: "min_free_mb is 1000000000" in store.reports()[A].report)
+    assert len(site.clouds[A].here) == 1
+    site.write(site.space(A, limit=2), head="min_free_mb = 0\n")
+    site.until(lambda: len(site.clouds[A].here) == 2)
+
+
 def test_an_order_is_carried_out_at_once(site: Site) -> None:
     """Nobody waits a minute for the machine he ordered to go."""
     site.write(site.space(A, cycle=600))

@@ -12,7 +12,8 @@ from vcycled.cli.alive import ManagerState
 from vcycled.cli.importing import blocks, refuse_if_active, takeover_json
 from vcycled.cli.ownership import hand_over
 from vcycled.cli.params import config_option, json_option, pass_session
-from vcycled.cli.session import Session, sqlite_path
+from vcycled.cli.session import Session
+from vcycled.config.places import sqlite_path
 from vcycled.cycle.facts import terms_of_lost
 from vcycled.errors import OperatorError
 from vcycled.model import Terms

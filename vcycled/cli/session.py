@@ -21,13 +21,11 @@ from vcycled.cli.words import Words
 from vcycled.clock import Clock
 from vcycled.config import Config, LastGood, load
 from vcycled.config.lastgood import FILE_NAME, DamagedLastGood, read
-from vcycled.config.places import database_url
+from vcycled.config.places import database_url, sqlite_path
 from vcycled.config.reader import read as read_files
 from vcycled.config.tables import ManagerOptions
 from vcycled.errors import OperatorError
 from vcycled.store import Store
-
-_SQLITE = "sqlite:///"
 
 
 class Session:
@@ -110,13 +108,6 @@ def user() -> str:
         return os.environ.get("SUDO_USER") or getpass.getuser()
     except (KeyError, OSError):  # no such user on this host, as in a container
         return f"uid {os.getuid()}"
-
-
-def sqlite_path(url: str) -> Path | None:
-    """Return the file of a SQLite database; None for another kind."""
-    if not url.startswith(_SQLITE):
-        return None
-    return Path(url.removeprefix(_SQLITE).partition("?")[0])
 
 
 def _check_file(url: str) -> None:

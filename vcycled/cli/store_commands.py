@@ -9,7 +9,8 @@ import click
 from vcycled.cli.ownership import hand_over
 from vcycled.cli.params import config_option, pass_session, yes_option
 from vcycled.cli.printing import Line
-from vcycled.cli.session import Session, sqlite_path
+from vcycled.cli.session import Session
+from vcycled.config.places import sqlite_path
 from vcycled.errors import OperatorError
 from vcycled.store import restore as restore_store
 

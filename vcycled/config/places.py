@@ -10,12 +10,21 @@ from vcycled.config.reader import Section
 from vcycled.config.tables import ManagerOptions
 from vcycled.machinedir import Layout
 
+_SQLITE = "sqlite:///"
+
 
 def database_url(manager: ManagerOptions) -> str:
     """Return the URL of the manager's database; it may hold a password."""
     if manager.database is not None:
         return manager.database.reveal()
     return f"sqlite:///{manager.root}/vcycle.db"
+
+
+def sqlite_path(url: str) -> Path | None:
+    """Return the file of a SQLite database; None for another kind."""
+    if not url.startswith(_SQLITE):
+        return None
+    return Path(url.removeprefix(_SQLITE).partition("?")[0])
 
 
 def root_of(manager: Section) -> Path:

@@ -34,10 +34,10 @@ from vcycled.cycle.tend import (
 from vcycled.errors import SpaceError, Unavailable
 from vcycled.model import Cause, Plan, Records, SpaceFacts
 from vcycled.plan import plan_space
-from vcycled.remember import obey, updated
+from vcycled.remember import noted, obey, updated
 
-CLEANUP_SECONDS = 3600
-"""How often folders in deleted/ are looked through."""
+TIDY_SECONDS = 3600
+"""How often folders in current/ are looked through for those of machines that are gone."""
 BLIND_MOST_SECONDS = 3600
 """A cloud that asks for a longer pause is looked at again after so long."""
 PAUSE_MOST_SECONDS = 300
@@ -91,7 +91,7 @@ class SpaceCycle:
         self._teller = Teller(context)
         self._is_observing = False
         self._calls_before = 0
-        self._cleaned_at: int | None = None
+        self._tidied_at: int | None = None
         self._is_repaired = False
         self._causes: dict[str, Cause] = {}
         self._deferred: set[str] = set()
@@ -177,7 +177,9 @@ class SpaceCycle:
 
     def _act(self, config: SpaceConfig, look: Look, thought: _Thought, began: float) -> Records:
         context, plan = self._context, thought.plan
-        records = self._teller.tell(config, thought.records, plan.tells)
+        note = noted(thought.records, plan)
+        records = thought.records if note is None else context.save(thought.records, note)
+        records = self._teller.tell(config, records, plan.tells)
         records = keep_consoles(context, config, records, plan.deletes)
         records = delete_all(context, config, records, plan.deletes)
         failures = _failures(records)
@@ -277,20 +279,16 @@ class SpaceCycle:
                 find_offers(context, records)
                 self._is_repaired = True
             withdraw_offers(context, records)
-            self._clean(config, records, now)
+            self._tidy(records, now)
         except OSError as error:
             context.log.warning("tree-failed", error=str(error))
         return written
 
-    def _clean(self, config: SpaceConfig, records: Records, now: int) -> None:
-        if self._cleaned_at is not None and now - self._cleaned_at < CLEANUP_SECONDS:
+    def _tidy(self, records: Records, now: int) -> None:
+        if self._tidied_at is not None and now - self._tidied_at < TIDY_SECONDS:
             return
-        self._cleaned_at = now
+        self._tidied_at = now
         retire_forgotten(self._context, records)
-        before = now - config.options.cleanup_hours * 3600
-        removed = self._context.tree.remove_retired(config.name, before=before)
-        if removed:
-            self._context.log.info("folders-removed", machines=removed)
 
     def _blind(self, config: SpaceConfig, error: SpaceError, timer: _Timer) -> Outcome:
         """Return the outcome where the cloud could not be looked at: nothing is concluded."""

@@ -12,8 +12,9 @@ import fcntl
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+import re
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from email.utils import formatdate
 from pathlib import Path
@@ -27,6 +28,8 @@ from vcycled.images.examine import stamp_of
 from vcycled.images.fetch import PATIENCE, RESERVE_BYTES, Fetch, Fetched, Progress, fetch
 from vcycled.images.source import Source
 
+_BESIDE = re.compile(r"\.(.+)\.(?:lock|json|part)|([^.].*)")
+"""A copy, or a file beside one."""
 _LONGEST_NAME = 240
 """File systems take 255 bytes; the files beside an image have six more than it."""
 
@@ -92,6 +95,7 @@ class ImageCache:
         try:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             with _alone(path):
+                os.utime(_lock(path))
                 is_new = self._renew(source, path, progress, is_stopping)
         except ImageError as error:
             if not path.is_file():
@@ -101,11 +105,54 @@ class ImageCache:
             raise ImageError(f"{self._folder} cannot be written: {error.strerror}") from error
         return Copy(path=path, is_new=is_new)
 
+    def prune(self, named: Iterable[Source], *, before: int) -> int:
+        """Remove copies of none of these sources that nobody has asked for since an instant.
+
+        With a copy goes what a fetch that was killed left of a newer one. A copy without a lock,
+        such as one of Vcycle 3, is given one, and so begins to age.
+
+        Returns:
+            how many copies were removed.
+
+        Raises:
+            OSError: one could not be; those before it were.
+        """
+        kept = {self._name_here(source) for source in named}
+        unnamed = (self._folder / name for name in sorted(self._names() - kept))
+        return sum(self._prune_one(path) for path in unnamed if self._is_old(path, before))
+
+    def _name_here(self, source: Source) -> str:
+        """Return the name of its copy, or of the file itself if a machinetype names that."""
+        is_own_file = not source.is_remote and Path(source.place).parent == self._folder
+        return Path(source.place).name if is_own_file else self.path_of(source).name
+
+    def _names(self) -> set[str]:
+        """Return the names of the copies that are here, or of which anything is."""
+        with suppress(FileNotFoundError):
+            files = (path.name for path in self._folder.iterdir() if not path.is_dir())
+            found = map(_BESIDE.fullmatch, files)
+            return {match[1] or match[2] for match in found if match}
+        return set()
+
+    def _is_old(self, path: Path, before: int) -> bool:
+        lock = _lock(path)
+        if not lock.exists():
+            lock.touch(0o600)
+        return self._clock.of_stamp(lock.stat().st_mtime) < before
+
+    def _prune_one(self, path: Path) -> bool:
+        """Remove all but the lock, which another process may be waiting for by its name."""
+        is_there = path.exists()
+        with suppress(Busy), _alone(path):
+            for each in (_memo(path), _part(path), path):
+                each.unlink(missing_ok=True)
+        return is_there and not path.exists()
+
     def _renew(
         self, source: Source, path: Path, progress: Progress, is_stopping: Callable[[], bool]
     ) -> bool:
         """Put a newer image into `path`, if there is one; it is whole at any time."""
-        part = path.with_name(f".{path.name}.part")
+        part = _part(path)
         wish = Fetch(
             source=source,
             part=part,
@@ -136,8 +183,9 @@ def _alone(path: Path) -> Iterator[None]:
     Raises:
         Busy: another thread or process holds it.
     """
-    lock = path.with_name(f".{path.name}.lock")
-    with os.fdopen(os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600), "rb") as stream:
+    with os.fdopen(
+        os.open(_lock(path), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600), "rb"
+    ) as stream:
         try:
             fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
@@ -145,6 +193,15 @@ def _alone(path: Path) -> Iterator[None]:
                 raise
             raise Busy("it is being fetched for another space") from error
         yield
+
+
+def _lock(path: Path) -> Path:
+    """Return the file that is locked; its time stamp is when the copy was last asked for."""
+    return path.with_name(f".{path.name}.lock")
+
+
+def _part(path: Path) -> Path:
+    return path.with_name(f".{path.name}.part")
 
 
 def _memo(path: Path) -> Path:

@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
+from collections.abc import Iterable
 
 import sqlalchemy as sa
 
 from vcycled.model import Stage
+from vcycled.store import rows
 from vcycled.store.database import Mode
 from vcycled.store.room import Room
-from vcycled.store.schema import due, events, intervals, machines, orders, reports
+from vcycled.store.schema import (
+    due,
+    events,
+    intervals,
+    machines,
+    managers,
+    orders,
+    reports,
+    spaces,
+)
 
 _BATCH = 2000
 """Rows removed in one transaction: a few milliseconds."""
@@ -42,6 +54,30 @@ class Upkeep(Room):
         removed += self._remove(machines, sa.and_(is_gone, ~unsent, ~open_run.exists()))
         self._shrink()
         return removed
+
+    def abandoned(self, configured: Iterable[str]) -> frozenset[str]:
+        """Return the spaces that were ours once, have no machines and are nobody's any more.
+
+        Args:
+            configured: the spaces of this manager; those of others are known here.
+        """
+        busy = sa.select(machines.c.space).where(machines.c.stage.in_(rows.LIVE)).distinct()
+        with self._database.read() as connection:
+            ours = set(connection.scalars(sa.select(spaces.c.space)))
+            others = connection.scalars(sa.select(managers.c.spaces)).all()
+            kept = {*configured, *connection.scalars(busy)}
+        return frozenset(ours - kept.union(*map(json.loads, others)))
+
+    def size_bytes(self) -> int:
+        """Return how much the database takes up on its disk, with its log."""
+        path = self._database.path
+        if path is not None:
+            files = (path.with_name(f"{path.name}{end}") for end in ("", "-wal", "-shm"))
+            return sum(each.stat().st_size for each in files if each.exists())
+        with self._database.read() as connection:
+            query = sa.select(sa.func.pg_database_size(sa.func.current_database()))
+            size: int = connection.scalars(query).one()
+        return size
 
     def _remove(self, table: sa.Table, which: sa.ColumnElement[bool]) -> int:
         (key,) = table.primary_key

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from vcycled.machinedir.layout import OUTPUT_NAMES, is_output_name
 from vcycled.model.dn import parse_dn
-from vcycled.options import PATH, SECRET, URL, Kind, Secret, matching
+from vcycled.options import CENTURY_S, PATH, SECRET, URL, Kind, Secret, matching, whole
 from vcycled.templates import packaged
 
 
@@ -63,6 +63,16 @@ def _image(text: str) -> str:
 
 def _path_or_url(text: str) -> str:
     return (URL if text.startswith(("http://", "https://")) else PATH).read(text)
+
+
+def or_for_ever(low: int) -> Kind[int]:
+    """Return the kind of numbers of days from `low` to a century, and 0, which is for ever."""
+    days = whole(low, CENTURY_S // 86_400, unit="days")
+
+    def read(text: str) -> int:
+        return 0 if text.strip() == "0" else days.read(text)
+
+    return Kind(f"0 (for ever), or {days.accepts}", read)
 
 
 ABSOLUTE = Kind("an absolute path", _folder)

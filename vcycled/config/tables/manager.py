@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from vcycled.config.tables.kinds import ABSOLUTE, DATABASE
+from vcycled.config.tables.kinds import ABSOLUTE, DATABASE, or_for_ever
 from vcycled.options import (
+    CENTURY_S,
     HOST,
     PATIENCE,
     Secret,
@@ -100,6 +101,30 @@ class ManagerOptions:
         help="""How often this manager tells the others that share its PostgreSQL database that it
         lives. After two that are missing they take over its spaces, and it creates and deletes
         nothing itself. Read when vcycled starts.""",
+    )
+    history_days: int = option(
+        whole(7, CENTURY_S // 86_400, unit="days"),
+        default=90,
+        help="""How many days the stories of machines that are gone are kept, with events and
+        orders, and the folders of machines of spaces that were taken out of the configuration.
+        What accounting is made from is kept for ever. Managers that share a database should say
+        the same: the least of them counts.""",
+    )
+    archive_days: int = option(
+        or_for_ever(31),
+        default=0,
+        default_text="0: for ever",
+        help="""How many days after the end of its run a record is kept in apel-archive, where
+        vcycle apel list and resend find it; one that still waits for ssmsend stays. The archive is
+        a site's own proof of what it delivered, so nothing is removed unless this is set. APEL may
+        ask for months to be sent again: 400 days are a good choice.""",
+    )
+    min_free_mb: int = option(
+        whole(0, 10**9, unit="MB"),
+        default=512,
+        help="""Nothing is created while less is free on a disk that the manager writes to (ROOT,
+        its shared folder, the database), in MB of 2**20 bytes, or while fewer than 10000 more
+        files fit. What runs goes on, and its records still find room. 0 looks at no disk.""",
     )
     heartbeat_receiver: str = option(
         choice("vcycle-web", "external"),
