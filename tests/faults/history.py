@@ -24,7 +24,7 @@ from tests.faults.verdict import IN_PROCESS, Verdict
 from tests.mines import Killed
 from tests.world import FIZZLE
 from vcycled.apel.record import records_in
-from vcycled.cycle.run import CLEANUP_SECONDS
+from vcycled.cycle.run import TIDY_SECONDS
 from vcycled.errors import StoreError
 from vcycled.model import Drain
 
@@ -184,7 +184,7 @@ class History:
             self._cycle()
             if not site.here and not site.machines:
                 break
-        self._pass(CLEANUP_SECONDS)
+        self._pass(TIDY_SECONDS)
         self._cycle()
 
     def _note_offset(self) -> None:
