@@ -85,7 +85,7 @@ def machines(
 @json_option
 @pass_session
 def machine(session: Session, name: str, *, as_json: bool) -> None:
-    """Tell the whole story of a machine, also of one that is gone."""
+    """Tell the whole story of a machine, also if it is gone."""
     with session.store() as store:
         stories = [
             read_story(each, store, session.root, session.clock) for each in _bearers(store, name)
@@ -112,7 +112,7 @@ def _bearers(store: Store, name: str) -> tuple[Machine, ...]:
 @json_option
 @pass_session
 def why(session: Session, space: str, machinetype: str, *, as_json: bool) -> None:
-    """Tell why there are no more machines, until when, what to do.
+    """Tell why there are no more machines, and until when.
 
     Of MACHINETYPE, or of every machinetype of SPACE, as of the last cycle.
     """

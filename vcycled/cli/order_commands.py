@@ -23,7 +23,7 @@ from vcycled.cli.orders import (
 from vcycled.cli.params import config_option, pass_session, read_instant, yes_option
 from vcycled.cli.printing import Line, Tone
 from vcycled.cli.session import Session, user
-from vcycled.cli.views import SpaceView
+from vcycled.cli.views import SpaceView, staff_of
 from vcycled.cli.words import several
 from vcycled.model import Machine, Order, OrderKind
 
@@ -62,7 +62,7 @@ def drain(session: Session, target: tuple[str, ...], *, by: int | None) -> None:
     else:
         orders = _orders(session, OrderKind.DRAIN, found.machines, by)
         promise = leave_promise(found.machines, by, session.words)
-    _leave(session, orders, promise)
+    leave(session, orders, promise)
 
 
 @click.command()
@@ -81,7 +81,7 @@ def undrain(session: Session, target: tuple[str, ...]) -> None:
     else:
         orders = _orders(session, OrderKind.UNDRAIN, found.machines)
         promise = list(stay_promise(found.machines, found.spaces, session.words))
-    _leave(session, orders, promise)
+    leave(session, orders, promise)
 
 
 @click.command()
@@ -102,7 +102,7 @@ def delete(session: Session, machine: tuple[str, ...], *, yes: bool) -> None:
         session.printer.show(Line(each, indent=1) for each in lines)
         click.confirm(f"Delete {several(len(chosen), 'machine')} now?", abort=True)
     orders = _orders(session, OrderKind.DELETE, chosen)
-    _leave(session, orders, (f"{each} is deleted at the next cycle" for each in lines))
+    leave(session, orders, (f"{each} is deleted at the next cycle" for each in lines))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,12 +136,19 @@ def _orders(
     return [machine_order(kind, each, now=now, who=who, by=by) for each in machines]
 
 
-def _leave(session: Session, orders: Iterable[Order], promise: Iterable[str]) -> None:
+def leave(session: Session, orders: Iterable[Order], promise: Iterable[str]) -> None:
     """Leave the orders in the store and tell what will come of them."""
+    left = tuple(orders)
     with session.store(writing=True) as store:
-        for order in orders:
+        for order in left:
             store.order(order)
+        staff = staff_of(store)
     session.printer.show(Line(sentence) for sentence in promise)
-    if session.manager is ManagerState.STOPPED:
-        waits = "vcycled is not running: the order waits until it does."
-        session.printer.show([Line(waits, Tone.WARN)])
+    if staff is not None:
+        unheld = {staff.why_unheld(order.space) for order in left} - {""}
+        waits = [f"No manager holds the space: {why}; the order waits." for why in sorted(unheld)]
+    elif session.manager is ManagerState.STOPPED:
+        waits = ["vcycled is not running: the order waits until it does."]
+    else:
+        waits = []
+    session.printer.show(Line(each, Tone.WARN) for each in waits)

@@ -21,7 +21,7 @@ from vcycled.config import (
     SpaceConfig,
     find_space,
 )
-from vcycled.cycle import SpaceCycle
+from vcycled.cycle import Context, SpaceCycle
 from vcycled.cycle.contextualize import Gifts, Rendered, rendered_for
 from vcycled.cycle.facts import terms_of
 from vcycled.daemon.outfit import Outfit, context_of
@@ -47,8 +47,8 @@ def plan(session: Session, space: str, *, as_json: bool) -> None:
     are equally far from their shares the real cycle may choose another of them.
     """
     config = space_config(session, space)
-    with session.store() as store, _cycle(session, config, store) as cycle:
-        planned = cycle.preview(config).plan
+    with session.store() as store, look_context(session, config, store) as context:
+        planned = SpaceCycle(context).preview(config).plan
     assert planned is not None, "preview raises if the cloud cannot be looked at"
     if as_json:
         session.printer.json(plan_json(space, planned))
@@ -57,8 +57,8 @@ def plan(session: Session, space: str, *, as_json: bool) -> None:
 
 
 @contextmanager
-def _cycle(session: Session, config: SpaceConfig, store: Store) -> Iterator[SpaceCycle]:
-    """Give a cycle as the manager would make it, on a store that cannot be written."""
+def look_context(session: Session, config: SpaceConfig, store: Store) -> Iterator[Context]:
+    """Give what a cycle of the manager would work with, on a store that cannot be written."""
     manager = session.config.manager
     outfit = Outfit(
         configs=ConfigSource(),
@@ -73,7 +73,7 @@ def _cycle(session: Session, config: SpaceConfig, store: Store) -> Iterator[Spac
     )
     context = context_of(config, manager, outfit, lambda: False)
     try:
-        yield SpaceCycle(context)
+        yield context
     finally:
         context.space.close()
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from vcycled.cli import (
+    custody_commands,
     image_commands,
     import_command,
     look_commands,
@@ -90,6 +91,8 @@ for _command in (
     order_commands.drain,
     order_commands.undrain,
     order_commands.delete,
+    custody_commands.adopt,
+    custody_commands.forget,
     apel,
     config,
     templates,

@@ -42,6 +42,8 @@ class Release:
     machine: Machine | None = None
     """The machine to forget; None if the order is refused."""
     refusal: str = ""
+    is_final: bool = False
+    """True if force would not help either."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,11 +70,15 @@ def _release(
     order: Order, machine: Machine | None, records: Records, view: View, *, now: int
 ) -> Release:
     if machine is None:
-        return Release(order=order, refusal="no such machine now")
-    if refusal := _objection(machine, order, records, view, now=now):
-        return Release(order=order, refusal=refusal)
-    listed_at = records.memory.listed_at
-    sighted_at = now if _shown(machine, view) else machine.missing_since or listed_at
+        return Release(order=order, refusal="no such machine now", is_final=True)
+    shown = _shown(machine, view)
+    if shown is not None and shown.tags.get("vcycle_installation") == view.installation:
+        why = f"the cloud shows it as {shown.state} with our tags: delete it instead"
+        return Release(order=order, refusal=why, is_final=True)
+    objection = _objection(machine, shown, records, view, now=now)
+    if objection and not order.is_forced:
+        return Release(order=order, refusal=objection)
+    sighted_at = now if shown else machine.missing_since or records.memory.listed_at
     return Release(order=order, machine=replace(machine, missing_since=sighted_at))
 
 
@@ -80,12 +86,11 @@ def _shown(machine: Machine, view: View) -> ListedMachine | None:
     return (view.listed or {}).get(machine.cloud_id) if machine.cloud_id else None
 
 
-def _objection(machine: Machine, order: Order, records: Records, view: View, *, now: int) -> str:
-    """Return why a machine is not forgotten; see note [Forgetting]."""
-    shown = _shown(machine, view)
-    if shown is not None and shown.tags.get("vcycle_installation") == view.installation:
-        return f"the cloud shows it as {shown.state} with our tags: delete it instead"
-    if order.is_forced or machine.stopped_at is not None:
+def _objection(
+    machine: Machine, shown: ListedMachine | None, records: Records, view: View, *, now: int
+) -> str:
+    """Return why a machine is not forgotten without force; see note [Forgetting]."""
+    if machine.stopped_at is not None:
         return ""
     if shown is not None:
         return f"the cloud shows it as {shown.state}, where it would run on as foreign"
