@@ -18,6 +18,7 @@ from vcycled.apel.queue import Queue
 from vcycled.clock import Clock, SystemClock
 from vcycled.config import ConfigSource
 from vcycled.cycle import images as keeper
+from vcycled.cycle import sweep
 from vcycled.daemon import supervisor
 from vcycled.daemon.outfit import Outfit, installation_of
 from vcycled.daemon.supervisor import Supervisor
@@ -231,10 +232,11 @@ def test_a_space_that_is_removed_is_kept_until_its_images_are_gone(
 
 
 def test_a_removed_space_is_kept_until_its_cloud_was_seen_clean(
-    site: Site, caplog: pytest.LogCaptureFixture
+    site: Site, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A sweep that fails shows nothing; the next cycle tries again."""
     caplog.set_level("INFO")
+    monkeypatch.setattr(sweep, "FIRST_SECONDS", 0)
     site.write(site.space(A, limit=0), site.space(B))
     site.start()
     site.until(lambda: site.listings(A) > 0 and site.clouds[A].calls["leftovers"] > 0)

@@ -22,6 +22,8 @@ def world(tmp_path: Path) -> Iterator[World]:
     made = World(tmp_path, kind(root_public_key=str(tmp_path / "key.pub")), processors_limit=1)
     (tmp_path / "key.pub").write_text(KEY)
     made.cycle()
+    made.clock.advance(sweep.FIRST_SECONDS)
+    made.cycle()
     yield made
     made.close()
 
@@ -79,6 +81,17 @@ def test_what_is_used_again_meanwhile_stays(world: World) -> None:
     world.cloud.extras.leftovers["id-1"] = left
     sweeps(world)
     assert removed(world) == []
+
+
+@pytest.mark.parametrize("ahead", [0, 1])
+def test_a_manager_that_was_just_started_has_more_urgent_work(world: World, ahead: int) -> None:
+    """It sweeps a minute later."""
+    world.restart()
+    world.cycle()
+    before = world.cloud.calls["leftovers"]
+    world.clock.advance(sweep.FIRST_SECONDS - 1 + ahead)
+    world.cycle()
+    assert world.cloud.calls["leftovers"] - before == ahead
 
 
 @pytest.mark.parametrize("ahead", [0, 1])

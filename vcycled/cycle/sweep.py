@@ -21,6 +21,8 @@ from vcycled.model import Records
 from vcycled.spaces.base import Leftover, owner_mark
 
 SWEEP_SECONDS = 600
+FIRST_SECONDS = 60
+"""So long after a start the first sweep is due: before that there is more urgent work."""
 TWICE_SECONDS = 300
 MOST = 50
 """So many are removed in one sweep; what is over is due in the next cycle."""
@@ -54,7 +56,7 @@ class Sweeper:
     def __init__(self, context: Context) -> None:
         self._context = context
         self._sights: dict[tuple[str, str], _Sight] = {}
-        self._due_at: float | None = None
+        self._due_at = context.clock.monotonic() + FIRST_SECONDS
         self._is_clean = False
 
     @property
@@ -75,7 +77,7 @@ class Sweeper:
         clock = self._context.clock
         is_last = config.is_removed and not records.machines
         self._is_clean = self._is_clean and is_last
-        is_due = self._due_at is None or clock.monotonic() >= self._due_at
+        is_due = clock.monotonic() >= self._due_at
         if not (is_due or (is_last and not self._is_clean)):
             return
         self._due_at = clock.monotonic() + SWEEP_SECONDS
