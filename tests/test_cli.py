@@ -29,8 +29,8 @@ from tests.cli_kit import (
 from vcycled.apel.queue import Queue
 from vcycled.cli import main
 from vcycled.cli.printing import Printer
-from vcycled.config.places import sqlite_path
 from vcycled.config import ConfigSource
+from vcycled.config.places import sqlite_path
 from vcycled.cycle.publish import SINK
 from vcycled.model import Cause, Drain, Hold, MachineState
 
@@ -250,6 +250,7 @@ class TestDocuments(OnASite):
             ["machine", "vcycle-prod-0000000009"],
             ["why", SPACE],
             ["events"],
+            ["disk"],
             ["plan", SPACE],
             ["apel", "list"],
             ["apel", "sync", "202701"],

@@ -9,6 +9,7 @@ import click
 
 from vcycled.cli import (
     custody_commands,
+    disk_commands,
     image_commands,
     import_command,
     look_commands,
@@ -86,6 +87,7 @@ for _command in (
     look_commands.why,
     look_commands.events,
     image_commands.images,
+    disk_commands.disk,
     plan_commands.plan,
     plan_commands.user_data,
     order_commands.drain,
