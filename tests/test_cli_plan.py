@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,7 +15,7 @@ import pytest
 
 from tests.builders import NOW
 from tests.cli_kit import CONF, SPACE, OnASite, Site, machine
-from vcycled.cli.preview import plan_blocks, reason_text
+from vcycled.cli.preview import plan_blocks, plan_json, reason_text
 from vcycled.cli.printing import Line, Tone
 from vcycled.cli.words import Words
 from vcycled.clock import SystemClock
@@ -28,6 +29,7 @@ from vcycled.model import (
     Plan,
     Reason,
     Stage,
+    Tell,
 )
 from vcycled.spaces.base import CreateRequest
 from vcycled.spaces.local import LocalSpace
@@ -163,6 +165,25 @@ class TestPlan(OnASite):
             "Nothing was done.",
         ]
 
+    def test_machines_that_would_be_told_of_their_ends_are_listed(self) -> None:
+        """By when and why, or that they may stay."""
+        tells = (
+            Tell(machine=machine("a"), by=NOW + 600, why=Reason.DRAINED),
+            Tell(machine=machine("b")),
+        )
+        plan = Plan(
+            deletes=(), deferred=(), creates=(), holds=(), shares=(), wake_at=NOW, tells=tells
+        )
+        page = [block.text for block in plan_blocks(plan, WORDS) if isinstance(block, Line)]
+        assert "2 machines would be told of their ends" in page
+        assert "a must leave by 08:10:00 UTC (drained)" in page
+        assert "b may stay" in page
+        document = json.loads(json.dumps(plan_json(SPACE, plan)))
+        assert [(each["by"], each["why"]) for each in document["tells"]] == [
+            (NOW + 600, "drained"),
+            (None, None),
+        ]
+
     def test_a_deferred_delete_is_told_with_its_end(self) -> None:
         """If it is known."""
         deferred = Deferred(
@@ -248,6 +269,7 @@ class TestPlan(OnASite):
             "space": SPACE,
             "deletes": [],
             "deferred": [],
+            "tells": [],
             "wake_at": NOW + 60,
         }
 

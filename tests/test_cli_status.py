@@ -135,6 +135,15 @@ class TestStatus(OnASite):
         site.report(report(**change))
         assert f"  {sentence}\n" in site.ok("status")
 
+    def test_a_preemptible_machinetype_wants_what_is_left_over(self, site: Site) -> None:
+        """It has no share of its own."""
+        share = Share(
+            machinetype="prod", wanted=0.0, had=0.5, processors=1, machines=1, is_preemptible=True
+        )
+        site.report(report(shares=(share,)))
+        (row,) = (line for line in site.ok("status").splitlines() if line.startswith("  prod"))
+        assert row.split()[1:4] == ["left", "over", "50%"]
+
     def test_machines_that_were_told_to_leave_are_counted(self, site: Site) -> None:
         """By the reason, with the nearest end; those that have ended need not leave any more."""
         soon = {"leave_by": NOW + 900, "leave_why": "drained"}

@@ -26,6 +26,7 @@ from vcycled.cli.sentences import ADVICE, EVENTS, LOUD
 from vcycled.model import (
     Cause,
     Hold,
+    MachinetypeMemory,
     Order,
     OrderKind,
 )
@@ -95,6 +96,40 @@ class TestWhy(OnASite):
             "vcycled is not running, so nothing is created at all."
             " This is how it was 10 s ago (07:59:50 UTC).\n"
         )
+
+    @pytest.mark.parametrize(
+        ("since", "left"),
+        [
+            (NOW - 599, "; preemptible machines are told to make some in 1 s (08:00:01 UTC)"),
+            (NOW - 600, ""),
+        ],
+    )
+    def test_who_waits_for_room_is_told(self, site: Site, since: int, left: str) -> None:
+        """And when preemptible machines are told to make some."""
+        kinds = (
+            MachinetypeMemory(space=SPACE, machinetype="test", waiting_since=since),
+            MachinetypeMemory(space=SPACE, machinetype="prod"),
+        )
+        site.save(machinetypes=kinds)
+        site.report(report())
+        at = "07:50:01" if left else "07:50:00"
+        sentence = f"test has lacked room since {at} UTC{left}."
+        assert f"{sentence}\n" in site.ok("why", SPACE)
+        assert site.json("why", SPACE)["notes"] == [sentence]
+
+    def test_who_makes_room_is_told(self, site: Site) -> None:
+        """With the first end; who has ended made it already."""
+        site.save(
+            machine("a", leave_by=NOW + 300, leave_why="preempted", processors=4),
+            machine("b", leave_by=NOW + 240, leave_why="preempted", processors=2),
+            machine("c", leave_by=NOW + 60, leave_why="drained"),
+            machine("d", leave_by=NOW + 60, leave_why="preempted", stopped_at=NOW),
+        )
+        site.report(report())
+        assert site.json("why", SPACE)["notes"] == [
+            "2 preemptible machines with 6 processors must make room, the first in 4 min"
+            " (08:04:00 UTC)."
+        ]
 
     def test_orders_and_modes_are_told(self, site: Site) -> None:
         """They explain what the report cannot know."""

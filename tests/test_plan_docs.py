@@ -44,11 +44,13 @@ def test_reasons_to_delete_are_explained_in_the_order_in_which_they_count() -> N
     """The page says that the first in its list is given."""
     assert list(sections("deletes.md"))[:-1] == [
         Reason.ORDERED,
+        Reason.DOUBLE,
         Reason.FINISHED,
         Reason.FAILED,
         Reason.DELETING,
         Reason.SHUTDOWN_TIME,
         Reason.DRAINED,
+        Reason.PREEMPTED,
         Reason.TOO_OLD,
         Reason.NOT_STARTED,
         Reason.SILENT,

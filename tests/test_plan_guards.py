@@ -1,5 +1,6 @@
 """What holds back a deletion that is due: the clock, the listing, the cap."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -19,6 +20,7 @@ DUE: dict[Reason, dict[str, Any]] = {
     Reason.DELETING: {"state": MachineState.DELETING},
     Reason.SHUTDOWN_TIME: {},
     Reason.DRAINED: {},
+    Reason.PREEMPTED: {"delete_attempts": 1, "delete_attempt_at": NOW - 60},
     Reason.TOO_OLD: {"started_at": NOW - 90_000},
     Reason.NOT_STARTED: {"started_at": None},
     Reason.SILENT: {"heartbeat_at": None},
@@ -36,10 +38,11 @@ def due_for(why: Reason, *, count: int = 1, **changes: Any) -> SpaceFacts:  # no
         more["shutdown_time"] = NOW - 1
     if why is Reason.DRAINED:
         more["drain"] = Drain(space="", machinetype="", since=NOW - 100, by=NOW - 1)
-    return facts(BEATING, machines=machines(count, **change), **{**more, **changes})
+    beating = replace(BEATING, preemptible=why is Reason.PREEMPTED)
+    return facts(beating, machines=machines(count, **change), **{**more, **changes})
 
 
-TOLD = {Reason.SHUTDOWN_TIME, Reason.DRAINED}
+TOLD = {Reason.SHUTDOWN_TIME, Reason.DRAINED, Reason.PREEMPTED}
 ENDED_OR_WANTED = {
     Reason.ORDERED,
     Reason.DOUBLE,
@@ -52,6 +55,7 @@ ENDED_OR_WANTED = {
 BY_AGE = {
     Reason.SHUTDOWN_TIME,
     Reason.DRAINED,
+    Reason.PREEMPTED,
     Reason.TOO_OLD,
     Reason.NOT_STARTED,
     Reason.SILENT,

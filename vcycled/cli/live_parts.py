@@ -20,7 +20,15 @@ _NAME = 18
 """Most cells of the name of a machinetype."""
 _SUBJECT = 30
 _PREFIX = "vcycle-"
-_CALM = frozenset({Cause.SPACE_LIMIT, Cause.MACHINETYPE_LIMIT, Cause.CREATION_CAP, Cause.RESERVED})
+_CALM = frozenset(
+    {
+        Cause.SPACE_LIMIT,
+        Cause.MACHINETYPE_LIMIT,
+        Cause.CREATION_CAP,
+        Cause.RESERVED,
+        Cause.MAKING_ROOM,
+    }
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

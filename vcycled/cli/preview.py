@@ -9,7 +9,7 @@ from vcycled.cli.as_json import machine_json, plain_json
 from vcycled.cli.printing import Block, Json, Line, Table, Tone
 from vcycled.cli.sentences import hold_sentence
 from vcycled.cli.words import Words, several, span
-from vcycled.model import MESSAGES, Delete, Plan, Reason
+from vcycled.model import MESSAGES, Delete, Plan, Reason, Tell
 
 _REASONS = {
     Reason.DOUBLE: "the cloud made two of one request",
@@ -33,6 +33,9 @@ def plan_blocks(plan: Plan, words: Words) -> Iterator[Block]:
         until = "" if deferred.until is None else f"; over {words.until(deferred.until)}"
         why = f"{deferred.machine.name} is due ({deferred.reason}) but not deleted: {deferred.why}"
         yield Line(f"{words.retold(why)}{until}", Tone.WARN, 1)
+    if plan.tells:
+        yield Line(f"{several(len(plan.tells), 'machine')} would be told of their ends", Tone.HEAD)
+        yield from (Line(_tell(each, words), indent=1) for each in plan.tells)
     yield Line(f"{several(len(plan.creates), 'machine')} would be asked for", Tone.HEAD)
     yield from _creates(plan, words)
     if plan.holds:
@@ -60,6 +63,10 @@ def plan_json(space: str, plan: Plan) -> Json:
             }
             for each in plan.deferred
         ],
+        "tells": [
+            {"machine": machine_json(each.machine), "by": each.by, "why": each.why}
+            for each in plan.tells
+        ],
         "creates": [
             {
                 "machinetype": each.machinetype,
@@ -74,6 +81,12 @@ def plan_json(space: str, plan: Plan) -> Json:
         "shares": [plain_json(share) for share in plan.shares],
         "wake_at": plan.wake_at,
     }
+
+
+def _tell(tell: Tell, words: Words) -> str:
+    if tell.by is None:
+        return f"{tell.machine.name} may stay"
+    return f"{tell.machine.name} must leave by {words.instant(tell.by)} ({tell.why})"
 
 
 def _deletes(deletes: tuple[Delete, ...], words: Words) -> Table:

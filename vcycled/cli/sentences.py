@@ -56,6 +56,10 @@ ADVICE: Mapping[Cause, str] = MappingProxyType(
             "Nothing: it gets its turn once the machinetype that is further below its share has"
             " its machine."
         ),
+        Cause.MAKING_ROOM: (
+            "Nothing: it gets what is left over once that is certain. preempt_after_seconds of the"
+            " space sets how long that takes."
+        ),
         Cause.CREATION_CAP: (
             "Nothing: more follow in the next cycles. max_creations_per_cycle sets the pace."
         ),

@@ -16,7 +16,7 @@ from vcycled.cli.views import SpaceView, View, space_names
 from vcycled.cli.words import Words, several, span
 from vcycled.cycle.report import SpaceReport
 from vcycled.errors import Problem
-from vcycled.model import Cause, Hold, MachineState
+from vcycled.model import Cause, Hold, MachineState, Share
 
 _USUAL = frozenset(
     {
@@ -24,6 +24,7 @@ _USUAL = frozenset(
         Cause.MACHINETYPE_LIMIT,
         Cause.CREATION_CAP,
         Cause.RESERVED,
+        Cause.MAKING_ROOM,
         Cause.NO_SHARE,
     }
 )
@@ -197,7 +198,7 @@ def _shares(space: SpaceView) -> Table:
         rows.append(
             (
                 name,
-                f"{share.wanted:.0%}" if share else "-",
+                _wanted(share),
                 f"{share.had:.0%}" if share else "-",
                 str(sum(each.processors for each in mine)),
                 str(len(mine)),
@@ -210,6 +211,12 @@ def _shares(space: SpaceView) -> Table:
         rows=tuple(rows),
         indent=1,
     )
+
+
+def _wanted(share: Share | None) -> str:
+    if share is None:
+        return "-"
+    return "left over" if share.is_preemptible else f"{share.wanted:.0%}"
 
 
 def _holds(space: SpaceView) -> tuple[Hold, ...]:

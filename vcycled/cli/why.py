@@ -12,6 +12,7 @@ from vcycled.cli.names import demand
 from vcycled.cli.printing import Block, Json, Line, Tone
 from vcycled.cli.sentences import ADVICE, WHY_PAGE, hold_sentence
 from vcycled.cli.views import SpaceView, View
+from vcycled.cli.waiting import waiting_sentences
 from vcycled.cli.words import Words, several, span
 from vcycled.model import Hold
 
@@ -122,6 +123,7 @@ def _kind(
 def _notes(space: SpaceView, words: Words) -> Iterator[str]:
     if slow := slow_deletes(space.records.machines):
         yield f"They count until they are gone: {slow_sentence(slow, words)}"
+    yield from waiting_sentences(space, words)
 
 
 def _doubts(space: SpaceView, manager: ManagerState, words: Words) -> Iterator[str]:

@@ -43,6 +43,7 @@ from vcycled.model.planning import (
     Share,
     SpaceFacts,
     Tell,
+    Wait,
 )
 
 __all__ = [
@@ -80,4 +81,5 @@ __all__ = [
     "Tell",
     "Terms",
     "Unfit",
+    "Wait",
 ]

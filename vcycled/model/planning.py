@@ -35,6 +35,8 @@ class Machinetype:
     power_per_processor: float | None = None
     held: str = ""
     """Why it must not grow whatever the shares say: broken section, template gone; else empty."""
+    preemptible: bool = False
+    """It gets what the others leave over, and gives way to them."""
     drain: Drain | None = None
     memory: MachinetypeMemory
 
@@ -56,6 +58,7 @@ class SpaceFacts:
     deletion_cap: Amount = Amount(percent=10.0)
     """In machines."""
     cycle_seconds: int = 60
+    preempt_after_seconds: int = 600
     shutdown_time: int | None = None
     drain: Drain | None = None
     held: str = ""
@@ -77,6 +80,7 @@ class Reason(StrEnum):
     SILENT = "heartbeat"
     SHUTDOWN_TIME = "shutdown-time"
     DRAINED = "drained"
+    PREEMPTED = "preempted"
 
 
 MESSAGES: Mapping[Reason, str] = MappingProxyType(
@@ -86,6 +90,7 @@ MESSAGES: Mapping[Reason, str] = MappingProxyType(
         Reason.SILENT: "700 Heartbeat file not updated",
         Reason.SHUTDOWN_TIME: "700 Passed shutdowntime",
         Reason.DRAINED: "700 Passed shutdowntime",
+        Reason.PREEMPTED: "700 Made room for another machinetype",
         Reason.ORDERED: "700 Deleted by the operator",
     }
 )
@@ -110,6 +115,7 @@ class Cause(StrEnum):
     STARTING_LIMIT = "starting-limit"
     SPACE_LIMIT = "space-limit"
     RESERVED = "reserved"
+    MAKING_ROOM = "making-room"
     CREATION_CAP = "creation-cap"
     LISTING_SUSPECT = "listing-suspect"
 
@@ -173,6 +179,16 @@ class Share:
     had: float
     processors: int
     machines: int
+    is_preemptible: bool = False
+    """It wants what others leave over; `had` is then a part of all, else of what others have."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wait:
+    """A machinetype below its share that lacks room for which preemptible machines could go."""
+
+    machinetype: str
+    since: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -187,3 +203,6 @@ class Plan:
     wake_at: int
     """When to look again: a cycle from now, or earlier if something is due."""
     tells: tuple[Tell, ...] = ()
+    waits: tuple[Wait, ...] = ()
+    preempted_at: int | None = None
+    """When a preemptible machine was last seen to make room, this plan included."""

@@ -18,6 +18,7 @@ from vcycled.plan.creates import plan_creates
 from vcycled.plan.deletes import plan_deletes
 from vcycled.plan.instants import wake_at
 from vcycled.plan.leaving import leaves, tells
+from vcycled.plan.preempt import plan_yielding
 from vcycled.plan.shares import shares
 from vcycled.plan.stock import stocks, total
 
@@ -32,10 +33,15 @@ def plan_space(facts: SpaceFacts, *, now: int, rng: random.Random) -> Plan:
     """
     machines = [machine for machine in facts.machines if machine.stage is not Stage.GONE]
     stocked = stocks(facts.machinetypes, machines)
-    left = leaves(facts, machines, now=now)
-    removal = plan_deletes(facts, machines, left, now=now)
     growth = plan_creates(facts, stocked, total(facts.memory, machines), now=now, rng=rng)
+    left = leaves(facts, machines, now=now)
+    yielding = plan_yielding(facts, growth, machines, left, now=now)
+    if yielding.uuids:
+        left = leaves(facts, machines, now=now, giving_way=yielding.uuids)
+    removal = plan_deletes(facts, machines, left, now=now)
     waits = [*removal.waits, *(hold.until for hold in growth.holds if hold.until is not None)]
+    ready = [wait.since + facts.preempt_after_seconds for wait in yielding.waits]
+    waits += [at for at in ready if at > now]
     return Plan(
         deletes=removal.deletes,
         deferred=removal.deferred,
@@ -44,4 +50,6 @@ def plan_space(facts: SpaceFacts, *, now: int, rng: random.Random) -> Plan:
         shares=shares(stocked),
         wake_at=wake_at(waits, now=now, cycle_seconds=facts.cycle_seconds),
         tells=tells(machines, left, (delete.machine.uuid for delete in removal.deletes)),
+        waits=yielding.waits,
+        preempted_at=now if yielding.uuids else facts.memory.preempted_at,
     )

@@ -7,6 +7,9 @@ that is held or has reached its own limit yields, so that no share lies idle. On
 room does not: what becomes free is kept for it, or small machines would take every processor
 before a large flavor ever fits. So the first that lacks room stops all, and so does the creation
 cap, which must not favor the small either.
+
+Preemptible machinetypes come after all others, whatever their shares, and so get only room that
+nobody else wants.
 """
 
 from __future__ import annotations
@@ -30,6 +33,16 @@ class Growth:
 
     creates: tuple[Create, ...]
     holds: tuple[Hold, ...]
+    total: Count
+    """What the space holds with what is made."""
+    budget: int
+    """How many processors may be asked for in one cycle."""
+    weight: float
+    """What our machines weigh together, with what is made."""
+    wanting: tuple[Candidate, ...] = ()
+    """Those below their shares that would grow further, but for preemptible ones."""
+    lacks_room: bool = False
+    """Room is what they lack; else the cap stopped them."""
 
 
 def plan_creates(
@@ -38,13 +51,15 @@ def plan_creates(
     """Return what to create, given what each machinetype (by name) and the whole space have."""
     ranks = _draw(stocked, rng)
     hold = space_hold(facts, now=now)
+    budget = _budget(facts, total)
+    weight = sum(stock.weight for stock in stocked)
     if hold is not None:
-        return Growth(creates=(), holds=(hold,))
-    filling = _Filling(facts=facts, now=now, total=total, budget=_budget(facts, total))
+        return Growth(creates=(), holds=(hold,), total=total, budget=budget, weight=weight)
+    filling = _Filling(facts=facts, now=now, total=total, budget=budget, weight=weight)
     unfit = unfit_until(facts, now=now)
     for stock in stocked:
         kind = stock.machinetype
-        hold = machinetype_hold(stock, shutdown_time=facts.shutdown_time, now=now)
+        hold = machinetype_hold(stock, facts, now=now)
         found = hold or choose(kind, facts, unfit)
         if isinstance(found, Hold):
             filling.holds.append(found)
@@ -70,7 +85,7 @@ def _budget(facts: SpaceFacts, total: Count) -> int:
 
 
 @dataclass(slots=True, kw_only=True)
-class _Candidate:
+class Candidate:
     """A machinetype that may grow."""
 
     stock: Stock
@@ -80,9 +95,28 @@ class _Candidate:
     is_probe: bool
     """It gets one machine and then waits for what that shows."""
 
-    def need(self) -> tuple[float, int]:
-        """Return what it has for its share; the least is the neediest."""
-        return self.stock.weight / self.stock.machinetype.target_share, self.rank
+    @property
+    def name(self) -> str:
+        """Return the name of the machinetype."""
+        return self.stock.name
+
+    @property
+    def is_preemptible(self) -> bool:
+        """Tell whether all others come first."""
+        return self.stock.machinetype.preemptible
+
+    @property
+    def per_share(self) -> float:
+        """Return what it has for its share."""
+        return self.stock.weight / self.stock.machinetype.target_share
+
+    def need(self) -> tuple[bool, float, int]:
+        """Return its place: the least is the neediest."""
+        return self.is_preemptible, self.per_share, self.rank
+
+    def is_below(self, due: float) -> bool:
+        """Tell whether it may have more and has less than is `due` for a share."""
+        return self.per_share < due and own_limit(self) is None
 
 
 @dataclass(slots=True, kw_only=True)
@@ -93,25 +127,28 @@ class _Filling:
     now: int
     total: Count
     budget: int
+    weight: float
     spent: int = 0
     """Processors planned in this cycle."""
-    growing: dict[str, _Candidate] = field(default_factory=dict)
+    wanting: tuple[Candidate, ...] = ()
+    lacks_room: bool = False
+    growing: dict[str, Candidate] = field(default_factory=dict)
     creates: list[Create] = field(default_factory=list)
     holds: list[Hold] = field(default_factory=list)
 
     def enter(self, stock: Stock, choice: Choice, rank: int) -> None:
         """Let a machinetype take part."""
         is_probe = is_on_probation(stock, now=self.now)
-        self.growing[stock.name] = _Candidate(
+        self.growing[stock.name] = Candidate(
             stock=stock, choice=choice, rank=rank, is_probe=is_probe
         )
 
     def done(self) -> Growth:
         """Return what comes of it, once every machinetype has dropped out."""
         while self.growing:
-            neediest = min(self.growing.values(), key=_Candidate.need)
+            neediest = min(self.growing.values(), key=Candidate.need)
             flavor = neediest.choice.flavor
-            capped = _own_limit(neediest)
+            capped = own_limit(neediest)
             if capped is not None:
                 self._drop(neediest, capped)
             elif self._excess(flavor) or self._is_over_budget(flavor):
@@ -119,7 +156,15 @@ class _Filling:
             else:
                 self._create(neediest)
         holds = sorted(self.holds, key=lambda hold: hold.machinetype)
-        return Growth(creates=tuple(self.creates), holds=tuple(holds))
+        return Growth(
+            creates=tuple(self.creates),
+            holds=tuple(holds),
+            total=self.total,
+            budget=self.budget,
+            weight=self.weight,
+            wanting=self.wanting,
+            lacks_room=self.lacks_room,
+        )
 
     def _excess(self, flavor: Flavor) -> str | None:
         return self.total.plus(flavor).excess(self.facts.limits)
@@ -128,7 +173,7 @@ class _Filling:
         """Tell whether the cap forbids it; it never forbids the first machine of a cycle."""
         return self.spent > 0 and self.spent + flavor.processors > self.budget
 
-    def _create(self, candidate: _Candidate) -> None:
+    def _create(self, candidate: Candidate) -> None:
         stock, choice = candidate.stock, candidate.choice
         why = (
             f"{stock.shared} processors for a share of {stock.machinetype.target_share:g}"
@@ -139,24 +184,31 @@ class _Filling:
         )
         self.spent += choice.flavor.processors
         self.total = self.total.plus(choice.flavor)
+        self.weight += choice.flavor.processors * stock.power
         candidate.stock = stock.plus(choice.flavor)
         if candidate.is_probe:
             self._drop(candidate, probing_hold(stock, now=self.now))
 
-    def _drop(self, candidate: _Candidate, hold: Hold) -> None:
+    def _drop(self, candidate: Candidate, hold: Hold) -> None:
         del self.growing[candidate.stock.name]
         self.holds.append(hold)
 
-    def _stop(self, neediest: _Candidate) -> None:
+    def _stop(self, neediest: Candidate) -> None:
         """Let everybody drop out, as the neediest can get no more; see note [Who yields]."""
         lack = self._excess(neediest.choice.flavor)
+        self.lacks_room = lack is not None
+        self.wanting = tuple(
+            each
+            for each in self.growing.values()
+            if not each.is_preemptible and each.is_below(due_per_share(self.facts, self.weight))
+        )
         for each in list(self.growing.values()):
-            hold = _own_limit(each) or self._space_limit(each)
+            hold = own_limit(each) or self._space_limit(each)
             if hold is None and lack is not None:
                 hold = _reserved(each, neediest, lack)
             self._drop(each, hold or self._over_budget(each, neediest))
 
-    def _space_limit(self, candidate: _Candidate) -> Hold | None:
+    def _space_limit(self, candidate: Candidate) -> Hold | None:
         flavor = candidate.choice.flavor
         lack = self._excess(flavor)
         if lack is None:
@@ -164,7 +216,7 @@ class _Filling:
         detail = f"one more {flavor.name} would make {lack} of the space"
         return _hold(candidate, Cause.SPACE_LIMIT, detail)
 
-    def _over_budget(self, candidate: _Candidate, neediest: _Candidate) -> Hold:
+    def _over_budget(self, candidate: Candidate, neediest: Candidate) -> Hold:
         detail = (
             f"{self.spent} new processors in this cycle; one more {neediest.choice.flavor.name} of"
             f" {neediest.stock.name}, which is next, would pass the creation cap of {self.budget}"
@@ -172,7 +224,15 @@ class _Filling:
         return _hold(candidate, Cause.CREATION_CAP, detail, self.now + self.facts.cycle_seconds)
 
 
-def _own_limit(candidate: _Candidate) -> Hold | None:
+def due_per_share(facts: SpaceFacts, weight: float) -> float:
+    """Return what is due for each share if those that are not preemptible had the whole `weight`.
+
+    Only where there is a share that is not preemptible.
+    """
+    return weight / sum(kind.target_share for kind in facts.machinetypes if not kind.preemptible)
+
+
+def own_limit(candidate: Candidate) -> Hold | None:
     """Return which limit of its own the machinetype would exceed by one more machine."""
     kind = candidate.stock.machinetype
     after = candidate.stock.plus(candidate.choice.flavor)
@@ -187,13 +247,19 @@ def _own_limit(candidate: _Candidate) -> Hold | None:
     return None
 
 
-def _reserved(candidate: _Candidate, neediest: _Candidate, lack: str) -> Hold:
+def _reserved(candidate: Candidate, neediest: Candidate, lack: str) -> Hold:
     detail = (
-        f"what is free is kept for {neediest.stock.name}, further below its share:"
+        f"what is free is kept for {neediest.stock.name}, {_rank(candidate, neediest)}:"
         f" one more {neediest.choice.flavor.name} would make {lack} of the space"
     )
     return _hold(candidate, Cause.RESERVED, detail)
 
 
-def _hold(candidate: _Candidate, cause: Cause, detail: str, until: int | None = None) -> Hold:
+def _rank(candidate: Candidate, neediest: Candidate) -> str:
+    """Return in words why `neediest` comes first."""
+    is_outranked = candidate.is_preemptible and not neediest.is_preemptible
+    return "to which this one gives way" if is_outranked else "further below its share"
+
+
+def _hold(candidate: Candidate, cause: Cause, detail: str, until: int | None = None) -> Hold:
     return Hold(machinetype=candidate.stock.name, cause=cause, detail=detail, until=until)

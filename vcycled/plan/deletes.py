@@ -44,6 +44,7 @@ BY_CLOCK = frozenset(
         Reason.SILENT,
         Reason.SHUTDOWN_TIME,
         Reason.DRAINED,
+        Reason.PREEMPTED,
     }
 )
 """What a wrong clock could bring about."""

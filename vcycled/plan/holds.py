@@ -5,7 +5,7 @@ What keeps it from growing *further* (limits, the creation cap, another's claim)
 
 from __future__ import annotations
 
-from vcycled.model import Cause, Drain, Hold, Machine, SpaceFacts, SpaceMemory
+from vcycled.model import Cause, Drain, Hold, Machine, Machinetype, SpaceFacts, SpaceMemory
 from vcycled.plan.instants import retry_at
 from vcycled.plan.stock import Stock, is_starting
 
@@ -43,9 +43,9 @@ def _refused(memory: SpaceMemory, *, now: int) -> Hold | None:
     return None
 
 
-def machinetype_hold(stock: Stock, *, shutdown_time: int | None, now: int) -> Hold | None:
+def machinetype_hold(stock: Stock, facts: SpaceFacts, *, now: int) -> Hold | None:
     """Return the most telling reason to create none of a machinetype now, if there is one."""
-    kind = stock.machinetype
+    kind, shutdown_time = stock.machinetype, facts.shutdown_time
     if kind.target_share <= 0:
         return _hold(kind.name, Cause.NO_SHARE, f"target_share is {kind.target_share:g}")
     if kind.held:
@@ -56,7 +56,24 @@ def machinetype_hold(stock: Stock, *, shutdown_time: int | None, now: int) -> Ho
         left = f"shutdown_time is {shutdown_time - now} s away"
         detail = f"{left} and min_wallclock_seconds is {kind.min_wallclock_seconds}"
         return _hold(kind.name, Cause.SHUTDOWN_TIME, detail)
-    return _failing(stock, now=now) or _aborting(stock, now=now)
+    return _failing(stock, now=now) or _aborting(stock, now=now) or _giving_way(kind, facts, now)
+
+
+def _giving_way(kind: Machinetype, facts: SpaceFacts, now: int) -> Hold | None:
+    """Return whether a preemptible machinetype must wait for what becomes of the room it gave.
+
+    So long that whoever got the room has shown whether it has work, and may even have aborted and
+    waited for more: a machine is not preempted for room that the next preemptible one gets.
+    """
+    preempted_at = facts.memory.preempted_at
+    if not kind.preemptible or preempted_at is None:
+        return None
+    others = [each.fizzle_seconds for each in facts.machinetypes if not each.preemptible]
+    until = preempted_at + max(others, default=0) + facts.preempt_after_seconds
+    if now >= until:
+        return None
+    detail = f"preemptible machines made room for others {now - preempted_at} s ago"
+    return _hold(kind.name, Cause.MAKING_ROOM, detail, until)
 
 
 def is_on_probation(stock: Stock, *, now: int) -> bool:

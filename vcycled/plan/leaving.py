@@ -14,7 +14,7 @@ their features from the start; only where the option was lowered under one that 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from operator import attrgetter
 from typing import NamedTuple
 
@@ -34,14 +34,25 @@ Leaves = Mapping[str, Leave]
 """By uuid, for the machines that must leave before their time."""
 
 
-def leaves(facts: SpaceFacts, machines: Iterable[Machine], *, now: int) -> Leaves:
-    """Return when each machine must leave that must, as it was told or is to be told now."""
+def leaves(
+    facts: SpaceFacts,
+    machines: Iterable[Machine],
+    *,
+    now: int,
+    giving_way: Collection[str] = (),
+) -> Leaves:
+    """Return when each machine must leave that must, as it was told or is to be told now.
+
+    `giving_way` are the uuids of preemptible machines that make room.
+    """
     kinds = {kind.name: kind for kind in facts.machinetypes}
     found: dict[str, Leave] = {}
     for machine in machines:
         if not can_be_told(machine):
             continue
-        each = _wanted(machine, kinds.get(machine.machinetype), facts, now=now)
+        each: Iterable[Leave] = _wanted(machine, kinds.get(machine.machinetype), facts, now=now)
+        if machine.uuid in giving_way:
+            each = (*each, _preempted(machine, now=now))
         wanted = min(each, key=_BY, default=None)
         if wanted is not None:
             found[machine.uuid] = promised(machine, wanted, now=now)
@@ -77,6 +88,12 @@ def _wanted(
         end = machine.started_at + kind.max_wallclock_seconds
         if _has_news_of(end, machine, kind, now=now):
             yield Leave(end, Reason.TOO_OLD)
+
+
+def _preempted(machine: Machine, *, now: int) -> Leave:
+    """Return when a machine leaves that gives way: the grace counts from when it was told so."""
+    told = machine.leave_by if machine.leave_why == Reason.PREEMPTED else None
+    return Leave(now + GRACE_SECONDS if told is None else told, Reason.PREEMPTED)
 
 
 def _has_news_of(end: int, machine: Machine, kind: Machinetype, *, now: int) -> bool:

@@ -33,12 +33,20 @@ class Count:
     processors: int
     memory_mb: int
 
-    def plus(self, flavor: Flavor) -> Count:
-        """Return the count with one more machine of `flavor`."""
+    def plus(self, one: Flavor | Machine) -> Count:
+        """Return the count with one more machine."""
         return Count(
             machines=self.machines + 1,
-            processors=self.processors + flavor.processors,
-            memory_mb=self.memory_mb + flavor.memory_mb,
+            processors=self.processors + one.processors,
+            memory_mb=self.memory_mb + one.memory_mb,
+        )
+
+    def minus(self, one: Machine) -> Count:
+        """Return the count with one machine less."""
+        return Count(
+            machines=self.machines - 1,
+            processors=self.processors - one.processors,
+            memory_mb=self.memory_mb - one.memory_mb,
         )
 
     def excess(self, limits: Limits) -> str | None:

@@ -6,6 +6,7 @@ learn      every transition, recorded once, as one set of changes
 obey       the orders of operators
 claimed    foreign machines that they say are ours (match tells which)
 forgotten  machines that they say are not to be waited for
+noted      what a plan itself says of those who wait
 told       that machines know when they will be ended
 concluded  the answers to our creations
 paused     the space that a cloud asked to wait
@@ -17,7 +18,7 @@ from vcycled.remember.claims import Claim, heard
 from vcycled.remember.creation import Attempt, concluded
 from vcycled.remember.ends import LastWords
 from vcycled.remember.learn import Answers, learn
-from vcycled.remember.leaving import as_told, told, told_wallclocks
+from vcycled.remember.leaving import as_told, noted, told, told_wallclocks
 from vcycled.remember.ledger import is_turned_away, paused
 from vcycled.remember.match import Matched, Questions, match, questions
 from vcycled.remember.orders import obey, updated
@@ -41,6 +42,7 @@ __all__ = [
     "is_turned_away",
     "learn",
     "match",
+    "noted",
     "obey",
     "paused",
     "questions",

@@ -1,11 +1,11 @@
-"""What machines were told of their end, as it is remembered."""
+"""What machines were told of their end, and who waits for their room, as it is remembered."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
-from vcycled.model import Changes, Event, Machine, MachinetypeMemory, Records, Tell
+from vcycled.model import Changes, Event, Machine, MachinetypeMemory, Plan, Records, Tell
 
 
 def as_told(tell: Tell) -> Machine:
@@ -37,6 +37,24 @@ def told_wallclocks(records: Records, seconds: Mapping[str, int]) -> Changes | N
         if memory.told_wallclock_seconds != value
     )
     return Changes(space=space, machinetypes=memories) if memories else None
+
+
+def noted(records: Records, plan: Plan) -> Changes | None:
+    """Return what is remembered of a plan itself: who waits, and that room was made."""
+    space, memory = records.memory.space, records.memory
+    since = {wait.machinetype: wait.since for wait in plan.waits}
+    known = {each.machinetype: each for each in records.machinetypes}
+    for name in since.keys() - known.keys():
+        known[name] = MachinetypeMemory(space=space, machinetype=name)
+    waiting = tuple(
+        replace(known[name], waiting_since=since.get(name))
+        for name in sorted(known)
+        if known[name].waiting_since != since.get(name)
+    )
+    if not waiting and memory.preempted_at == plan.preempted_at:
+        return None
+    after = replace(memory, preempted_at=plan.preempted_at)
+    return Changes(space=space, machinetypes=waiting, memory=after)
 
 
 def _event(tell: Tell, now: int) -> Event:

@@ -49,6 +49,14 @@ class MachinetypeOptions:
         to 1. Weighed by the power of the processors if every machinetype of the space states
         one, else by processors. What one cannot use goes to the others. 0: never created.""",
     )
+    preemptible: bool = option(
+        FLAG,
+        default=False,
+        help="""Its machines get only room that no other machinetype of the space can use, and give
+        way, the youngest first, once one that is below its share has lacked room for
+        preempt_after_seconds. Its target_share is only between preemptible machinetypes; shares
+        of the others are counted without it.""",
+    )
     processors_limit: int | None = optional(
         _LIMIT,
         old=["max_machines"],

@@ -14,6 +14,7 @@ from vcycled.options import (
     HOSTPORT,
     NAMES,
     PORT,
+    SECONDS,
     TEXT,
     UNIX_TIME,
     Amount,
@@ -94,6 +95,12 @@ class SpaceOptions:
         help="""How many running machines may be deleted in one cycle, as a number or as a share
         of the space's machines; one is always allowed. It bounds the harm of a wrong clock or a
         cut listing. Finished, failed, drained and operator-ordered machines do not count.""",
+    )
+    preempt_after_seconds: int = option(
+        SECONDS,
+        default=600,
+        help="""How long a machinetype below its share must have lacked room before preemptible
+        machines are told to make some; they have ten minutes then. See preemptible.""",
     )
     console_log: bool = option(
         FLAG,
