@@ -114,8 +114,16 @@ class TestPage(OnASite):
     def test_a_full_disk_is_told_with_what_it_means(self, site: Site) -> None:
         """That nothing is created, and why."""
         site.configure(CONF.replace("[vcycle]\n", "[vcycle]\nmin_free_mb = 1000000000\n"))
-        assert "; nothing is created: only " in site.ok("disk")
+        for command in ("disk", "status"):
+            assert "nothing is created: only " in site.ok(command)
         (disk,) = site.json("disk")["disks"]
+        (same,) = site.json("status")["disks"]
+        assert {**same, "free_bytes": 0, "free_files": 0} == {
+            **disk,
+            "free_bytes": 0,
+            "free_files": 0,
+            "shortage": same["shortage"],
+        }
         assert disk["shortage"].endswith("and min_free_mb is 1000000000")
 
     def test_doubts_stand_first(self, site: Site) -> None:

@@ -249,6 +249,8 @@ class TestStatus(OnASite):
         site.report(report(holds=(BACKOFF,), limits=Limits(processors=4)))
         document = site.json("status")
         (space,) = document.pop("spaces")
+        (disk,) = document.pop("disks")
+        assert (disk["folder"], disk["shortage"]) == (str(site.root), "")
         assert document == {
             "now": NOW,
             "manager": {"state": "unknown", "newest_report_at": NOW - 10},

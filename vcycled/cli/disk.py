@@ -29,21 +29,21 @@ class Usage:
 def disk_blocks(usage: Usage, words: Words) -> Iterator[Block]:
     """Return the page: what is wrong first, then the disks, then the areas."""
     yield from (Line(doubt, Tone.BAD) for doubt in doubts(usage))
-    yield from disk_lines(usage.disks, min_free_mb=usage.min_free_mb)
+    yield from shortage_lines(usage.disks, min_free_mb=usage.min_free_mb)
+    for disk in usage.disks:
+        free, total = size_text(disk.free_bytes), size_text(disk.total_bytes)
+        yield Line(f"{disk.folder}: {free} of {total} free")
     yield BLANK
     rows = tuple(_row(each, words) for each in usage.areas)
     yield Table(headings=_HEADINGS, rows=rows, numbers=frozenset({"SIZE", "FILES"}))
     yield Line(f"{size_text(sum(each.bytes for each in usage.areas))} in all")
 
 
-def disk_lines(disks: Sequence[Disk], *, min_free_mb: int) -> Iterator[Line]:
-    """Return a line for each disk: its room, and whether that holds creation."""
+def shortage_lines(disks: Sequence[Disk], *, min_free_mb: int) -> Iterator[Line]:
+    """Return a line for each disk on which there is so little room that nothing is created."""
     for disk in disks:
-        room = f"{size_text(disk.free_bytes)} of {size_text(disk.total_bytes)} free"
         if why := shortage(disk, min_free_mb=min_free_mb):
-            yield Line(f"{disk.folder}: {room}; nothing is created: {why}", Tone.BAD)
-        else:
-            yield Line(f"{disk.folder}: {room}")
+            yield Line(f"nothing is created: {why}", Tone.BAD)
 
 
 def disks_json(disks: Sequence[Disk], *, min_free_mb: int) -> list[Json]:

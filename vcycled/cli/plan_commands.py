@@ -26,6 +26,7 @@ from vcycled.cycle.contextualize import Gifts, Rendered, rendered_for
 from vcycled.cycle.facts import terms_of
 from vcycled.daemon.outfit import Outfit, context_of
 from vcycled.errors import OperatorError
+from vcycled.house.disks import disk_hold
 from vcycled.model import Machine, MachineState, Stage
 from vcycled.store import Store
 from vcycled.userdata import Room, delivery_of, stub_of
@@ -48,7 +49,7 @@ def plan(session: Session, space: str, *, as_json: bool) -> None:
     """
     config = space_config(session, space)
     with session.store() as store, look_context(session, config, store) as context:
-        planned = SpaceCycle(context).preview(config).plan
+        planned = SpaceCycle(context).preview(config, held=disk_hold(session.config.manager)).plan
     assert planned is not None, "preview raises if the cloud cannot be looked at"
     if as_json:
         session.printer.json(plan_json(space, planned))

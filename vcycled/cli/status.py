@@ -9,6 +9,7 @@ from dataclasses import asdict, replace
 from vcycled.cli.alive import ManagerState
 from vcycled.cli.as_json import plain_json
 from vcycled.cli.deletions import slow_deletes, slow_sentence
+from vcycled.cli.disk import disks_json, shortage_lines
 from vcycled.cli.names import demand
 from vcycled.cli.printing import BLANK, Block, Json, Line, Table, Tone, facts
 from vcycled.cli.sentences import drain_sentence, hold_sentence
@@ -47,6 +48,7 @@ def status_blocks(view: View, words: Words) -> Iterator[Block]:
     """Return the page: what is wrong first, then space by space."""
     yield from _problems(view.problems)
     yield manager_line(view, words)
+    yield from shortage_lines(view.disks, min_free_mb=view.min_free_mb)
     for title, why in sorted(view.unusable.items()):
         yield Line(f"[{title}] is not used: {why}", Tone.BAD)
     for space in view.spaces:
@@ -61,6 +63,7 @@ def status_json(view: View) -> Json:
     return {
         "now": view.now,
         "manager": {"state": view.manager, "newest_report_at": _newest(view.spaces)},
+        "disks": disks_json(view.disks, min_free_mb=view.min_free_mb),
         "problems": [asdict(each) for each in view.problems],
         "unusable": dict(view.unusable),
         "spaces": [_space_json(space, now=view.now) for space in view.spaces],

@@ -9,6 +9,7 @@ from vcycled.cli.alive import ManagerState
 from vcycled.config import Config, SpaceConfig
 from vcycled.cycle.report import SpaceReport, report_from
 from vcycled.errors import Problem
+from vcycled.house.disks import Disk, disks
 from vcycled.model import Drain, Limits, Machine, Records
 from vcycled.remember import obey, updated
 from vcycled.store import Store
@@ -78,6 +79,10 @@ class View:
     """All that a reading command is made from."""
 
     now: int
+    disks: tuple[Disk, ...]
+    """That the manager writes to; empty if one of them does not answer."""
+    min_free_mb: int
+    """That are to be free on each for anything to be created."""
     manager: ManagerState
     problems: tuple[Problem, ...]
     unusable: Mapping[str, str]
@@ -101,11 +106,20 @@ def gather(config: Config, store: Store, manager: ManagerState, *, now: int) -> 
     )
     return View(
         now=now,
+        disks=_disks(config),
+        min_free_mb=config.manager.min_free_mb,
         manager=manager,
         problems=config.problems,
         unusable=config.unusable,
         spaces=tuple(each for each in spaces if not _is_over(each)),
     )
+
+
+def _disks(config: Config) -> tuple[Disk, ...]:
+    try:
+        return disks(config.manager)
+    except OSError:  # `vcycle why` tells of it, as creation is held for it
+        return ()
 
 
 def _is_over(space: SpaceView) -> bool:
