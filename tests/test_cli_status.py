@@ -254,6 +254,7 @@ class TestStatus(OnASite):
         assert document == {
             "now": NOW,
             "manager": {"state": "unknown", "newest_report_at": NOW - 10},
+            "managers": [],
             "problems": [],
             "unusable": {},
         }
@@ -262,6 +263,7 @@ class TestStatus(OnASite):
             "api": "local",
             "mode": "manage",
             "is_configured": True,
+            "manager": None,
             "held": "",
             "limits": {"processors": 4, "machines": None, "memory_mb": None},
             "processors": 2,

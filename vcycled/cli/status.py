@@ -10,6 +10,7 @@ from vcycled.cli.alive import ManagerState
 from vcycled.cli.as_json import plain_json
 from vcycled.cli.deletions import slow_deletes, slow_sentence
 from vcycled.cli.disk import disks_json, shortage_lines
+from vcycled.cli.managers import Staff, managers_json, staff_line
 from vcycled.cli.names import demand
 from vcycled.cli.printing import BLANK, Block, Json, Line, Table, Tone, facts
 from vcycled.cli.sentences import drain_sentence, hold_sentence
@@ -47,13 +48,13 @@ def chosen(view: View, space: str) -> View:
 def status_blocks(view: View, words: Words) -> Iterator[Block]:
     """Return the page: what is wrong first, then space by space."""
     yield from _problems(view.problems)
-    yield manager_line(view, words)
+    yield staff_line(view.staff) if view.staff else manager_line(view, words)
     yield from shortage_lines(view.disks, min_free_mb=view.min_free_mb)
     for title, why in sorted(view.unusable.items()):
         yield Line(f"[{title}] is not used: {why}", Tone.BAD)
     for space in view.spaces:
         yield BLANK
-        yield from _space(space, words)
+        yield from _space(space, view.staff, words)
     if not view.spaces:
         yield Line("There is no space.", Tone.WARN)
 
@@ -63,10 +64,11 @@ def status_json(view: View) -> Json:
     return {
         "now": view.now,
         "manager": {"state": view.manager, "newest_report_at": _newest(view.spaces)},
+        "managers": managers_json(view.staff)["managers"] if view.staff else [],
         "disks": disks_json(view.disks, min_free_mb=view.min_free_mb),
         "problems": [asdict(each) for each in view.problems],
         "unusable": dict(view.unusable),
-        "spaces": [_space_json(space, now=view.now) for space in view.spaces],
+        "spaces": [_space_json(space, view.staff, now=view.now) for space in view.spaces],
     }
 
 
@@ -94,9 +96,11 @@ def _problems(problems: Iterable[Problem]) -> Iterator[Block]:
         yield Line(f"{kind}: {problem}", Tone.WARN if problem.is_warning else Tone.BAD)
 
 
-def _space(space: SpaceView, words: Words) -> Iterator[Block]:
+def _space(space: SpaceView, staff: Staff | None, words: Words) -> Iterator[Block]:
     yield Line(_title(space), Tone.HEAD)
-    yield facts(_space_facts(space, words), indent=1)
+    yield facts(_space_facts(space, staff, words), indent=1)
+    if staff and (unheld := staff.why_unheld(space.name)):
+        yield Line(f"no manager holds it: {unheld}", Tone.BAD, 1)
     yield from _warnings(space, words)
     shares = _shares(space)
     if shares.rows:
@@ -114,9 +118,10 @@ def _title(space: SpaceView) -> str:
     return f"{space.name} ({', '.join(notes)})"
 
 
-def _space_facts(space: SpaceView, words: Words) -> Iterator[tuple[str, str]]:
+def _space_facts(space: SpaceView, staff: Staff | None, words: Words) -> Iterator[tuple[str, str]]:
     yield "processors", _processors(space)
     yield "machines", states_text(space)
+    yield "manager", staff.holder(space.name) if staff else ""
     yield "last cycle", "none yet" if space.report is None else _cycle(space.report, words)
 
 
@@ -234,13 +239,14 @@ def _untold(space: SpaceView) -> Iterator[Hold]:
             yield hold
 
 
-def _space_json(space: SpaceView, *, now: int) -> Json:
+def _space_json(space: SpaceView, staff: Staff | None, *, now: int) -> Json:
     counts = Counter(str(machine.state) for machine in space.records.machines)
     return {
         "name": space.name,
         "api": space.config.api if space.config else None,
         "mode": space.mode,
         "is_configured": space.config is not None and not space.config.is_removed,
+        "manager": _manager_of(space, staff),
         "held": space.config.held if space.config else "",
         "limits": plain_json(space.limits),
         "processors": sum(machine.processors for machine in space.records.machines),
@@ -257,6 +263,13 @@ def _space_json(space: SpaceView, *, now: int) -> Json:
         "open_orders": len(space.records.orders),
         "last_cycle": _cycle_json(space.report, is_late=space.is_late(now=now)),
     }
+
+
+def _manager_of(space: SpaceView, staff: Staff | None) -> str | None:
+    """Return who looks after a space: the holder or, where there is one only, who did last."""
+    if staff is not None:
+        return staff.holder(space.name) or None
+    return space.report.manager or None if space.report else None
 
 
 def _kind_json(space: SpaceView, name: str) -> Json:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from vcycled.cli.alive import ManagerState
+from vcycled.cli.managers import Staff
 from vcycled.config import Config, SpaceConfig
 from vcycled.cycle.report import SpaceReport, report_from
 from vcycled.errors import Problem
@@ -84,10 +85,20 @@ class View:
     min_free_mb: int
     """That are to be free on each for anything to be created."""
     manager: ManagerState
+    """Of this host."""
     problems: tuple[Problem, ...]
     unusable: Mapping[str, str]
     """Titles of sections that cannot be used, and why."""
     spaces: tuple[SpaceView, ...]
+    staff: Staff | None = None
+    """The managers, if they share the database."""
+
+
+def staff_of(store: Store) -> Staff | None:
+    """Return the managers that share the database; None if there can be one only."""
+    if not store.leases.is_shared:
+        return None
+    return Staff(roster=store.roster(), unwritten=store.unwritten())
 
 
 def gather(config: Config, store: Store, manager: ManagerState, *, now: int) -> View:
@@ -112,6 +123,7 @@ def gather(config: Config, store: Store, manager: ManagerState, *, now: int) -> 
         problems=config.problems,
         unusable=config.unusable,
         spaces=tuple(each for each in spaces if not _is_over(each)),
+        staff=staff_of(store),
     )
 
 

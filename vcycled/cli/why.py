@@ -51,7 +51,7 @@ def answer(view: View, space_name: str, machinetype: str, words: Words) -> Answe
     whole = tuple(hold for hold in holds if not hold.machinetype)
     return Answer(
         space=space.name,
-        doubts=tuple(_doubts(space, view.manager, words)),
+        doubts=tuple(_doubts(space, view, words)),
         notes=tuple(_notes(space, words)),
         kinds=tuple(
             (name, (*whole, *(hold for hold in holds if hold.machinetype == name)))
@@ -126,11 +126,14 @@ def _notes(space: SpaceView, words: Words) -> Iterator[str]:
     yield from waiting_sentences(space, words)
 
 
-def _doubts(space: SpaceView, manager: ManagerState, words: Words) -> Iterator[str]:
+def _doubts(space: SpaceView, view: View, words: Words) -> Iterator[str]:
     report = space.report
+    unheld = view.staff.why_unheld(space.name) if view.staff else ""
     if report is None:
         yield "There has been no cycle of this space yet, so nothing is known."
-    if manager is ManagerState.STOPPED:
+    if unheld:
+        yield f"No manager holds this space, so nothing is created or deleted in it: {unheld}."
+    elif view.staff is None and view.manager is ManagerState.STOPPED:
         since = f" This is how it was {words.ago(report.at)}." if report else ""
         yield f"vcycled is not running, so nothing is created at all.{since}"
     elif report is not None and space.is_late(now=words.now):

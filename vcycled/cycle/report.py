@@ -18,6 +18,8 @@ class SpaceReport:
     at: int
     wake_at: int
     mode: str = "manage"
+    manager: str = ""
+    """Name of the host whose manager it was."""
     error: str = ""
     """Why the cloud could not be looked at; the rest is then as of the look before."""
     holds: tuple[Hold, ...] = ()

@@ -133,6 +133,7 @@ class SpaceCycle:
         context = self._context
         return replace(
             report,
+            manager=context.host,
             notices=self._notices.now(),
             leftovers=self._sweeper.waiting,
             api_calls=context.space.calls - self._calls_before,

@@ -72,7 +72,7 @@ class Accounting(Room):
             StoreError: as every method here, if the database does not answer.
         """
         query = _due_at_sink(of_space=space is not None)
-        values = {"sink": sink, "space": space, "most": limit}
+        values: dict[str, str | int | None] = {"sink": sink, "space": space, "most": limit}
         return self._due(sink, query, values)
 
     def take(self, sink: str, *, space: str, limit: int = 1000) -> tuple[RunInterval, ...]:
@@ -85,8 +85,8 @@ class Accounting(Room):
         if lease is None or not self.leases.is_shared:
             return self.unexported(sink, space=space, limit=limit)
         query = _due_at_sink(of_space=True, whose=_Whose.FREE_OR_MINE)
-        values = {"sink": sink, "space": space, "most": limit, "taken_by": lease.holder}
-        found = self._due(sink, query, values)
+        values: dict[str, str | int | None] = {"sink": sink, "space": space, "most": limit}
+        found = self._due(sink, query, {**values, "taken_by": lease.holder})
         if found:
             with self._database.write() as connection:
                 self._fence(connection, space)

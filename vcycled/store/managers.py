@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+import sqlalchemy as sa
+
 from vcycled.errors import OperatorError
 from vcycled.store import roster as rosters
 from vcycled.store.room import Room
+from vcycled.store.schema import due
 from vcycled.store.tenure import Roster
 
 
@@ -17,6 +22,13 @@ class Managers(Room):
             return Roster(managers={}, leases={})
         with self._database.read() as connection:
             return rosters.read(connection)
+
+    def unwritten(self) -> Mapping[str, int]:
+        """Return how many runs each manager has taken that are still due."""
+        count = sa.select(due.c.taken_by, sa.func.count()).where(due.c.taken_by != "")
+        with self._database.read() as connection:
+            found = connection.execute(count.group_by(due.c.taken_by))
+            return {name: number for name, number in found}  # noqa: C416 - rows are no pairs to mypy
 
     def forget_manager(self, name: str) -> int:
         """Strike off a manager that never comes back.
