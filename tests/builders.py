@@ -51,6 +51,7 @@ _MACHINE = Machine(
     cloud_id="",
     seen_at=NOW - 3660,
     started_at=NOW - 3600,
+    token_hash="5ec4e7",
 )
 
 _SPACE_MEMORY = SpaceMemory(space=SPACE, listed_at=NOW)

@@ -140,6 +140,9 @@ def _held(delete: Delete, facts: SpaceFacts, stale: int, *, now: int) -> Deferre
     machine, reason = delete.machine, delete.reason
     if machine.missing_since is not None and reason is not Reason.ORDERED:
         return _deferred(delete, "it was absent from the last listing")
+    if _is_new(machine, facts) and reason is not Reason.ORDERED:
+        why = "only one listing has shown it so far, and nothing else is known of it"
+        return _deferred(delete, why, now + facts.cycle_seconds)
     jumped_at = facts.memory.clock_jumped_at
     if jumped_at is not None and now < jumped_at + JUMP_HOLD_SECONDS and reason in BY_CLOCK:
         why = (
@@ -154,6 +157,16 @@ def _held(delete: Delete, facts: SpaceFacts, stale: int, *, now: int) -> Deferre
         why = f"all {stale} heartbeats went stale together: suspect the network or the web site"
         return _deferred(delete, why)
     return None
+
+
+def _is_new(machine: Machine, facts: SpaceFacts) -> bool:
+    """Return whether all that is known of a machine is that the last listing showed it.
+
+    One that we made is known by its intent, and has a token.
+    """
+    if machine.token_hash or machine.seen_at is None:
+        return False
+    return machine.seen_at == facts.memory.listed_at
 
 
 def _capped(delete: Delete, facts: SpaceFacts, most: int, *, now: int) -> Deferred:
