@@ -11,8 +11,8 @@ from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 
-from tests.faults import history, kinds
-from tests.faults.verdict import IN_PROCESS, Verdict
+from tests.faults import history, kinds, live
+from tests.faults.verdict import IN_PROCESS, LIVE, Verdict
 from vcycled.clock import SystemClock
 
 Player = Callable[[Path, int, Callable[[str], None]], Verdict]
@@ -22,7 +22,11 @@ def _simulated(folder: Path, seed: int, tell: Callable[[str], None]) -> Verdict:
     return history.play(folder, seed, kinds.FAULTS, tell=tell)
 
 
-PLAYERS: dict[str, Player] = {IN_PROCESS: _simulated}
+def _live(folder: Path, seed: int, tell: Callable[[str], None]) -> Verdict:
+    return live.play(folder, seed, tell=tell)
+
+
+PLAYERS: dict[str, Player] = {IN_PROCESS: _simulated, LIVE: _live}
 """Who plays the histories of each layer."""
 
 

@@ -217,7 +217,7 @@ class Site(OpenStackWorld):
 
     def lives(self) -> list[Life]:
         """Return every machine of ours there ever was."""
-        return [_life(each) for each in self.cloud.truth if each.is_ours]
+        return [life_of(each) for each in self.cloud.truth if each.is_ours]
 
     def close(self) -> None:
         """End everything."""
@@ -226,7 +226,8 @@ class Site(OpenStackWorld):
             super().close()
 
 
-def _life(server: Server) -> Life:
+def life_of(server: Server) -> Life:
+    """Return what the auditor is told of a server."""
     return Life(
         id=server.id,
         uuid=server.uuid,

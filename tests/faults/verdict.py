@@ -10,6 +10,9 @@ from enum import StrEnum
 IN_PROCESS = "simulated"
 """Layer of the histories on simulated time; `--layer` names others."""
 
+LIVE = "live"
+"""That of the histories with real processes."""
+
 
 class Harm(StrEnum):
     """What must never happen."""
@@ -70,7 +73,7 @@ def table(verdicts: Iterable[Verdict], *, seconds: float) -> str:
     lines = [
         _line("histories", len(known)),
         *(_line(f"  {layer}", count) for layer, count in sorted(layers.items())),
-        _line("cycles", sum(each.cycles for each in known)),
+        _line("cycles on simulated time", sum(each.cycles for each in known)),
         _line("machines", sum(each.machines for each in known)),
         _line("records", sum(each.records for each in known)),
         _line("seconds", round(seconds)),
