@@ -3,6 +3,7 @@
 import asyncio
 import os
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,7 @@ from tests.web_site import (
     snapshot,
 )
 from vcycled.clock import SystemClock
+from vcycled.web.outputs import SMALL_BYTES
 
 MACHINE = f"/machines/{SPACE}/{ONE}"
 
@@ -369,3 +371,91 @@ async def test_a_tree_that_cannot_be_read_is_the_servers_fault(site: Site) -> No
     site.clock.ahead_s = 30
     site.server._beat()
     assert int(marker.read_text()) >= up_since + 30
+
+
+KEPT = 10**7
+"""Bytes that are to stay free in the tests of a disk that is nearly full."""
+ROOMY = replace(LIMITS, file_bytes=5_000_000, total_bytes=10**7, free_bytes=KEPT)
+
+
+@pytest.fixture
+async def roomy(tmp_path: Path) -> AsyncIterator[Site]:
+    """A site that takes large outputs while there is room for them."""
+    async with running(tmp_path, ROOMY) as site:
+        yield site
+
+
+@pytest.mark.parametrize(
+    ("size", "free", "status"),
+    [
+        pytest.param(SMALL_BYTES, 0, 201, id="what is small is always taken"),
+        pytest.param(SMALL_BYTES + 1, KEPT + SMALL_BYTES + 1, 201, id="what just fits is taken"),
+        pytest.param(SMALL_BYTES + 1, KEPT + SMALL_BYTES, 507, id="one byte too many"),
+    ],
+)
+async def test_a_disk_that_is_nearly_full_is_kept_for_what_is_small(
+    roomy: Site, monkeypatch: pytest.MonkeyPatch, size: int, free: int, status: int
+) -> None:
+    """Heartbeats, shutdown messages, and the manager's own files."""
+    monkeypatch.setattr("vcycled.web.outputs._free_bytes", lambda _within: free)
+    answer = await roomy.put("log", b"x" * size)
+    assert answer.status == status
+    assert roomy.names() == ["log"] * (status == 201)
+
+
+@pytest.mark.parametrize(("size", "status"), [(SMALL_BYTES, 201), (SMALL_BYTES + 1, 507)])
+async def test_who_does_not_say_how_much_it_sends_is_stopped_when_it_is_not_small(
+    roomy: Site, monkeypatch: pytest.MonkeyPatch, size: int, status: int
+) -> None:
+    """In chunks."""
+    monkeypatch.setattr("vcycled.web.outputs._free_bytes", lambda _within: KEPT)
+    body = f"{size:x}\r\n".encode() + b"x" * size + b"\r\n0\r\n\r\n"
+    answer = await talk(roomy, put_head("log", "Transfer-Encoding: chunked"), body)
+    assert answer.status == status
+
+
+async def test_a_disk_that_fills_up_meanwhile_ends_an_upload(
+    roomy: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is looked at for every further megabyte, and once when the upload is let in."""
+    looks: list[int] = []
+
+    def free(_within: int) -> int:
+        looks.append(1)
+        return 10**9 if len(looks) < 3 else 0
+
+    monkeypatch.setattr("vcycled.web.outputs._free_bytes", free)
+    answer = await roomy.put("log", b"x" * 4_000_000)
+    assert (answer.status, len(looks)) == (507, 3)
+    assert roomy.names() == []
+
+
+async def test_that_a_disk_is_nearly_full_is_told_once_and_costs_no_sign_of_life(
+    roomy: Site, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Else one machine could protect all silent ones from deletion."""
+    marker = roomy.tree.layout.web_up / "web01.example.com"
+    await until(marker.exists)
+    up_since = marker.read_text()
+    monkeypatch.setattr("vcycled.web.outputs._free_bytes", lambda _within: 5)
+    for _ in range(2):
+        assert (await roomy.put("log", b"x" * 100_000)).status == 507
+    assert caplog.text.count(f"web-disk-low free=5 kept={KEPT}") == 1
+    roomy.clock.ahead_s = 30
+    roomy.server._beat()
+    assert marker.read_text() == up_since
+
+
+async def test_a_site_may_let_its_disk_fill_up(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Then nothing is looked at; a real disk has room for this."""
+    monkeypatch.setattr("vcycled.web.outputs._free_bytes", lambda _within: 0)
+    assert (await site.put("log", b"x" * 100_000)).status == 201
+
+
+async def test_the_disk_that_is_looked_at_is_that_of_the_outputs(tmp_path: Path) -> None:
+    """With what is free to others than root."""
+    async with running(tmp_path, replace(ROOMY, free_bytes=2**60)) as site:
+        assert (await site.put("log", b"x" * 100_000)).status == 507
+        assert (await site.put("heartbeat", b"x")).status == 201

@@ -7,6 +7,13 @@ Limits are looked at before anything is read, while it arrives, and once more ju
 rename, one upload of a machine at a time. So the visible files of a machine never exceed its
 limits, and with the hidden ones it holds at most UPLOADS_AT_ONCE files more. Hidden files that a
 dead process left are swept when the machine sends its next output.
+
+# Note [A disk that is nearly full]
+
+All machines together may still send more than there is room for. What is left at the end is for
+what keeps the site alive: heartbeats and shutdown messages, the manager's database, its records.
+So larger outputs are refused while little is free. That costs no heartbeat, so the sign of life of
+the site goes on.
 """
 
 from __future__ import annotations
@@ -22,14 +29,21 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from vcycled import kvlog
 from vcycled.clock import Clock
 from vcycled.machinedir.layout import FETCHED, JOBOUTPUTS
 from vcycled.web.rates import Rates
 from vcycled.web.threads import in_thread
 from vcycled.web.tree import folder
 
+_LOG = kvlog.get(__name__)
+
 UPLOADS_AT_ONCE = 8
 """Of one machine."""
+SMALL_BYTES = 65_536
+"""Outputs up to this size are taken as long as there is any room."""
+_STEP_BYTES = 2**20
+"""How often the disk is looked at while an output arrives."""
 _MODE = 0o640
 _HIDDEN = ".put-"
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -46,6 +60,8 @@ class OutputLimits:
     file_bytes: int
     total_bytes: int
     files: int
+    free_bytes: int = 0
+    """What is left free on the disk for what is small; see note [A disk that is nearly full]."""
     puts_per_minute: int = 600
     idle_s: float = 30.0
     """Without a byte for so long, an upload is given up."""
@@ -100,6 +116,7 @@ class OutputStore:
         self._limits = limits
         self._clock = clock
         self._rates = Rates(limits.puts_per_minute, clock=clock)
+        self._told = Rates(1, clock=clock)
         self._uploads: dict[Path, _Uploads] = {}
 
     async def store(
@@ -144,6 +161,7 @@ class OutputStore:
 
     async def _take(self, upload: _Upload, receive: Receive) -> bool:
         await in_thread(self._check_total, upload, upload.declared or 0)
+        await self._check_disk(upload, upload.declared or 0, more=upload.declared or 0)
         try:
             size = await self._receive(upload, receive)
             _check_whole(size, upload.declared)
@@ -162,6 +180,8 @@ class OutputStore:
                     while piece := await self._next(receive):
                         size += len(piece)
                         self._check_file(size)
+                        if _is_at_step(size, len(piece)):
+                            await self._check_disk(upload, size, more=len(piece))
                         await in_thread(_write_all, handle, piece)
             except TimeoutError as error:
                 raise Refusal(408, "the upload stalled or took too long") from error
@@ -180,6 +200,17 @@ class OutputStore:
     def _check_file(self, size: int) -> None:
         if size > self._limits.file_bytes:
             raise Refusal(413, f"an output may have {self._limits.file_bytes} bytes")
+
+    async def _check_disk(self, upload: _Upload, size: int, *, more: int) -> None:
+        """Refuse an output of this size so far if too little would be free with `more` bytes."""
+        if size <= SMALL_BYTES or not self._limits.free_bytes:
+            return
+        free = await in_thread(_free_bytes, upload.outputs)
+        if free - more >= self._limits.free_bytes:
+            return
+        if not self._told.wait_s(""):
+            _LOG.error("web-disk-low", free=free, kept=self._limits.free_bytes)
+        raise Refusal(507, f"the server's disk is nearly full; {SMALL_BYTES} bytes still fit")
 
     def _publish(self, upload: _Upload, size: int) -> bool:
         """Give the file its name if the limits still allow it; True if there was one of it."""
@@ -210,6 +241,17 @@ class OutputStore:
             written_at = self._clock.of_stamp(entry.stat(follow_symlinks=False).st_mtime)
             return self._clock.now() - written_at > self._limits.upload_s
         return False
+
+
+def _is_at_step(size: int, piece: int) -> bool:
+    """Return whether an output that has grown by `piece` to `size` bytes is to be looked at."""
+    before = size - piece
+    return before <= SMALL_BYTES < size or before // _STEP_BYTES != size // _STEP_BYTES
+
+
+def _free_bytes(within: int) -> int:
+    found = os.fstatvfs(within)
+    return found.f_bavail * found.f_frsize
 
 
 def _is_hidden(name: str) -> bool:

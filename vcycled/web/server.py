@@ -48,6 +48,7 @@ def limits_of(options: WebOptions) -> OutputLimits:
         file_bytes=options.joboutputs_max_file_mb * _MB,
         total_bytes=options.joboutputs_max_total_mb * _MB,
         files=options.joboutputs_max_files,
+        free_bytes=options.min_free_mb * _MB,
         puts_per_minute=options.joboutputs_max_per_minute,
     )
 

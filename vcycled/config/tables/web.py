@@ -103,6 +103,13 @@ class WebOptions:
         help="""How often one machine may put an output, in the long run; as many may come at once
         after a quiet time. More are refused with status 429.""",
     )
+    min_free_mb: int = option(
+        whole(0, 10**9, unit="MB"),
+        default=256,
+        help="""Outputs larger than 64 KiB are refused with status 507 if less than this were left
+        free on their disk, in MB of 2**20 bytes; heartbeats and shutdown messages are taken. Leave
+        it below min_free_mb of vcycled, which then stops creating first. 0: it may fill up.""",
+    )
     log_level: str = option(
         choice("debug", "info", "warning", "error"),
         default="info",
