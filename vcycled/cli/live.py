@@ -32,6 +32,7 @@ from vcycled.cli.live_parts import (
     spread,
     trouble_lines,
 )
+from vcycled.cli.printing import Line, clean
 from vcycled.cli.words import Words, several
 from vcycled.cycle.publish import SINK
 from vcycled.cycle.report import report_from
@@ -50,8 +51,10 @@ class Snapshot:
     spaces: tuple[SpaceShot, ...]
     events: tuple[Event, ...]
     """The last ones, oldest first."""
-    records: int
-    """Accounting records written so far."""
+    records: int | None = None
+    """Accounting records written so far; None if they were not counted."""
+    warnings: tuple[Line, ...] = ()
+    """What is wrong beside the spaces."""
 
 
 def snapshot(store: Store) -> Snapshot:
@@ -64,15 +67,24 @@ def snapshot(store: Store) -> Snapshot:
     machines: dict[str, list[Machine]] = {name: [] for name in sorted(reports)}
     for machine in store.machines():
         machines.setdefault(machine.space, []).append(machine)
-    told = [event for event in store.events(limit=_READ) if is_news(event)]
     return Snapshot(
         spaces=tuple(
             SpaceShot(name=name, report=reports.get(name), machines=tuple(reversed(here)))
             for name, here in machines.items()
         ),
-        events=tuple(reversed(told)),
+        events=latest(store),
         records=store.exported(SINK),
     )
+
+
+def latest(store: Store, space: str | None = None) -> tuple[Event, ...]:
+    """Return the last events, of one space or of all, that are worth a line; oldest first.
+
+    Raises:
+        StoreError: the store does not answer.
+    """
+    told = [event for event in store.events(space=space, limit=_READ) if is_news(event)]
+    return tuple(reversed(told))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,11 +93,13 @@ class Frame:
 
     snapshot: Snapshot
     words: Words
+    height: int | None = None
+    """Lines to draw instead, for what is no terminal."""
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """Yield the lines of the picture; called by rich."""
         # A view that is not a screen of its own leaves one line for the cursor.
-        height = options.height or options.max_height - 1
+        height = self.height or options.height or options.max_height - 1
         glyphs = ASCII if options.ascii_only else BLOCKS
         brush = Brush(
             width=options.max_width,
@@ -104,7 +118,10 @@ def frame(snapshot: Snapshot, now: int, zone: tzinfo | None = None) -> Frame:
 def picture(snapshot: Snapshot, brush: Brush, *, height: int) -> list[Text]:
     """Return the lines of the picture, `height` of them if there is enough to tell."""
     room = height - 4 - _FEWEST_EVENTS  # title, blank, legend, rule
-    top = [_title(snapshot, brush), Text(""), *_spaces(snapshot.spaces, brush, room)]
+    warnings = [Text(clean(each.text), style=each.tone) for each in snapshot.warnings]
+    room -= len(warnings)
+    spaces = _spaces(snapshot.spaces, brush, room)
+    top = [_title(snapshot, brush), *warnings, Text(""), *spaces]
     below = [legend(brush), Text(brush.glyphs.rule * brush.width, style="dim")]
     room = height - len(top) - len(below)
     latest = snapshot.events[-room:] if room > 0 else ()
@@ -114,11 +131,12 @@ def picture(snapshot: Snapshot, brush: Brush, *, height: int) -> list[Text]:
 
 def _title(snapshot: Snapshot, brush: Brush) -> Text:
     machines = [machine for space in snapshot.spaces for machine in space.machines]
-    totals = (
+    totals = [
         several(len(machines), "machine"),
         several(sum(machine.processors for machine in machines), "processor"),
-        f"{several(snapshot.records, 'record')} written",
-    )
+    ]
+    if snapshot.records is not None:
+        totals.append(f"{several(snapshot.records, 'record')} written")
     now = brush.words.instant(brush.words.now)
     title = Text().append("Vcycle", style="bold").append(f"  {now}", style="dim")
     return spread(title, ", ".join(totals), brush)

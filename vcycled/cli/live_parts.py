@@ -99,6 +99,8 @@ class SpaceShot:
     report: SpaceReport | None
     machines: tuple[Machine, ...]
     """Those that are not gone, oldest first."""
+    held: str = ""
+    """Why nobody may do anything in it, or nobody does; else empty."""
 
     @property
     def machinetypes(self) -> tuple[str, ...]:
@@ -156,6 +158,8 @@ def _next_look(left: int) -> str:
 
 def trouble_lines(space: SpaceShot, brush: Brush) -> Iterator[Text]:
     """Return what is wrong with a space as a whole."""
+    if space.held:
+        yield Text(f"  {clean(space.held)}", style="red")
     if space.report is None:
         return
     if space.report.error:

@@ -1,8 +1,9 @@
-"""`vcycle status`, `machines`, `machine`, `why`, `events`: the commands that only look."""
+"""`vcycle status`, `top`, `machines`, `machine`, `why`, `events`: the commands that only look."""
 
 from __future__ import annotations
 
 import click
+from rich.console import Console
 
 from vcycled.cli.as_json import CONDITIONS, machine_json, plain_json
 from vcycled.cli.events import event_blocks
@@ -13,6 +14,7 @@ from vcycled.cli.session import Session
 from vcycled.cli.status import chosen, status_blocks, status_json
 from vcycled.cli.story import story_blocks, story_json
 from vcycled.cli.story_reader import read_story
+from vcycled.cli.top import show_once, show_until_quit
 from vcycled.cli.views import space_names
 from vcycled.cli.why import answer, why_blocks, why_json
 from vcycled.errors import OperatorError
@@ -39,6 +41,32 @@ def status(session: Session, space: str, *, as_json: bool) -> None:
         session.printer.json(status_json(view))
     else:
         session.printer.show(status_blocks(view, session.words))
+
+
+@click.command()
+@click.option("--space", default="", help="Only this space.")
+@click.option("--once", is_flag=True, help="Print one picture and end.")
+@click.option(
+    "--every",
+    type=click.IntRange(1, 3600),
+    default=2,
+    show_default=True,
+    metavar="SECONDS",
+    help="How long a picture stays.",
+)
+@config_option
+@pass_session
+def top(session: Session, *, space: str, once: bool, every: int) -> None:
+    """Show how the spaces are, live; q or Ctrl-C ends it.
+
+    What each space holds and what holds it, machine by machine, and the last events. Without a
+    terminal one picture is printed.
+    """
+    console = Console(highlight=False, markup=False, emoji=False)
+    if once or not console.is_terminal or console.is_dumb_terminal:
+        show_once(session, space, console)
+    else:
+        show_until_quit(session, space, console, every=every)
 
 
 @click.command()

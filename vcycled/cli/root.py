@@ -83,6 +83,7 @@ def main(context: click.Context, paths: tuple[Path, ...]) -> None:
 
 for _command in (
     look_commands.status,
+    look_commands.top,
     look_commands.machines,
     look_commands.machine,
     look_commands.why,

@@ -14,6 +14,8 @@ from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 
+from sqlalchemy.exc import OperationalError
+
 from vcycled.cli.alive import ManagerState, manager_state
 from vcycled.cli.printing import Printer
 from vcycled.cli.views import View, gather
@@ -24,7 +26,7 @@ from vcycled.config.lastgood import FILE_NAME, DamagedLastGood, read
 from vcycled.config.places import database_url, sqlite_path
 from vcycled.config.reader import read as read_files
 from vcycled.config.tables import ManagerOptions
-from vcycled.errors import OperatorError
+from vcycled.errors import OperatorError, StoreError
 from vcycled.store import Store
 
 
@@ -38,6 +40,10 @@ class Session:
     def use(self, paths: Sequence[Path]) -> None:
         """Read the configuration from `paths`; to be called before anything is read."""
         self._paths = paths
+
+    def anew(self) -> Session:
+        """Return this call made again now: it reads what has changed since."""
+        return Session(self.clock, self._paths)
 
     @cached_property
     def config(self) -> Config:
@@ -92,10 +98,20 @@ class Session:
             StoreError: it does not answer, or is of another version.
         """
         _check_file(self.database)
-        with Store.open(
-            self.database, clock=self.clock, read_only=not writing, upgrade=False
-        ) as store:
+        with self._open_store(writing=writing) as store:
             yield store
+
+    def _open_store(self, *, writing: bool) -> Store:
+        try:
+            return Store.open(
+                self.database, clock=self.clock, read_only=not writing, upgrade=False
+            )
+        except StoreError as error:
+            is_away = isinstance(error.__cause__, OperationalError)
+            if not is_away or sqlite_path(self.database) is not None:
+                raise
+            hint = "a manager that cannot reach it creates and deletes nothing"
+            raise StoreError(f"{error}; {hint}") from error
 
     def view(self, store: Store) -> View:
         """Return what is known of every space."""
