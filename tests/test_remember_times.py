@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from tests.builders import NOW, machine
 from vcycled.model import ListedMachine, Machine, MachineState
+from vcycled.remember.ends import LastWords, ended
 from vcycled.remember.times import QUEUED_SECONDS, in_time
 
 DAY = 86_400
@@ -80,13 +83,33 @@ def test_a_later_run_did_not_begin_at_the_first_boot() -> None:
     assert in_time(ours, listed(), now=NOW) is ours
 
 
-def test_a_cloud_whose_clock_is_ahead_is_not_believed() -> None:
-    """What it says lies in the future itself."""
-    ours = machine(created_at=NOW - 100, started_at=NOW - 50)
-    assert in_time(ours, listed(NOW + 5000, NOW + 5060), now=NOW) is ours
+@pytest.mark.parametrize(("ahead", "stays"), [(0, False), (1, True), (5000, True)])
+def test_what_the_cloud_made_after_now_stays(ahead: int, stays: bool) -> None:
+    """Then our clock was set back, or the cloud's is ahead: who knows what is right now?"""
+    ours = machine(created_at=NOW + 9000, started_at=NOW + 9050)
+    shown = listed(NOW + ahead, NOW + ahead + 60)
+    assert (in_time(ours, shown, now=NOW) is ours) is stays
 
 
 def test_what_has_ended_stays_as_it_was_accounted() -> None:
     """Its record may have left."""
     ours = machine(created_at=MADE - DAY, started_at=MADE - DAY, stopped_at=MADE)
     assert in_time(ours, listed(), now=NOW) is ours
+
+
+@pytest.mark.parametrize(
+    ("now", "at"),
+    [
+        pytest.param(NOW, NOW - 100, id="as usual"),
+        pytest.param(NOW - 200, NOW - 200, id="nothing ends after now"),
+        pytest.param(NOW - 300, NOW - 300, id="when it was last seen"),
+        pytest.param(NOW - 301, NOW - 100, id="before that: the clock was set back"),
+        pytest.param(NOW - DAY, NOW - 100, id="by a day, before it was asked for"),
+    ],
+)
+def test_a_clock_that_is_set_back_shortens_no_run(now: int, at: int) -> None:
+    """Now bounds the end of a machine only as long as it was not seen to run after that."""
+    ours = machine(created_at=MADE, started_at=MADE + 60)
+    shown = replace(listed(), state=MachineState.SHUTDOWN, stopped_at=NOW - 100)
+    over = ended(ours, shown, LastWords(), sighted_at=NOW - 300, now=now)
+    assert over.stopped_at == at

@@ -250,7 +250,7 @@ class History:
             before = max((at for at in looks if at < end), default=life.created_at)
             after = min((at for at in looks if at > end), default=self.site.true.now())
             if before - life.launched_at >= FIZZLE and life.uuid not in self._archived:
-                self.problems.append(f"{life.uuid}: lost, it ran until {end}")
+                self.problems.append(f"{life.name}: lost, it ran until {end}")
             was_seen = any(life.launched_at <= at <= end for at in looks)
             began = life.launched_at if was_seen else life.created_at
             yield Ran(

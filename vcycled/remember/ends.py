@@ -55,12 +55,15 @@ def ended(
         listed: what the cloud still shows of it, None if it is gone.
         words: its shutdown message and last heartbeat.
         sighted_at: last time it was listed as not ended, if ever.
-        now: an upper bound of the end.
+        now: an upper bound of the end, unless it lies before what was seen of the machine: then
+            the clock was set back.
     """
     words = _of_this_run(machine, words)
     began = _began(machine, listed, words)
     at, source = _end(machine, listed, words, sighted_at=sighted_at, now=now)
-    at = max(min(at, now), began or machine.created_at)
+    at = max(at, began or machine.created_at)
+    if now >= max(machine.created_at, began or 0, sighted_at or 0):
+        at = min(at, now)
     ending = replace(
         machine, started_at=began, stopped_at=at, end_source=source, message=words.message
     )

@@ -21,8 +21,12 @@ QUEUED_SECONDS = 600
 
 
 def in_time(machine: Machine, listed: ListedMachine, *, now: int) -> Machine:
-    """Return `machine` with times that can be true; itself if they are, or if it has ended."""
-    if machine.stopped_at is not None:
+    """Return `machine` with times that can be true; itself if they are, or if it has ended.
+
+    If the cloud made it after now, it is now that is wrong.
+    """
+    is_set_back = listed.created_at is not None and now < listed.created_at
+    if is_set_back or machine.stopped_at is not None:
         return machine
     created = _created_at(machine, listed, now)
     began = _started_at(replace(machine, created_at=created), listed, now)
@@ -34,8 +38,8 @@ def in_time(machine: Machine, listed: ListedMachine, *, now: int) -> Machine:
 def _created_at(machine: Machine, listed: ListedMachine, now: int) -> int:
     made = listed.created_at
     if machine.created_at > now:
-        return now if made is None else min(made, now)
-    if made is not None and machine.created_at + QUEUED_SECONDS < made <= now:
+        return now if made is None else made
+    if made is not None and machine.created_at + QUEUED_SECONDS < made:
         return made
     return machine.created_at
 
@@ -44,7 +48,7 @@ def _started_at(machine: Machine, listed: ListedMachine, now: int) -> int | None
     began, made = machine.started_at, listed.created_at
     if began is None:
         return None
-    is_before_all = machine.interval == 0 and made is not None and began < made <= now
+    is_before_all = machine.interval == 0 and made is not None and began < made
     if began <= now and not is_before_all:
         return began
     return started_at(machine, listed, now=now)
