@@ -13,9 +13,10 @@ from tests.image_kit import Site, hold_of, lines
 from tests.world import SPACE, kind
 from vcycled.cycle.cloud_images import PATIENCE_SECONDS
 from vcycled.cycle.images import ENOUGH_FAILURES, LOOK_SECONDS
-from vcycled.errors import Refused
+from vcycled.errors import Refused, StoreError
 from vcycled.images.shelf import HANDED_SECONDS, UNUSED_SECONDS
 from vcycled.images.status import ImageState
+from vcycled.model import Changes, SpaceMemory
 from vcycled.spaces.base import StoredImage
 from vcycled.testing.clock import START
 
@@ -145,6 +146,49 @@ def test_half_made_images_of_ours_are_removed(site: Site) -> None:
     assert "own" not in site.images.kept
     assert {"sibling", "foreign"} <= site.images.kept.keys()
     assert outcome.report.creates == 0
+
+
+@pytest.mark.parametrize("is_told", [True, False])
+def test_images_that_a_forgotten_space_left_are_removed(site: Site, *, is_told: bool) -> None:
+    """By any other on its project that knows of all; not those of one that is configured."""
+    world = site.world
+    sibling = replace(world.config, name="sibling.example.org")
+    for space in ("was.example.org", "sibling.example.org"):
+        world.store.save(Changes(space=space, memory=SpaceMemory(space=space)))
+    for space in ("was.example.org", "sibling.example.org", "never-ours.example.org"):
+        site.images.kept[space] = StoredImage(
+            id=space,
+            name=space,
+            is_ready=True,
+            is_used=False,
+            size_bytes=0,
+            created_at=START,
+            tags={
+                "vcycle_installation": world.store.installation_id(),
+                "vcycle_space": space,
+            },
+        )
+    spaces = (world.config, sibling) if is_told else ()
+    world.manager = world.new_cycle(configured=lambda: spaces)
+    site.cycle(3 + (LOOK_SECONDS + UNUSED_SECONDS) // 60)
+    assert ("was.example.org" in site.images.kept) is not is_told
+    assert {"sibling.example.org", "never-ours.example.org"} <= site.images.kept.keys()
+
+
+def test_a_database_that_is_away_removes_no_image_of_another_space(
+    site: Site, monkeypatch: pytest.MonkeyPatch, log: pytest.LogCaptureFixture
+) -> None:
+    """Nobody knows then whose it is."""
+    world = site.world
+
+    def away(_configured: object) -> frozenset[str]:
+        raise StoreError("no answer")
+
+    world.manager = world.new_cycle(configured=lambda: (world.config,))
+    monkeypatch.setattr(world.store, "abandoned", away)
+    site.cycle(2 + LOOK_SECONDS // 60)
+    assert len(site.images.kept) == 1
+    assert lines(log, "images-broken") == []
 
 
 def test_images_of_machinetypes_that_are_gone_go_too(site: Site) -> None:

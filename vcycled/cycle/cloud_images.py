@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 
@@ -67,7 +67,11 @@ class CloudImages:
     @property
     def own(self) -> Sequence[StoredImage]:
         """Those that this space uploaded, which are its own to remove."""
-        return [each for each in self.images if each.tags.get(SPACE) == self._context.name]
+        return self.of({self._context.name})
+
+    def of(self, spaces: Collection[str]) -> Sequence[StoredImage]:
+        """Return those that any of these spaces uploaded."""
+        return [each for each in self.images if each.tags.get(SPACE) in spaces]
 
     @property
     def uploading(self) -> frozenset[str]:

@@ -16,7 +16,7 @@ from vcycled.config import SpaceConfig
 from vcycled.cycle.cloud_images import CloudImages
 from vcycled.cycle.context import Context
 from vcycled.cycle.provision import Provision
-from vcycled.errors import SpaceError
+from vcycled.errors import SpaceError, StoreError
 from vcycled.images import Source, source_of
 from vcycled.images.shelf import SOURCE, UNUSED_SECONDS, Unwanted, choose, unwanted
 from vcycled.images.status import ImageState, ImageStatus, sentence
@@ -226,7 +226,7 @@ class ImageKeeper:
             return
         now = self._context.clock.now()
         self._unwanted = unwanted(
-            cloud.own,
+            (*cloud.own, *cloud.of(self._abandoned())),
             self._unwanted,
             kept=frozenset(self._chosen.values()),
             uploading=cloud.uploading,
@@ -236,6 +236,19 @@ class ImageKeeper:
         for each in tuple(self._unwanted.values()):
             if each.is_due(now=now) and not self._is_stopping():
                 self._remove(cloud, each, now=now)
+
+    def _abandoned(self) -> frozenset[str]:
+        """Return spaces that left the configuration, perhaps before their images could be removed.
+
+        If they were in this project, nobody else will do it.
+        """
+        configured = [space.name for space in self._context.configured()]
+        if self._context.name not in configured:  # we are not told of all
+            return frozenset()
+        try:
+            return self._context.store.abandoned(configured)
+        except StoreError:  # the cycle tells of it; the next look will do
+            return frozenset()
 
     def _remove(self, cloud: CloudImages, given: Unwanted, *, now: int) -> None:
         image = given.image
