@@ -251,6 +251,21 @@ class TestAdopting:
         world.cycle()
         assert (only(world, NAME).interval, only(world, NAME).stage) == (1, Stage.LISTED)
 
+    def test_one_with_the_uuid_of_another_gets_its_own(self, world: World) -> None:
+        """Somebody's copy of a machine of ours bears the same tags."""
+        world.set(processors_limit=1)
+        world.cycles(2)
+        (ours,) = world.machines
+        cloud_id = world.cloud.add_foreign(NAME)
+        tags = {"vcycle_installation": "other", "vcycle_uuid": ours.uuid, "machinetype": "prod"}
+        world.cloud.change(NAME, lambda was: replace(was, tags=tags))
+        give(world, OrderKind.ADOPT, NAME)
+        world.cycle()
+        taken = only(world, NAME)
+        assert (taken.cloud_id, taken.delete_reason) == (cloud_id, "")
+        assert taken.uuid not in {ours.uuid, cloud_id}
+        assert {each.uuid for each in world.machines} == {ours.uuid, taken.uuid}
+
     def test_an_observing_space_adopts_nothing_yet(self, world: World) -> None:
         """It shows what it would do; the order waits."""
         world.set(mode="observe", processors_limit=1)

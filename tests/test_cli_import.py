@@ -149,6 +149,49 @@ class TestImport(OnASite):
         assert f"root in [vcycle] is {site.root}" in said
 
 
+OLD_SPELLINGS = f"""\
+[space {SPACE}]
+api = local
+local_dir = ROOT/cloud
+flavors = small:1:2048
+max_processors = 8
+gocdb_sitename = OLD-SITE
+
+[machinetype {SPACE} prod]
+target_share = 2
+backoff_seconds = 900
+fizzle_seconds = 600
+hs06 = 12.5
+max_machines = 4
+x509dn = /DC=org/DC=example/CN=vm
+log_joboutputs = true
+user_data = FOLDER/user_data
+"""
+
+
+class TestConfiguration(OnASite):
+    """Vcycle 3's own files, in the places where it had them."""
+
+    def test_its_old_spellings_are_understood(self, site: Site) -> None:
+        """And a later file overrides an earlier one, folders among them."""
+        site.configure(OLD_SPELLINGS)
+        shared = site.root / "shared" / "vcycle.d"
+        shared.mkdir(parents=True)
+        site.conf.rename(shared / "space.conf")
+        site.conf.write_text(
+            f"[vcycle]\nroot = {site.root}\n"
+            f"[machinetype {SPACE} prod]\naccounting_fqan = /vo/Role=pilot\n"
+        )
+        old(site).machine(NAME)
+        words = ("--config", str(shared), "--config", str(site.conf))
+        said = site.vcycle("import-vcycle3", *words, str(site.root))
+        assert (said.exit_code, said.stderr) == (0, "")
+        (found,) = json.loads(site.vcycle("machine", *words, NAME, "--json").stdout)
+        terms = found["terms"]
+        assert (terms["site"], terms["fqan"]) == ("OLD-SITE", "/vo/Role=pilot")
+        assert (terms["power_per_processor"], terms["power_unit"]) == (12.5, "HEPSPEC")
+
+
 class TestFirst:
     """Before vcycled has ever run."""
 

@@ -14,8 +14,9 @@ from typing import Any
 
 import pytest
 
+from tests.openstack_world import OpenStackWorld
 from tests.vcycle3_tree import HOST, UUID, Vcycle3Tree
-from tests.world import FIZZLE, SPACE, World, kind
+from tests.world import FIZZLE, SPACE, AnyWorld, World, kind
 from vcycled.apel.commands import listing
 from vcycled.apel.record import JobRecord
 from vcycled.apel.sync import counts_of, read_month
@@ -28,6 +29,20 @@ from vcycled.vcycle3 import Became, Takeover, read_tree, survey
 NAMES = [f"vcycle-prod-{number:010}" for number in range(8)]
 NAME = NAMES[0]
 HOUR = 3600
+
+
+def take_over(world: AnyWorld) -> Takeover:
+    """Import the tree in the folder of a world, as the command does."""
+    found = survey(
+        world.root,
+        read_tree(world.root, clock=world.clock),
+        world.store,
+        sites={SPACE: "SITE"},
+        terms=lambda _, name: terms_of_lost(world.config, name, host="manager.example.org"),
+        now=world.clock.now(),
+    )
+    world.store.take_over(found.changes, sink=APEL)
+    return found
 
 
 class Move:
@@ -62,17 +77,7 @@ class Move:
 
     def take_over(self) -> Takeover:
         """Import the tree as the command does."""
-        world = self.world
-        found = survey(
-            world.root,
-            read_tree(world.root, clock=world.clock),
-            world.store,
-            sites={SPACE: "SITE"},
-            terms=lambda _, name: terms_of_lost(world.config, name, host="manager.example.org"),
-            now=world.clock.now(),
-        )
-        world.store.take_over(found.changes, sink=APEL)
-        return found
+        return take_over(self.world)
 
     def only(self) -> Machine:
         """Return the one machine that the store holds, gone or not."""
@@ -490,6 +495,49 @@ class TestTheImport:
         assert cloud_id in {each.cloud_id for each in world.machines}
         assert {each.name.split("-")[1] for each in world.machines} == {"prod", "test"}
         world.close()
+
+    def test_without_its_creation_the_first_thing_known_will_do(self, move: Move) -> None:
+        """A machine is as old as anything that its folder tells."""
+        move.running()
+        move.old.damage(NAME, "created")
+        (trouble,) = move.take_over().troubles
+        assert (trouble.why, trouble.is_left_out) == ("empty", False)
+        assert move.only().created_at == move.born + 30
+
+
+class TestOnOpenStack:
+    """Servers with the metadata that Vcycle 3 gave them, over HTTP."""
+
+    def test_servers_are_known_by_id_or_exact_name(self, tmp_path: Path) -> None:
+        """Whatever else is in the project is foreign, and nothing is touched."""
+        world = OpenStackWorld(tmp_path / "root", processors_limit=4)
+        old, now = Vcycle3Tree(world.root, SPACE), world.clock.now()
+        ids = {
+            name: world.cloud.add_foreign(name, flavor="small", metadata=self.metadata(name))
+            for name in (*NAMES[:3], f"{NAMES[1]}x")
+        }
+        world.clock.advance(HOUR)
+        old.machine(NAMES[0], uuid=ids[NAMES[0]], created=now, started=now, seen=now + 3000)
+        old.half_made(NAMES[1], created=now)
+        found = take_over(world)
+        assert found.counts == {Became.LISTED: 1, Became.NAMED: 1}
+        outcome = world.cycles(12)
+        assert {each.cloud_id for each in world.machines} == {ids[NAMES[0]], ids[NAMES[1]]}
+        assert outcome.report.foreign_processors == 2
+        assert {each.id for each in world.cloud.here} == set(ids.values())
+        world.cloud.finish(NAMES[0])
+        world.cycles(3)
+        (run,) = (each.interval for each in world.store.intervals())
+        assert (run.uuid, run.started_at) == (ids[NAMES[0]], now)
+        assert ids[NAMES[0]] not in {each.id for each in world.cloud.here}
+        world.close()
+
+    def metadata(self, name: str) -> dict[str, str]:
+        """Return what Vcycle 3 told Nova of a machine."""
+        url = f"https://vcycle.example.org/machines/{SPACE}/{name}"
+        folders = ("machinefeatures", "jobfeatures", "joboutputs")
+        urls = {folder: f"{url}/{folder}" for folder in folders}
+        return {"cern-services": "false", "name": name, "machinetype": "prod", **urls}
 
 
 class TestTheWayBack:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.builders import NOW
-from tests.vcycle3_tree import HOST, SPACE, UUID, Vcycle3Tree
+from tests.vcycle3_tree import SPACE, UUID, Vcycle3Tree
 from vcycled.model import ShutdownMessage
 from vcycled.testing.clock import FakeClock
 from vcycled.vcycle3 import OldMachine, OldTree, Place, Trouble, read_tree
@@ -79,7 +79,6 @@ class TestMachines:
             updated_at=NOW - 3600,
             started_at=NOW - 3600,
             deleted_at=NOW - 700,
-            manager=HOST,
             seen_at=NOW - 600,
             zone="nova",
             processors=8,

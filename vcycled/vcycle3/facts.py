@@ -47,10 +47,8 @@ class OldMachine:
     """When it stopped. Whoever wrote the file went on to write the accounting record."""
     deleted_at: int | None = None
     """Last time that the cloud was asked to delete it."""
-    manager: str = ""
-    """Host name of the manager that looked after it."""
     seen_at: int | None = None
-    """Last listing in which that manager saw it."""
+    """Last listing in which its manager saw it."""
     zone: str = ""
     processors: int | None = None
     memory_mb: int | None = None

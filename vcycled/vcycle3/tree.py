@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 import stat
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from vcycled.clock import Clock
@@ -33,6 +34,7 @@ _MACHINE = re.compile(r"vcycle-(?P<machinetype>.+)-[a-z0-9]{10}")
 """Vcycle 3 looked after machines whose names begin with `vcycle-`; this is how it made them."""
 _ID = re.compile(r"(?=.*[a-z-])[0-9A-Za-z][0-9A-Za-z._-]{0,254}")
 """An id of a cloud, as against a time."""
+_SEEN = "manager_heartbeat"
 _LEEWAY_S = 60
 """A time so little ahead of our clock is no damage."""
 _OLD_FOLDER = "machines"
@@ -106,35 +108,43 @@ class _Reader:
         machinetype = self._machinetype(folder)
         if not machinetype:
             return None
-        seen_at = self._instant(folder / "manager_heartbeat")
-        if seen_at is not None and place is Place.CURRENT:
-            self._signs.append((seen_at, self._relative(folder / "manager_heartbeat")))
+        machine = self._facts(
+            folder,
+            OldMachine(
+                space=space,
+                name=folder.name,
+                machinetype=machinetype,
+                place=place,
+                modified_at=self._clock.of_stamp(folder.stat().st_mtime),
+                is_ours=is_ours,
+            ),
+        )
+        if machine.seen_at is not None and place is Place.CURRENT:
+            self._signs.append((machine.seen_at, self._relative(folder / _SEEN)))
+        return machine
+
+    def _facts(self, folder: Path, machine: OldMachine) -> OldMachine:
+        """Return `machine` with what its files tell."""
         features = folder / JOBFEATURES
         memory = self._number(features / "max_rss_bytes")
         wallclock = self._number(features / "wall_limit_secs")
         processors = self._number(features / "allocated_cpu")
         processors = processors or self._number(features / "allocated_CPU")
-        return OldMachine(
-            space=space,
-            name=folder.name,
-            machinetype=machinetype,
-            place=place,
-            modified_at=self._clock.of_stamp(folder.stat().st_mtime),
+        return replace(
+            machine,
             cloud_id=self._cloud_id(folder),
             created_at=self._instant(folder / "created"),
             updated_at=self._instant(folder / "updated"),
             started_at=self._instant(folder / STARTED),
             stopped_at=self._instant(folder / "stopped"),
             deleted_at=self._instant(folder / "deleted"),
-            manager=self._told(folder / "manager") or "",
-            seen_at=seen_at,
+            seen_at=self._instant(folder / _SEEN),
             zone=self._told(folder / "zone") or "",
             processors=int(processors) if processors else None,
             memory_mb=int(memory) // MB if memory else None,
             power=self._number(features / "hs06_job") or None,
             wallclock_seconds=int(wallclock) if wallclock else None,
             message=self._message(folder),
-            is_ours=is_ours,
         )
 
     def _machinetype(self, folder: Path) -> str:
