@@ -94,6 +94,7 @@ def disk_hold(manager: ManagerOptions) -> str:
 def _written(manager: ManagerOptions) -> Iterator[Path]:
     """Return the folders of the manager that may be on disks of their own."""
     database = sqlite_path(database_url(manager))
-    wanted = [manager.root, manager.root / "shared", manager.root / "apel-outgoing"]
+    wanted = [manager.root]
+    wanted += [manager.root / name for name in ("shared", "apel-archive", "apel-outgoing")]
     wanted += [database.parent] if database else []
     yield from (folder for folder in wanted if folder.exists())
