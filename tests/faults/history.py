@@ -108,6 +108,8 @@ class History:
         kinds = sorted(faults.keys() - self._undos.keys())
         if self._is_hasty:  # a new manager could not know that the clock was set
             kinds = [kind for kind in kinds if kind not in FORGETFUL]
+        if not kinds:
+            return
         kind = self.rng.choice(kinds)
         lasts = self.rng.randint(1, 6)
         self.say(f"fault: {kind}")

@@ -1,0 +1,124 @@
+"""The fault suite finds a manager with a broken rule, and plays the same seed alike."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.faults import history
+from tests.faults.kinds import FAULTS
+from tests.faults.verdict import Harm, Verdict, harm_of, table
+from vcycled.apel.queue import Queue
+from vcycled.cycle import remembering
+from vcycled.model import EndSource, Machine
+from vcycled.plan import deletes
+from vcycled.plan.stock import Count
+from vcycled.remember import ends
+from vcycled.remember.ledger import Ledger
+
+STEPS = 20
+Break = Callable[[pytest.MonkeyPatch], None]
+
+
+@pytest.fixture(autouse=True)
+def brief(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let histories be shorter than those of the suite, and wait for no broken manager."""
+    monkeypatch.setattr(history, "STEPS", STEPS)
+    monkeypatch.setattr(history, "PATIENCE", 12)
+
+
+def play(folder: Path, seed: int, *kinds: str) -> Verdict:
+    """Play a history in which only these kinds of faults happen."""
+    folder.mkdir(exist_ok=True)
+    faults = {kind: FAULTS[kind] for kind in kinds} if kinds else FAULTS
+    return history.play(folder / str(seed), seed, faults, tell=lambda _line: None)
+
+
+def believe_every_clock(patch: pytest.MonkeyPatch) -> None:
+    """Delete by age though the clock was just set."""
+    patch.setattr(deletes, "JUMP_HOLD_SECONDS", 0)
+
+
+def know_no_limit(patch: pytest.MonkeyPatch) -> None:
+    """Ask for as many machines as the creation cap allows."""
+    patch.setattr(Count, "excess", lambda _count, _limits: None)
+
+
+def adopt_nothing(patch: pytest.MonkeyPatch) -> None:
+    """Take machines of ours that are not on record for somebody else's."""
+    patch.setattr(remembering, "_adoptions", lambda *_arguments: ())
+
+
+def write_no_record(patch: pytest.MonkeyPatch) -> None:
+    """Say that a record was handed over, and write none."""
+    patch.setattr(Queue, "_keep", lambda _queue, _messages: None)
+
+
+def account_twice(patch: pytest.MonkeyPatch) -> None:
+    """Give every run a second number."""
+    account = Ledger.account
+
+    def doubly(ledger: Ledger, machine: Machine, *, is_final: bool) -> None:
+        account(ledger, machine, is_final=is_final)
+        again = dataclasses.replace(machine, interval=machine.interval + 7)
+        account(ledger, again, is_final=is_final)
+
+    patch.setattr(Ledger, "account", doubly)
+
+
+def end_at_the_next_look(patch: pytest.MonkeyPatch) -> None:
+    """Take for a machine's end when that was noticed."""
+
+    def noticed(*_arguments: object, now: int, **_more: object) -> tuple[int, EndSource]:
+        return now, EndSource.SIGHTING
+
+    patch.setattr(ends, "_end", noticed)
+
+
+@pytest.mark.parametrize(
+    ("broken", "kinds", "harm"),
+    [
+        (believe_every_clock, ["clock jumps"], Harm.KILLED),
+        (know_no_limit, ["manager restarted"], Harm.EXCEEDED),
+        (adopt_nothing, ["database lost"], Harm.LEAKED),
+        (write_no_record, ["manager restarted"], Harm.LOST),
+        (account_twice, ["manager restarted"], Harm.DOUBLED),
+        (end_at_the_next_look, ["cloud cannot be reached"], Harm.WRONG),
+    ],
+)
+def test_a_broken_rule_is_found(
+    broken: Break, kinds: list[str], harm: Harm, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each kind of harm, within a few histories."""
+    broken(monkeypatch)
+    verdicts = (play(tmp_path, seed, *kinds) for seed in (1, 2, 3))
+    assert any(harm in map(harm_of, each.problems) for each in verdicts)
+
+
+def test_the_same_seed_is_the_same_history(tmp_path: Path) -> None:
+    """So that what was found can be looked at; and a healthy manager does no harm in it."""
+    first, second = play(tmp_path / "a", 3), play(tmp_path / "b", 3)
+    assert first == second
+    assert first.problems == ()
+    assert first.faults.total() > 10
+
+
+def test_the_table_tells_what_was_found_and_how_to_see_it_again() -> None:
+    """By kind of harm, and with the command for one history."""
+    bad = Verdict(
+        seed=7,
+        layer="live",
+        faults=Counter({"disk full": 2}),
+        problems=("vcycle-prod-1 (id-1): leaked",),
+    )
+    text = table([bad, Verdict(seed=8, layer="live")], seconds=3.4)
+    lines = [line.split() for line in text.splitlines()]
+    assert ["histories", "2"] in lines
+    assert ["disk", "full", "2"] in lines
+    assert ["machines", "leaked", "1"] in lines
+    assert ["records", "lost", "0"] in lines
+    assert "python -m tests.faults 7 --layer live\n  vcycle-prod-1 (id-1): leaked" in text
