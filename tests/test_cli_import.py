@@ -12,9 +12,12 @@ import pytest
 
 from tests.builders import NOW
 from tests.cli_kit import CONF, OTHER, SPACE, OnASite, Site, new_site
+from tests.store_kit import OnPostgresql, presence
 from tests.test_cli import MANUAL_TEXT
 from tests.vcycle3_tree import Vcycle3Tree
+from vcycled.clock import SystemClock
 from vcycled.model import Stage
+from vcycled.store import Store, Wishes
 
 NAME = "vcycle-prod-abcdefghij"
 
@@ -199,9 +202,45 @@ class TestFirst:
         """The first start of vcycled then finds it."""
         site = new_site(tmp_path, text=CONF)
         old(site).machine(NAME)
-        site.ok("import-vcycle3", "--dry-run", str(site.root))
+        rehearsed = site.vcycle("import-vcycle3", "--dry-run", str(site.root))
+        assert rehearsed.exit_code == 0
+        assert "1 machine would be taken over" in rehearsed.stdout
+        assert rehearsed.stderr.startswith(
+            "note: what the database knows is not counted: there is"
+        )
         assert not (site.root / "vcycle.db").exists()
         site.ok("import-vcycle3", str(site.root))
         with site.store() as store:
             assert [each.name for each in store.machines()] == [NAME]
         site.close()
+
+
+class TestShared(OnPostgresql):
+    """A database that managers share."""
+
+    @pytest.fixture
+    def site(self, tmp_path: Path, url: str) -> Site:
+        """Return a site with that database, in which nothing was ever made."""
+        site = new_site(tmp_path, text=CONF.replace("[vcycle]", f"[vcycle]\ndatabase = {url}"))
+        site.conf.chmod(0o600)  # it holds the database's password, or might
+        old(site).machine(NAME)
+        return site
+
+    def test_its_tables_are_made(self, site: Site, url: str) -> None:
+        """As the first manager would make them."""
+        assert site.vcycle("import-vcycle3", "--dry-run", str(site.root)).exit_code == 0
+        said = site.vcycle("import-vcycle3", str(site.root))
+        assert (said.exit_code, said.stderr) == (0, "")
+        with Store.open(url, clock=site.clock) as store:
+            assert [each.name for each in store.machines()] == [NAME]
+
+    def test_a_space_that_another_manager_holds_is_refused(self, site: Site, url: str) -> None:
+        """On whatever host it runs; nothing is written then."""
+        # One whose clock differs from the database's would hold nothing.
+        with Store.open(url, clock=SystemClock()) as store:
+            store.leases.enrol(presence("other.example.org"))
+            store.leases.beat(Wishes(spaces=frozenset({SPACE})))
+            said = site.vcycle("import-vcycle3", str(site.root))
+            assert said.exit_code == 1
+            assert "only other.example.org, which holds it, may write of it" in said.stderr
+            assert store.machines() == ()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import click
@@ -12,13 +10,13 @@ from vcycled.cli.alive import ManagerState
 from vcycled.cli.importing import blocks, refuse_if_active, takeover_json
 from vcycled.cli.ownership import hand_over
 from vcycled.cli.params import config_option, json_option, pass_session
+from vcycled.cli.printing import clean
 from vcycled.cli.session import Session
 from vcycled.config.places import sqlite_path
 from vcycled.cycle.facts import terms_of_lost
-from vcycled.errors import OperatorError
-from vcycled.model import Terms
+from vcycled.errors import OperatorError, StoreError
 from vcycled.store import APEL, Store
-from vcycled.vcycle3 import Takeover, read_tree, survey
+from vcycled.vcycle3 import OldTree, Takeover, read_tree, survey
 
 
 @click.command(name="import-vcycle3")
@@ -39,14 +37,8 @@ def import_vcycle3(
 
     Exit status: 0 if all could be taken over, 1 if anything had to be left out.
     """
-    if not dry_run:
-        _check(session, root)
-    found = _read(session, root, is_rehearsal=dry_run)
-    if not dry_run:
-        with Store.open(session.database, clock=session.clock) as store:
-            store.take_over(found.changes, sink=APEL)
-        if place := sqlite_path(session.database):
-            hand_over(place.parent, place.parent.glob(f"{place.name}*"))
+    tree = read_tree(root, clock=session.clock)
+    found = _rehearse(session, root, tree) if dry_run else _import(session, root, tree)
     if as_json:
         session.printer.json(takeover_json(found, is_rehearsal=dry_run))
     else:
@@ -54,11 +46,11 @@ def import_vcycle3(
     context.exit(1 if any(each.is_left_out for each in found.troubles) else 0)
 
 
-def _check(session: Session, root: Path) -> None:
-    """Refuse what would give machines two managers, or one that cannot hear them.
+def _import(session: Session, root: Path, tree: OldTree) -> Takeover:
+    """Take over what is in `tree`, making the database if there is none.
 
     Raises:
-        OperatorError: vcycled runs, or keeps its machines elsewhere.
+        OperatorError: machines would get two managers, or one that cannot hear them.
     """
     if session.manager is ManagerState.RUNNING:
         raise OperatorError("vcycled is running: stop it first (machines run on)")
@@ -67,39 +59,32 @@ def _check(session: Session, root: Path) -> None:
             f"machines go on writing to {root}, so it must be the manager's folder, but root in "
             f"[vcycle] is {session.root}; a copy can be looked at with --dry-run"
         )
+    refuse_if_active(tree, now=session.now)
+    with Store.open(session.database, clock=session.clock) as store:
+        found = _survey(session, root, tree, store)
+        store.take_over(found.changes, sink=APEL)
+    if place := sqlite_path(session.database):
+        hand_over(place.parent, place.parent.glob(f"{place.name}*"))
+    return found
 
 
-def _read(session: Session, root: Path, *, is_rehearsal: bool) -> Takeover:
-    """Return what is to be taken over.
+def _rehearse(session: Session, root: Path, tree: OldTree) -> Takeover:
+    """Return what would be taken over; where vcycled has never run nothing is known yet."""
+    try:
+        with session.store() as store:
+            return _survey(session, root, tree, store)
+    except (OperatorError, StoreError) as error:
+        click.echo(clean(f"note: what the database knows is not counted: {error}"), err=True)
+        return _survey(session, root, tree, None)
 
-    Raises:
-        OperatorError: a Vcycle 3 is at work there, and this is no rehearsal.
-    """
-    tree = read_tree(root, clock=session.clock)
-    if not is_rehearsal:
-        refuse_if_active(tree, now=session.now)
+
+def _survey(session: Session, root: Path, tree: OldTree, store: Store | None) -> Takeover:
     spaces = {space.name: space for space in session.config.spaces}
-
-    def terms(space: str, machinetype: str) -> Terms:
-        return terms_of_lost(spaces[space], machinetype, host=session.host)
-
-    with _store(session) as store:
-        return survey(
-            root,
-            tree,
-            store,
-            sites={name: each.options.gocdb_sitename or "" for name, each in spaces.items()},
-            terms=terms,
-            now=session.now,
-        )
-
-
-@contextmanager
-def _store(session: Session) -> Iterator[Store | None]:
-    """Give the store for reading; None if vcycled has never run here."""
-    place = sqlite_path(session.database)
-    if place is not None and not place.exists():
-        yield None
-        return
-    with session.store() as store:
-        yield store
+    return survey(
+        root,
+        tree,
+        store,
+        sites={name: each.options.gocdb_sitename or "" for name, each in spaces.items()},
+        terms=lambda space, kind: terms_of_lost(spaces[space], kind, host=session.host),
+        now=session.now,
+    )
