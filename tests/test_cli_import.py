@@ -215,6 +215,7 @@ class TestFirst:
         site.close()
 
 
+@pytest.mark.live
 class TestShared(OnPostgresql):
     """A database that managers share."""
 
