@@ -173,6 +173,7 @@ class TestWhy(OnASite):
         site.report(report(holds=(BACKOFF,)))
         assert site.json("why", SPACE, "prod") == {
             "space": SPACE,
+            "manager": None,
             "doubts": [],
             "notes": [],
             "wake_at": NOW + 50,

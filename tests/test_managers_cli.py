@@ -21,6 +21,7 @@ from vcycled.testing.clock import START
 
 WISHES = Wishes(spaces=frozenset({SPACE}))
 WORDS = Words(now=START)
+HEAD = "[vcycle]\n"
 
 
 def manager(name: str = ONE, *spaces: str, **changes: object) -> Manager:
@@ -195,8 +196,7 @@ class TestShared(OnPostgresql):
     @pytest.fixture
     def site(self, url: str, tmp_path: Path) -> Site:
         """Return a host from which commands are given."""
-        head = "[vcycle]\n"
-        return new_site(tmp_path, text=CONF.replace(head, f"{head}database = {url}\n", 1))
+        return new_site(tmp_path, text=CONF.replace(HEAD, f"{HEAD}database = {url}\n", 1))
 
     def test_any_host_tells_who_holds_what(self, site: Site, office: Office) -> None:
         """In the commands that people look with."""
@@ -213,7 +213,8 @@ class TestShared(OnPostgresql):
         assert site.json("status")["spaces"][0]["manager"] == ONE
         assert len(site.json("status")["managers"]) == 2
         assert f"2 managers alive: {ONE} (1 space), {TWO} (0 spaces)" in site.ok("status")
-        assert "No manager" not in site.ok("why", SPACE)
+        assert site.ok("why", SPACE).startswith(f"{ONE} looks after it\n")
+        assert site.json("why", SPACE)["manager"] == ONE
 
     def test_a_space_that_nobody_holds_is_told(self, site: Site, office: Office) -> None:
         """Where people look for why there are no machines, and where they leave orders."""
@@ -224,6 +225,14 @@ class TestShared(OnPostgresql):
         assert f"nothing is created or deleted in it: {said}." in site.ok("why", SPACE)
         assert f"no manager holds it: {said}" in site.ok("status")
         assert f"No manager holds the space: {said}; the order waits." in site.ok("drain", SPACE)
+
+    def test_a_database_that_is_away_is_told_with_what_follows(self, site: Site) -> None:
+        """That is why there are no machines."""
+        nowhere = "postgresql://vcycle@127.0.0.1:1/vcycle"
+        site.configure(CONF.replace(HEAD, f"{HEAD}database = {nowhere}\n", 1))
+        said = site.refused("why", SPACE)
+        assert "connection failed" in said
+        assert said.endswith("; a manager that cannot reach it creates and deletes nothing\n")
 
     def test_a_lost_manager_is_forgotten(self, site: Site, office: Office) -> None:
         """Not while it lives, and not without being asked."""

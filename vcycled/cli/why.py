@@ -22,6 +22,8 @@ class Answer:
     """Why one space, or one machinetype of it, does not grow."""
 
     space: str
+    manager: str = ""
+    """Who looks after it, where managers share a database."""
     doubts: tuple[str, ...] = ()
     """Why what follows may not be the whole truth; empty if it is fresh."""
     notes: tuple[str, ...] = ()
@@ -51,6 +53,7 @@ def answer(view: View, space_name: str, machinetype: str, words: Words) -> Answe
     whole = tuple(hold for hold in holds if not hold.machinetype)
     return Answer(
         space=space.name,
+        manager=view.staff.holder(space.name) if view.staff else "",
         doubts=tuple(_doubts(space, view, words)),
         notes=tuple(_notes(space, words)),
         kinds=tuple(
@@ -82,6 +85,8 @@ def why_blocks(given: Answer, words: Words) -> Iterator[Block]:
         yield Line(doubt, Tone.BAD)
     for note in given.notes:
         yield Line(note, Tone.WARN)
+    if given.manager:
+        yield Line(f"{given.manager} looks after it", Tone.FAINT)
     for name, why in given.unusable:
         yield Line(name, Tone.HEAD)
         yield Line(f"its section is wrong and never was right: {why}", Tone.BAD, 1)
@@ -95,6 +100,7 @@ def why_json(given: Answer) -> Json:
     """Return the answer as a document."""
     return {
         "space": given.space,
+        "manager": given.manager or None,
         "doubts": list(given.doubts),
         "notes": list(given.notes),
         "wake_at": given.wake_at,

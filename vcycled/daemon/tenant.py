@@ -83,12 +83,7 @@ class Tenant:
 
     def _work(self) -> None:
         while self._wait():
-            try:
-                self._turn()
-            except StoreError as error:
-                self._fail(str(error))
-            except Exception:  # noqa: BLE001 - the top of a thread: without beats all would stop
-                self._log.bug("beat-broken")
+            self.turn()
 
     def _wait(self) -> bool:
         """Wait for the next turn; False if there is none any more."""
@@ -96,10 +91,16 @@ class Tenant:
         self._wake.clear()
         return not self._is_ending
 
-    def _turn(self) -> None:
-        is_due = self._clock.monotonic() - self._beaten_at >= self._beat_s
-        if is_due or self._trouble or self._leases.would_take(self._wishes()):
-            self._beat()
+    def turn(self) -> None:
+        """Beat if that is due or worth it; made in the thread again and again."""
+        try:
+            is_due = self._clock.monotonic() - self._beaten_at >= self._beat_s
+            if is_due or self._trouble or self._leases.would_take(self._wishes()):
+                self._beat()
+        except StoreError as error:
+            self._fail(str(error))
+        except Exception:  # noqa: BLE001 - the top of a thread: without beats all would stop
+            self._log.bug("beat-broken")
 
     def _beat(self) -> None:
         began = self._clock.monotonic()

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from vcycled.clock import Clock
 from vcycled.config import SpaceConfig
 from vcycled.cycle import SpaceCycle
-from vcycled.errors import StoreError
+from vcycled.errors import LeaseLost, StoreError
 from vcycled.kvlog import KVLogger
 
 
@@ -91,6 +91,8 @@ class SpaceWorker:
         """Run one cycle and return when the next is due; None if it could not say."""
         try:
             return self._cycle.run(config, held=held).report.wake_at
+        except LeaseLost as error:
+            self._log.warning("lease-lost", error=str(error))
         except StoreError as error:
             self._log.error("store-failed", error=str(error))
         except Exception:  # noqa: BLE001 - the top of a cycle: one space's bug is not the others'

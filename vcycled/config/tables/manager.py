@@ -33,8 +33,8 @@ class ManagerOptions:
         DATABASE,
         default_text="sqlite:///ROOT/vcycle.db",
         help="""Where the manager remembers machines, aborts and accounting rows. SQLite needs
-        nothing and is right for one manager; PostgreSQL is for sites that have it. The URL may
-        hold a password, so keep the file from other users. Read when vcycled starts.""",
+        nothing and is right for one manager; with PostgreSQL several may share the spaces. The
+        URL may hold a password, so keep the file from other users. Read when vcycled starts.""",
     )
     log_file: Path | None = optional(
         ABSOLUTE,
