@@ -11,7 +11,9 @@ import pytest
 from tests.builders import NOW
 from tests.cli_kit import CONF, SPACE, OnASite, Site, event
 from vcycled.cli.disk import Usage, doubts
-from vcycled.house.ledger import Area
+from vcycled.config import Config, LastGood, ManagerOptions
+from vcycled.house.ledger import Area, areas
+from vcycled.options import Secret
 
 HOUR, DAY = 3600, 86_400
 AREA = Area(area="deleted", space=SPACE, path=Path("/x"), bytes=0, files=0, kept="for long")
@@ -125,6 +127,33 @@ class TestPage(OnASite):
             "shortage": same["shortage"],
         }
         assert disk["shortage"].endswith("and min_free_mb is 1000000000")
+
+    def test_a_plan_knows_of_it(self, site: Site) -> None:
+        """As the manager's next cycle will."""
+        site.configure(CONF.replace("[vcycle]\n", "[vcycle]\nmin_free_mb = 1000000000\n"))
+        (hold,) = site.json("plan", SPACE)["holds"]
+        assert (hold["machinetype"], hold["cause"]) == ("", "held")
+        assert hold["detail"].startswith("disk: only ")
+
+    def test_a_database_on_a_server_has_no_path(self, site: Site) -> None:
+        """Its size is what the server says."""
+        manager = ManagerOptions(root=site.root, database=Secret("postgresql://host/name"))
+        config = Config(
+            manager=manager,
+            spaces=(),
+            problems=(),
+            unusable={},
+            good=LastGood(),
+            signature=(),
+        )
+        with site.store() as store:
+            (database,) = (
+                each
+                for each in areas(config, store, clock=site.clock)
+                if each.area.startswith("database")
+            )
+            assert database.bytes == store.size_bytes()
+        assert (database.path, database.files) == (None, 0)
 
     def test_doubts_stand_first(self, site: Site) -> None:
         """Nobody reads the table to its end."""

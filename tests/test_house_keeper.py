@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -154,6 +155,29 @@ class TestWhen:
         old = home.retired("old", 1000 * HOUR)
         home.turn()
         assert old.exists() is is_kept
+
+    def test_the_end_stops_a_turn_under_way(
+        self, home: Home, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """What is left is done after the next start."""
+        tree, begun, go_on = home.world.tree, threading.Event(), threading.Event()
+
+        def slow(_space: str, *, before: int) -> int:
+            begun.set()
+            go_on.wait(10)
+            return before * 0
+
+        monkeypatch.setattr(tree, "remove_retired", slow)
+        home.event(1000 * DAY)
+        home.keeper.tend(home.config)
+        home.world.clock.advance(TURN_SECONDS)
+        home.keeper.tend(home.config)
+        assert begun.wait(10)
+        home.world.clock.advance(TURN_SECONDS)
+        home.keeper.tend(home.config)  # a second turn would pass it
+        threading.Timer(0.1, go_on.set).start()
+        home.keeper.end()
+        assert len(home.world.store.events()) == 1
 
     def test_after_the_end_nothing_begins(self, home: Home) -> None:
         """The database is about to be closed."""

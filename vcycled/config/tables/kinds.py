@@ -70,7 +70,7 @@ def or_for_ever(low: int) -> Kind[int]:
     days = whole(low, CENTURY_S // 86_400, unit="days")
 
     def read(text: str) -> int:
-        return 0 if text.strip() == "0" else days.read(text)
+        return 0 if text == "0" else days.read(text)
 
     return Kind(f"0 (for ever), or {days.accepts}", read)
 
