@@ -283,9 +283,10 @@ def test_a_full_disk_holds_creation_until_there_is_room(site: Site) -> None:
     """What runs is looked after all the same."""
     site.write(site.space(A, limit=1))
     site.start()
-    site.until(lambda: len(site.clouds[A].here) == 1)
     store = site.store
     assert store is not None
+    site.until(lambda: A in store.reports())
+    assert len(site.clouds[A].here) == 1
     site.write(site.space(A, limit=2), head="min_free_mb = 1000000000\n")
     site.until(lambda: "min_free_mb is 1000000000" in store.reports()[A].report)
     assert len(site.clouds[A].here) == 1
