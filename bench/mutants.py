@@ -31,7 +31,11 @@ import vcycled.testing.clock  # noqa: F401 - as above
 TOP = Path(__file__).parent.parent
 EQUIVALENT = Path(__file__).with_name("mutants_equivalent.toml")
 TESTS = set(TOP.glob("tests/test_plan_*.py")) - {TOP / "tests/test_plan_docs.py"}
-SLOW = {TOP / "tests/test_plan_laws.py", TOP / "tests/test_plan_over_time.py"}
+SLOW = {
+    TOP / "tests/test_plan_laws.py",
+    TOP / "tests/test_plan_over_time.py",
+    TOP / "tests/test_plan_giving_way.py",
+}
 QUICK_CPU_SECONDS, SLOW_CPU_SECONDS, MEMORY_BYTES = 10, 60, 1 << 30
 """Some mutants never end, and ask for machine after machine."""
 

@@ -21,6 +21,7 @@ from vcycled.model import (
     MachineState,
     Machinetype,
     MachinetypeMemory,
+    Reason,
     SpaceFacts,
     Stage,
     Terms,
@@ -97,6 +98,17 @@ shutdown_times = st.sampled_from((NOW - 1, NOW, NOW + 599, NOW + 600))
 lives = st.sampled_from((_RUNNING, _RUNNING, *_LISTED, *_YOUNG, (Stage.GONE, _RUNNING[1])))
 
 attempts = st.sampled_from(((0, None),) * 3 + tuple(product((1, 2, 9), INSTANTS)))
+FUTURE = (NOW, NOW + 1, NOW + 599, NOW + 600, NOW + 601)
+leaving = st.sampled_from(
+    (
+        *[(None, "")] * 20,
+        *product((*INSTANTS[:6], *FUTURE), (Reason.PREEMPTED.value, Reason.DRAINED.value)),
+        (NOW - 1, Reason.SHUTDOWN_TIME.value),
+        (NOW - 1, Reason.TOO_OLD.value),
+    )
+)
+"""By when a machine was told to leave, and why."""
+orders = st.sampled_from((*[None] * 20, *FUTURE))
 beats = st.sampled_from(((None, True), (None, False), *((at, True) for at in INSTANTS)))
 
 
@@ -105,6 +117,7 @@ def machines(draw: st.DrawFn, uuid: str) -> Machine:
     """Return machines of any stage, state and age; names may occur twice, uuids may not."""
     stage, state = draw(lives)
     asked = draw(attempts)
+    leave_by, leave_why = draw(leaving)
     heartbeat_at, is_known = draw(beats)
     return Machine(
         uuid=uuid,
@@ -122,6 +135,9 @@ def machines(draw: st.DrawFn, uuid: str) -> Machine:
         heartbeat_at=heartbeat_at,
         is_heartbeat_known=is_known,
         missing_since=draw(seldom_instants),
+        drain_by=draw(orders),
+        leave_by=leave_by,
+        leave_why=leave_why,
         delete_attempts=asked[0],
         delete_attempt_at=asked[1],
         is_delete_ordered=draw(st.sampled_from((False, False, False, True))),
@@ -149,7 +165,13 @@ def machinetypes(draw: st.DrawFn, name: str) -> Machinetype:
         heartbeat_file=promised.heartbeat_file,
         heartbeat_seconds=promised.heartbeat_seconds,
         power_per_processor=draw(st.sampled_from((10.0, 7.3, 7.3, None))),
-        memory=MachinetypeMemory(space=SPACE, machinetype=name),
+        preemptible=draw(st.sampled_from((False, False, True))),
+        memory=MachinetypeMemory(
+            space=SPACE,
+            machinetype=name,
+            waiting_since=draw(maybe_instants),
+            told_wallclock_seconds=draw(st.sampled_from((None, None, 600, 3600, 7200))),
+        ),
     )
     match draw(kind_troubles):
         case Cause.NO_SHARE:
@@ -209,6 +231,7 @@ def space_facts(draw: st.DrawFn) -> SpaceFacts:
             foreign_memory_mb=foreign * 1000,
             unfit=draw(unfits),
             clock_jumped_at=draw(seldom_instants),
+            preempted_at=draw(seldom_instants),
         ),
         limits=Limits(
             processors=draw(st.sampled_from((100, None, *range(99, 0, -7)))),
@@ -218,6 +241,7 @@ def space_facts(draw: st.DrawFn) -> SpaceFacts:
         flavors=draw(flavors),
         creation_cap=draw(amounts),
         deletion_cap=draw(amounts),
+        preempt_after_seconds=draw(spans),
         cycle_seconds=draw(st.sampled_from((60, 1, 600))),
         receiver_up_since=draw(maybe_instants),
     )
@@ -235,3 +259,42 @@ def space_facts(draw: st.DrawFn) -> SpaceFacts:
             return replace(plain, shutdown_time=draw(shutdown_times))
         case _:
             return plain
+
+
+@st.composite
+def crowded_facts(draw: st.DrawFn) -> SpaceFacts:
+    """Return facts of a space that preemptible machines have all but filled; others wait."""
+    facts = draw(space_facts())
+    needy = replace(
+        draw(machinetypes("a")),
+        held="",
+        drain=None,
+        target_share=draw(st.sampled_from((1.0, 3.0))),
+        preemptible=False,
+        processors_limit=None,
+        max_starting_processors=None,
+        min_processors=1,
+        max_processors=None,
+        flavor_names=(),
+        memory=MachinetypeMemory(
+            space=SPACE, machinetype="a", waiting_since=draw(st.sampled_from((NOW - 901, None)))
+        ),
+    )
+    back = replace(draw(machinetypes("b")), preemptible=True)
+    filling = tuple(
+        replace(draw(machines(f"{each:02}")), machinetype="b")
+        for each in range(draw(st.integers(2, 6)))
+    )
+    used = sum(each.processors for each in filling if each.stage is not Stage.GONE)
+    return replace(
+        facts,
+        machinetypes=(needy, back),
+        machines=filling,
+        held="",
+        drain=None,
+        shutdown_time=None,
+        memory=replace(
+            facts.memory, foreign_processors=0, foreign_machines=0, foreign_memory_mb=0, unfit=()
+        ),
+        limits=Limits(processors=used + draw(st.sampled_from((0, 0, 1)))),
+    )

@@ -10,8 +10,9 @@ from hypothesis import event, given
 from hypothesis import strategies as st
 
 from tests.builders import NOW, plan
-from tests.strategies import space_facts
+from tests.strategies import crowded_facts, space_facts
 from vcycled.model import (
+    GRACE_SECONDS,
     Cause,
     Machine,
     MachineState,
@@ -172,6 +173,27 @@ def test_deletes_by_age_only_what_is_old(facts: SpaceFacts) -> None:
             )
             assert facts.receiver_up_since is not None
             assert NOW - facts.receiver_up_since >= terms.heartbeat_seconds
+
+
+@given(crowded_facts())
+def test_only_preemptible_machines_give_way_and_only_to_who_waited(facts: SpaceFacts) -> None:
+    """Told with the grace, and while somebody waits none of their kind is made."""
+    made = plan(facts)
+    names = {kind.name for kind in facts.machinetypes if kind.preemptible}
+    giving = [tell for tell in made.tells if tell.why is Reason.PREEMPTED]
+    event("gives way" if giving else "nobody gives way")
+    event("waits" if made.waits else "nobody waits")
+    for tell in giving:
+        assert tell.machine.machinetype in names
+        assert tell.by is not None
+        assert tell.by == tell.machine.leave_by or tell.by >= NOW + GRACE_SECONDS
+        assert any(NOW - wait.since >= facts.preempt_after_seconds for wait in made.waits)
+    for delete in made.deletes:
+        if delete.reason is Reason.PREEMPTED:
+            assert delete.machine.leave_by is not None
+            assert delete.machine.leave_by < NOW
+    assert not names & {wait.machinetype for wait in made.waits}
+    assert not made.waits or not names & {create.machinetype for create in made.creates}
 
 
 @given(space_facts())

@@ -15,14 +15,17 @@ from vcycled.model import (
     ListedMachine,
     Machine,
     MachineState,
+    MachinetypeMemory,
     Order,
     OrderKind,
+    Plan,
     Reason,
     Records,
     ShutdownMessage,
     SpaceMemory,
     Stage,
     Terms,
+    Wait,
 )
 from vcycled.remember import (
     Answers,
@@ -32,6 +35,7 @@ from vcycled.remember import (
     concluded,
     learn,
     match,
+    noted,
     obey,
     paused,
     questions,
@@ -831,6 +835,40 @@ def order(kind: OrderKind, **changes: object) -> Order:
     """Return an order given by ops at T0."""
     usual = Order(kind=kind, space="a.example", at=T0, who="ops", id=7)
     return replace(usual, **changes)  # type: ignore[arg-type] # tests name real fields
+
+
+def planned(*waits: Wait, preempted_at: int | None = None) -> Plan:
+    """Return a plan that says only who waits and when room was made."""
+    empty = Plan(deletes=(), deferred=(), creates=(), holds=(), shares=(), wake_at=T0)
+    return replace(empty, waits=waits, preempted_at=preempted_at)
+
+
+def test_who_waits_is_remembered_until_nobody_does() -> None:
+    """Of a machinetype that was known or not; nothing is written where nothing changed."""
+    other = MachinetypeMemory(space="a.example", machinetype="other", last_abort_at=T0)
+    before = replace(records(), machinetypes=(other,))
+    waits = (Wait(machinetype="prod", since=T0 - 5), Wait(machinetype="other", since=T0 - 9))
+    changes = noted(before, planned(*waits))
+    assert changes is not None
+    assert changes.machinetypes == (
+        replace(other, waiting_since=T0 - 9),
+        MachinetypeMemory(space="a.example", machinetype="prod", waiting_since=T0 - 5),
+    )
+    after = updated(before, changes)
+    assert noted(after, planned(*waits)) is None
+    over = noted(after, planned())
+    assert over is not None
+    assert {each.waiting_since for each in over.machinetypes} == {None}
+    assert noted(updated(after, over), planned()) is None
+
+
+def test_that_room_was_made_is_remembered() -> None:
+    """Though nobody waits."""
+    changes = noted(records(), planned(preempted_at=T0))
+    assert changes is not None
+    assert changes.memory is not None
+    assert (changes.memory.preempted_at, changes.memory.listed_at) == (T0, T0 + 940)
+    assert changes.machinetypes == ()
 
 
 def test_no_orders_change_nothing() -> None:

@@ -38,7 +38,7 @@ class Growth:
     budget: int
     """How many processors may be asked for in one cycle."""
     weight: float
-    """What our machines weigh together, with what is made."""
+    """What our machines weigh that are not gone, with what is made."""
     wanting: tuple[Candidate, ...] = ()
     """Those below their shares that would grow further, but for preemptible ones."""
     lacks_room: bool = False
@@ -52,7 +52,7 @@ def plan_creates(
     ranks = _draw(stocked, rng)
     hold = space_hold(facts, now=now)
     budget = _budget(facts, total)
-    weight = sum(stock.weight for stock in stocked)
+    weight = sum(stock.limited * stock.power for stock in stocked)
     if hold is not None:
         return Growth(creates=(), holds=(hold,), total=total, budget=budget, weight=weight)
     filling = _Filling(facts=facts, now=now, total=total, budget=budget, weight=weight)
@@ -113,10 +113,6 @@ class Candidate:
     def need(self) -> tuple[bool, float, int]:
         """Return its place: the least is the neediest."""
         return self.is_preemptible, self.per_share, self.rank
-
-    def is_below(self, due: float) -> bool:
-        """Tell whether it may have more and has less than is `due` for a share."""
-        return self.per_share < due and own_limit(self) is None
 
 
 @dataclass(slots=True, kw_only=True)
@@ -200,7 +196,7 @@ class _Filling:
         self.wanting = tuple(
             each
             for each in self.growing.values()
-            if not each.is_preemptible and each.is_below(due_per_share(self.facts, self.weight))
+            if not each.is_preemptible and is_below(each, self.facts, self.total, self.weight)
         )
         for each in list(self.growing.values()):
             hold = own_limit(each) or self._space_limit(each)
@@ -224,12 +220,17 @@ class _Filling:
         return _hold(candidate, Cause.CREATION_CAP, detail, self.now + self.facts.cycle_seconds)
 
 
-def due_per_share(facts: SpaceFacts, weight: float) -> float:
-    """Return what is due for each share if those that are not preemptible had the whole `weight`.
+def is_below(candidate: Candidate, facts: SpaceFacts, total: Count, weight: float) -> bool:
+    """Tell whether a machinetype may have more and has less than its share of the space.
 
-    Only where there is a share that is not preemptible.
+    Of the space as if those that are not preemptible had all of ours, which weighs `weight`, and
+    what is free beside the `total`.
     """
-    return weight / sum(kind.target_share for kind in facts.machinetypes if not kind.preemptible)
+    limit = facts.limits.processors
+    free = 0 if limit is None else max(0, limit - total.processors)
+    whole = weight + free * candidate.stock.power
+    promised = sum(kind.target_share for kind in facts.machinetypes if not kind.preemptible)
+    return candidate.per_share * promised < whole and own_limit(candidate) is None
 
 
 def own_limit(candidate: Candidate) -> Hold | None:

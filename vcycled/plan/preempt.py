@@ -18,7 +18,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from vcycled.model import GRACE_SECONDS, Flavor, Limits, Machine, Reason, SpaceFacts, Wait
-from vcycled.plan.creates import Candidate, Growth, due_per_share
+from vcycled.plan.creates import Candidate, Growth, is_below
 from vcycled.plan.due import Rules, reasons, rules
 from vcycled.plan.leaving import Leaves, can_be_told
 from vcycled.plan.stock import LIVING, Count
@@ -135,13 +135,16 @@ class _Room:
 
 
 def _fill(room: _Room, ready: Iterable[Candidate], facts: SpaceFacts, growth: Growth) -> None:
-    """Let those who waited long enough take room, the neediest first, up to the creation cap."""
+    """Let those who waited long enough take room, the neediest first, up to the creation cap.
+
+    Chance must not break ties here: machines would be told now for the one, now for the other.
+    """
     growing = {each.name: replace(each) for each in ready}
     spent = 0
     while growing:
-        neediest = min(growing.values(), key=Candidate.need)
+        neediest = min(growing.values(), key=lambda each: (each.per_share, each.name))
         flavor = neediest.choice.flavor
-        if not neediest.is_below(due_per_share(facts, growth.weight)):
+        if not is_below(neediest, facts, growth.total, growth.weight):
             del growing[neediest.name]
             continue
         spent += flavor.processors
