@@ -218,7 +218,9 @@ def test_what_is_being_done_has_a_sentence(changes: dict[str, Any], said: str) -
     ("size", "said"),
     [
         (0, "0 bytes"),
-        (999_999, "999999 bytes"),
+        (999, "999 bytes"),
+        (1000, "1.0 kB"),
+        (999_999, "1000.0 kB"),
         (10**6, "1.0 MB"),
         (999_949_999, "999.9 MB"),
         (10**9, "1.0 GB"),

@@ -17,7 +17,7 @@ from vcycled.config.places import database_url, sqlite_path
 
 MB = 2**20
 FILES_LEAST = 10_000
-"""Files and folders that must be free too; a machine has about fifty of them."""
+"""Files and folders that must be free too; a machine has about thirty of them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -70,8 +70,8 @@ def _progress(status: ImageStatus) -> str:
 
 
 def size_text(size_bytes: int) -> str:
-    """Return a size in GB or MB of 10⁹ or 10⁶ bytes, or in bytes if it is small."""
-    for unit, size in (("GB", 10**9), ("MB", 10**6)):
+    """Return a size in GB, MB or kB of 10⁹, 10⁶ or 10³ bytes, or in bytes if it is small."""
+    for unit, size in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
         if size_bytes >= size:
             return f"{size_bytes / size:.1f} {unit}"
     return f"{size_bytes} bytes"
