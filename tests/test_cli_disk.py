@@ -13,6 +13,7 @@ from tests.cli_kit import CONF, SPACE, OnASite, Site, event
 from vcycled.cli.disk import Usage, doubts
 from vcycled.config import Config, LastGood, ManagerOptions
 from vcycled.house.ledger import Area, areas
+from vcycled.model import SpaceMemory
 from vcycled.options import Secret
 
 HOUR, DAY = 3600, 86_400
@@ -45,7 +46,9 @@ class TestAreas(OnASite):
         old = layout.deleted(SPACE) / "m0"
         fill(old / "joboutputs" / "log", 5000)
         os.utime(old, (NOW - HOUR,) * 2)
+        site.save(space="was.example.com", memory=SpaceMemory(space="was.example.com"))
         fill(layout.deleted("was.example.com") / "m9" / "log")
+        fill(layout.deleted("never.example.com") / "m9" / "log", age=1000 * DAY)
         machines = of(site, "machines", SPACE)
         assert machines["files"] == 1
         assert 100_000 <= int(str(machines["bytes"])) < 130_000
@@ -58,6 +61,14 @@ class TestAreas(OnASite):
         )
         gone = of(site, "deleted", "was.example.com")
         assert (gone["kept"], gone["kept_seconds"]) == ("90 days (history_days)", 90 * DAY)
+        strange = of(site, "deleted", "never.example.com")
+        assert (strange["kept"], strange["is_overdue"]) == ("as another manager says", False)
+
+    def test_a_space_that_is_only_observed_is_another_managers(self, site: Site) -> None:
+        """Nothing of it is removed here."""
+        (site.tree.layout.deleted(SPACE) / "m0").mkdir(parents=True)
+        site.configure(CONF.replace("api = local\n", "api = local\nmode = observe\n"))
+        assert of(site, "deleted", SPACE)["kept_seconds"] is None
 
     def test_records(self, site: Site) -> None:
         """Those that are kept and those that wait, by the age of the messages."""

@@ -335,6 +335,22 @@ class TestTrouble:
         assert "house-failed area=apel-archive" in caplog.text
         assert home.world.store.events() == ()
 
+    def test_one_removed_space_that_fails_hinders_no_other(
+        self, home: Home, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        """Their folders go space by space."""
+        home.tend()
+        home.world.clock.advance(TURN_SECONDS)
+        for name in ("a.example.org", "b.example.org"):
+            home.world.store.save(Changes(space=name, memory=memory(name)))
+        folder = home.retired("old", 1000 * DAY, "b.example.org")
+        broken = home.world.tree.layout.deleted("a.example.org")
+        broken.parent.mkdir()
+        broken.write_text("not a folder")
+        home.tend()
+        assert not folder.exists()
+        assert 'house-failed area="removed spaces"' in caplog.text
+
     def test_a_database_that_is_away_hinders_nothing_else(
         self, home: Home, caplog: pytest.LogCaptureFixture
     ) -> None:

@@ -17,7 +17,7 @@ from datetime import UTC, datetime, timedelta
 from vcycled.apel.queue import Queue
 from vcycled.apel.retention import prune
 from vcycled.clock import Clock
-from vcycled.config import Config
+from vcycled.config import Config, SpaceConfig
 from vcycled.errors import StoreError
 from vcycled.house.calm import Calm
 from vcycled.images import ImageCache, source_of
@@ -112,35 +112,35 @@ class Housekeeper:
 
     def _chores(self, config: Config, *, now: int) -> Iterator[_Chore]:
         history = now - config.manager.history_days * DAY
-        yield from self._cleanings(config, now=now)
-        yield from self._clearings(config, before=history)
+        held = self._store.leases.held
+        for space in config.spaces:
+            if space.name in held and space.options.mode == "manage":
+                yield self._cleaning(space, now=now)
+        yield _Chore(area="removed spaces", do=lambda: self._clear(config, before=history))
         yield _Chore(area="imagecache", do=lambda: self._prune_images(config, now=now))
         yield _Chore(area="apel-archive", do=lambda: self._prune_archive(config, now=now))
         yield _Chore(area="database", do=lambda: self._store.forget_before(history))
 
-    def _cleanings(self, config: Config, *, now: int) -> Iterator[_Chore]:
-        """Yield the removal of folders of finished machines, for each space that we look after."""
-        held = self._store.leases.held
-        for space in config.spaces:
-            if space.name in held and space.options.mode == "manage":
-                before = now - space.options.cleanup_hours * HOUR
-                yield self._cleaning(space.name, before)
+    def _cleaning(self, space: SpaceConfig, *, now: int) -> _Chore:
+        """Return the removal of folders of finished machines of a space that we look after."""
+        before = now - space.options.cleanup_hours * HOUR
 
-    def _clearings(self, config: Config, *, before: int) -> Iterator[_Chore]:
-        """Yield the same for spaces that nobody looks after any more."""
-        try:
-            abandoned = self._store.abandoned(space.name for space in config.spaces)
-        except StoreError as error:
-            self._log.warning("house-failed", area="deleted", error=str(error))
-            return
-        for name in sorted(abandoned):
-            yield self._cleaning(name, before)
-
-    def _cleaning(self, space: str, before: int) -> _Chore:
         def clean() -> int:
-            return self._tree.remove_retired(space, before=before)
+            return self._tree.remove_retired(space.name, before=before)
 
-        return _Chore(area="deleted", space=space, do=clean)
+        return _Chore(area="deleted", space=space.name, do=clean)
+
+    def _clear(self, config: Config, *, before: int) -> int:
+        """Remove folders of finished machines of spaces that nobody looks after any more."""
+        removed, failed = 0, None
+        for name in sorted(self._store.abandoned(space.name for space in config.spaces)):
+            try:
+                removed += self._tree.remove_retired(name, before=before)
+            except OSError as error:
+                failed = error
+        if failed is not None:
+            raise failed
+        return removed
 
     def _prune_images(self, config: Config, *, now: int) -> int:
         manager = config.manager

@@ -76,16 +76,21 @@ def areas(config: Config, store: Store, *, clock: Clock) -> tuple[Area, ...]:
         OSError: a folder cannot be read.
         StoreError: the database does not answer.
     """
-    ledger = _Ledger(config, clock)
+    ledger = _Ledger(config, store, clock)
     return (*ledger.of_spaces(), *ledger.database(store), *ledger.folders(), ledger.rest())
 
 
 class _Ledger:
     """One look at everything."""
 
-    def __init__(self, config: Config, clock: Clock) -> None:
+    def __init__(self, config: Config, store: Store, clock: Clock) -> None:
         self._manager = config.manager
-        self._hours = {space.name: space.options.cleanup_hours for space in config.spaces}
+        self._hours = {
+            space.name: space.options.cleanup_hours
+            for space in config.spaces
+            if space.options.mode == "manage"
+        }
+        self._abandoned = store.abandoned(space.name for space in config.spaces)
         self._clock = clock
         self._layout = Layout(config.manager.root)
         self._told: set[str] = set()
@@ -107,15 +112,20 @@ class _Ledger:
         return []
 
     def _deleted(self, space: str) -> Area:
-        hours = self._hours.get(space)
-        if hours is None:
-            seconds, kept = self._manager.history_days * DAY, self._history
-        else:
-            seconds, kept = hours * HOUR, f"{hours} hours (cleanup_hours)"
+        seconds, kept = self._keeping(space)
         folder = self._layout.deleted(space)
         return self._walk(
             "deleted", folder, space=space, kept=kept, kept_seconds=seconds, aged_at=1
         )
+
+    def _keeping(self, space: str) -> tuple[int | None, str]:
+        """Return how long folders of finished machines of a space are kept."""
+        hours = self._hours.get(space)
+        if hours is not None:
+            return hours * HOUR, f"{hours} hours (cleanup_hours)"
+        if space in self._abandoned:
+            return self._manager.history_days * DAY, self._history
+        return None, "as another manager says"
 
     @property
     def _history(self) -> str:
