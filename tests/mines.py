@@ -14,12 +14,15 @@ class Fuse:
         """Kill at step `length`."""
         self.left = length
         self.steps = 0
+        self.where = ""
+        """The fatal step, once it has come."""
 
-    def burn(self) -> None:
+    def burn(self, where: str) -> None:
         """Be one step nearer; from the fatal step on every step kills."""
         self.steps += 1
         self.left -= 1
         if self.left <= 0:
+            self.where = self.where or where
             raise Killed
 
 
@@ -38,9 +41,9 @@ class Mined:
             return attribute
 
         def stepped(*args: object, **more: object) -> object:
-            self._fuse.burn()
+            self._fuse.burn(f"before {name}")
             result = attribute(*args, **more)
-            self._fuse.burn()
+            self._fuse.burn(f"after {name}")
             return result
 
         return stepped

@@ -1,4 +1,4 @@
-"""A clock that is set while the database refuses what was learned of that."""
+"""A clock that is set at the worst moment is noticed all the same."""
 
 from __future__ import annotations
 
@@ -40,3 +40,13 @@ def test_a_jump_is_not_forgotten_with_the_cycle_that_noticed_it(world: World) ->
     world.cycle()
     assert sum(each.deletes for each in world.cloud.truth) == 0
     assert world.store.records(SPACE).memory.clock_jumped_at == world.clock.now() - 60
+
+
+def test_a_jump_before_the_first_cycle_of_a_manager_is_noticed(world: World) -> None:
+    """It knows the time since it was started."""
+    world.cycles(2)
+    world.restart()
+    world.clock.jump(864_000)
+    world.cycle()
+    assert sum(each.deletes for each in world.cloud.truth) == 0
+    assert world.store.records(SPACE).memory.clock_jumped_at == world.clock.now()

@@ -36,6 +36,8 @@ HASTY = "clock jumps"
 """While a fault of this kind is on, somebody looks often: it is over within the time for which
 the manager promises to delete nothing."""
 KILL = "manager killed at a step"
+DEADLINESS = 3
+"""So much likelier than any other fault is death at a step, since there are many steps."""
 FORGETFUL = (KILL, "manager restarted", "database lost")
 """Nobody can tell time that passed from a clock that was set while no manager ran."""
 CALM = 0.35
@@ -60,7 +62,8 @@ class History:
         self.faults: Counter[str] = Counter()
         self.problems: list[str] = []
         self.cycles = 0
-        self.deaths = 0
+        self.deaths: Counter[str] = Counter()
+        """At which steps of a cycle the manager was killed."""
         self.ordered: dict[str, int] = {}
         """Machines that somebody wants gone, and since when."""
         self.drains: list[Drain] = []
@@ -89,11 +92,12 @@ class History:
         self._settle()
         self._judge()
         if KILL in self.faults:  # a fuse that was lit need not have burnt down
-            self.faults[KILL] = self.deaths
+            self.faults[KILL] = self.deaths.total()
         return Verdict(
             seed=self.seed,
             layer=IN_PROCESS,
             faults=self.faults,
+            deaths=self.deaths,
             cycles=self.cycles,
             machines=len(self.site.lives()),
             records=len(list(self.site.queue.archived())),
@@ -108,6 +112,8 @@ class History:
         kinds = sorted(faults.keys() - self._undos.keys())
         if self._is_hasty:  # a new manager could not know that the clock was set
             kinds = [kind for kind in kinds if kind not in FORGETFUL]
+        elif KILL in kinds:
+            kinds += [KILL] * DEADLINESS
         if not kinds:
             return
         kind = self.rng.choice(kinds)
@@ -146,8 +152,8 @@ class History:
         try:
             site.cycle()
         except Killed:
-            self.say("the manager died")
-            self.deaths += 1
+            self.say(f"the manager died {site.fuse.where}")
+            self.deaths[site.fuse.where] += 1
             self.restart()
         except StoreError as error:
             self.say(f"the cycle ended: {error}")

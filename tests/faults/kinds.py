@@ -178,7 +178,7 @@ def doubts(history: History) -> Undo | None:
 
 def dies(history: History) -> None:
     """The manager is killed (as by kill -9) at some step of this cycle or of one to come."""
-    history.site.fuse.left = history.rng.randint(1, 120)
+    history.site.fuse.left = history.rng.randint(1, 60)
 
 
 def restarts(history: History) -> None:

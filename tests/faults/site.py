@@ -81,6 +81,7 @@ class Site(OpenStackWorld):
     """An OpenStack space with three machinetypes, its configuration in a file."""
 
     def __init__(self, root: Path, seed: int) -> None:
+        self.conf = root / "vcycle.conf"
         self.fuse = Fuse(NEVER)
         self.store_outage, self.tree_outage = Outage(), Outage()
         self.queue_outage = Outage()
@@ -95,11 +96,10 @@ class Site(OpenStackWorld):
         kinds = [image_kind(name) for name in ("prod", BEATING, LIMITED)]
         super().__init__(root, *kinds, settings=Settings())
         self.seed = seed * 1000
-        self.conf = root / "vcycle.conf"
         self.good_text = self.text()
         self.configure(self.good_text)
-        self.configs = self._source()
         self.restart()
+        self.configs.current()  # before an edit, so that there is a last good one
 
     # What the world is made of.
 

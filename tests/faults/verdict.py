@@ -56,6 +56,8 @@ class Verdict:
     layer: str
     faults: Counter[str] = field(default_factory=Counter)
     """How many of each kind were injected."""
+    deaths: Counter[str] = field(default_factory=Counter)
+    """At which steps of a cycle the manager was killed."""
     cycles: int = 0
     machines: int = 0
     records: int = 0
@@ -69,6 +71,7 @@ def table(verdicts: Iterable[Verdict], *, seconds: float) -> str:
     known = tuple(verdicts)
     layers = Counter(each.layer for each in known)
     faults = sum((each.faults for each in known), Counter[str]())
+    deaths = sum((each.deaths for each in known), Counter[str]())
     harms = Counter(harm_of(problem) for each in known for problem in each.problems)
     lines = [
         _line("histories", len(known)),
@@ -80,6 +83,9 @@ def table(verdicts: Iterable[Verdict], *, seconds: float) -> str:
         "",
         _line("faults injected", faults.total()),
         *(_line(f"  {kind}", count) for kind, count in sorted(faults.items())),
+        "",
+        _line("killed at a step of a cycle", deaths.total()),
+        *(_line(f"  {step}", count) for step, count in sorted(deaths.items())),
         "",
         "audit",
         *(_line(f"  {harm}", harms[harm]) for harm in Harm),

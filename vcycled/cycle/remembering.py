@@ -126,7 +126,7 @@ class JumpWatch:
     def __init__(self, context: Context) -> None:
         self._clock = context.clock
         self._log = context.log
-        self._before: tuple[int, float] | None = None
+        self._before = context.clock.now(), context.clock.monotonic()
         self._jumped_at: int | None = None
 
     def mark(self, changes: Changes, *, listed_at: int | None, now: int) -> Changes:
@@ -158,4 +158,4 @@ class JumpWatch:
         """Return by how much the wall clock was set since the last call, in seconds."""
         elapsed = self._clock.monotonic()
         before, self._before = self._before, (now, elapsed)
-        return 0.0 if before is None else (now - before[0]) - (elapsed - before[1])
+        return (now - before[0]) - (elapsed - before[1])
