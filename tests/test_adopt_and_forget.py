@@ -22,7 +22,7 @@ from vcycled.model import (
     Records,
     Stage,
 )
-from vcycled.remember import View, match, releases
+from vcycled.remember import CloudView, match, releases
 
 NAME = "vcycle-prod-abcdefghij"
 INSTALLATION = "installation"
@@ -147,7 +147,7 @@ class TestReleases:
             orders=(order(OrderKind.FORGET, is_forced=is_forced),),
         )
         by_id = None if shown is None else {each.cloud_id: each for each in shown}
-        view = View(listed=by_id, installation=INSTALLATION)
+        view = CloudView(listed=by_id, installation=INSTALLATION)
         (release,) = releases(records, view, now=NOW)
         assert release.refusal == refusal
         assert (release.machine is None) == bool(refusal)
@@ -159,14 +159,14 @@ class TestReleases:
             machines=(machine(NAME),),
             orders=(order(OrderKind.FORGET),),
         )
-        (release,) = releases(given, View(listed=None, installation=INSTALLATION), now=NOW)
+        (release,) = releases(given, CloudView(listed=None, installation=INSTALLATION), now=NOW)
         assert release.machine is not None
 
     def test_who_was_never_there_cannot_be_forgotten(self) -> None:
         """Nor forgotten twice."""
         twice = (order(OrderKind.FORGET, is_forced=True), order(OrderKind.FORGET, id=2))
         given = Records(memory=memory(), machines=(machine(NAME),), orders=twice)
-        found = releases(given, View(listed={}, installation=INSTALLATION), now=NOW)
+        found = releases(given, CloudView(listed={}, installation=INSTALLATION), now=NOW)
         assert [each.refusal for each in found] == ["", "no such machine now"]
 
 

@@ -125,9 +125,9 @@ class TestImport(OnASite):
         old(site).heartbeat_list("prod", at=NOW - ago)
         if is_refused:
             assert site.refused("import-vcycle3", str(site.root)) == (
-                "vcycle: Vcycle 3 was at work 5 min ago "
-                f"(shared/spaces/{SPACE}/heartbeatlists/prod): stop it on every host that shares "
-                "this folder, and try again 5 min after that\n"
+                "vcycle: a manager was at work 5 min ago "
+                f"(shared/spaces/{SPACE}/heartbeatlists/prod): stop Vcycle 3 on every host that "
+                "shares this folder, and try again 5 min after that\n"
             )
         else:
             site.ok("import-vcycle3", str(site.root))

@@ -284,6 +284,15 @@ class TestTheRest:
         assert tree.active_at == NOW - 400
         assert tree.active_path == f"shared/spaces/{SPACE}/heartbeatlists/prod"
 
+    def test_a_manager_whose_clock_is_ahead_is_at_work_all_the_same(
+        self, old: Vcycle3Tree
+    ) -> None:
+        """Its time is not believed, but it was written."""
+        old.machine(NAME, seen=NOW + 600)
+        tree = read(old)
+        assert tree.active_at == NOW
+        assert [each.why for each in tree.troubles] == [f"{NOW + 600} is still to come"]
+
     def test_a_tree_of_an_older_release_is_told(self, old: Vcycle3Tree) -> None:
         """Its machines would otherwise be passed over without a word."""
         (old.root / "machines" / NAME).mkdir(parents=True)

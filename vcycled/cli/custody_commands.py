@@ -18,7 +18,7 @@ from vcycled.cli.words import several
 from vcycled.cycle import Context
 from vcycled.errors import SpaceError
 from vcycled.model import ListedMachine, Order, OrderKind
-from vcycled.remember import View, match, releases
+from vcycled.remember import CloudView, match, releases
 
 _MACHINES = click.argument("machine", nargs=-1, required=True)
 
@@ -76,7 +76,7 @@ def forget(
         records = store.records(space)
         for name in machine:
             demand("machine", name, (each.name for each in records.machines))
-        view = View(listed=_listed(context), installation=context.installation)
+        view = CloudView(listed=_listed(context), installation=context.installation)
         released = releases(replace(records, orders=orders), view, now=session.now)
     lines = list(forgotten_lines(released))
     _confirm(session, lines, f"Forget {several(len(orders), 'machine')}?", yes=yes)

@@ -25,8 +25,8 @@ def refuse_if_active(tree: OldTree, *, now: int) -> None:
         return
     ago = span(max(0, now - tree.active_at))
     raise OperatorError(
-        f"Vcycle 3 was at work {ago} ago ({tree.active_path}): stop it on every host that shares "
-        f"this folder, and try again {span(FRESH_SECONDS)} after that"
+        f"a manager was at work {ago} ago ({tree.active_path}): stop Vcycle 3 on every host that "
+        f"shares this folder, and try again {span(FRESH_SECONDS)} after that"
     )
 
 

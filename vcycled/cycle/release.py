@@ -9,7 +9,7 @@ from vcycled.cycle.context import Context
 from vcycled.cycle.remembering import words_of
 from vcycled.cycle.tend import settle
 from vcycled.model import ListedMachine, Records
-from vcycled.remember import View, forgotten, releases
+from vcycled.remember import CloudView, forgotten, releases
 
 
 def release_all(
@@ -30,7 +30,7 @@ def release_all(
         now: when it was asked.
     """
     listed = None if listing is None else {each.cloud_id: each for each in listing}
-    view = View(listed=listed, installation=context.installation)
+    view = CloudView(listed=listed, installation=context.installation)
     released = releases(records, view, now=now)
     if not released:
         return records

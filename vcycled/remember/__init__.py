@@ -22,17 +22,17 @@ from vcycled.remember.leaving import as_told, noted, told, told_wallclocks
 from vcycled.remember.ledger import is_turned_away, paused
 from vcycled.remember.match import Matched, Questions, match, questions
 from vcycled.remember.orders import obey, updated
-from vcycled.remember.release import Release, View, forgotten, releases
+from vcycled.remember.release import CloudView, Release, forgotten, releases
 
 __all__ = [
     "Answers",
     "Attempt",
     "Claim",
+    "CloudView",
     "LastWords",
     "Matched",
     "Questions",
     "Release",
-    "View",
     "adopted",
     "as_told",
     "claimed",

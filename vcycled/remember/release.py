@@ -47,7 +47,7 @@ class Release:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class View:
+class CloudView:
     """What is known of the cloud."""
 
     listed: Mapping[str, ListedMachine] | None
@@ -55,7 +55,7 @@ class View:
     installation: str
 
 
-def releases(records: Records, view: View, *, now: int) -> tuple[Release, ...]:
+def releases(records: Records, view: CloudView, *, now: int) -> tuple[Release, ...]:
     """Return what becomes of each order to forget a machine."""
     machines = {machine.name: machine for machine in records.machines}
     found: list[Release] = []
@@ -67,7 +67,7 @@ def releases(records: Records, view: View, *, now: int) -> tuple[Release, ...]:
 
 
 def _release(
-    order: Order, machine: Machine | None, records: Records, view: View, *, now: int
+    order: Order, machine: Machine | None, records: Records, view: CloudView, *, now: int
 ) -> Release:
     if machine is None:
         return Release(order=order, refusal="no such machine now", is_final=True)
@@ -82,12 +82,12 @@ def _release(
     return Release(order=order, machine=replace(machine, missing_since=sighted_at))
 
 
-def _shown(machine: Machine, view: View) -> ListedMachine | None:
+def _shown(machine: Machine, view: CloudView) -> ListedMachine | None:
     return (view.listed or {}).get(machine.cloud_id) if machine.cloud_id else None
 
 
 def _objection(
-    machine: Machine, shown: ListedMachine | None, records: Records, view: View, *, now: int
+    machine: Machine, shown: ListedMachine | None, records: Records, view: CloudView, *, now: int
 ) -> str:
     """Return why a machine is not forgotten without force; see note [Forgetting]."""
     if machine.stopped_at is not None:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 import stat
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -119,9 +120,16 @@ class _Reader:
                 is_ours=is_ours,
             ),
         )
-        if machine.seen_at is not None and place is Place.CURRENT:
-            self._signs.append((machine.seen_at, self._relative(folder / _SEEN)))
+        if place is Place.CURRENT:
+            self._note_sign(folder / _SEEN)
         return machine
+
+    def _note_sign(self, path: Path) -> None:
+        """Note a sign of life of a manager, also of one whose clock is ahead of ours."""
+        with suppress(OSError):
+            text = self._text(path) or ""
+            if re.fullmatch(r"[0-9]{1,12}", text):
+                self._signs.append((min(int(text), self._now), self._relative(path)))
 
     def _facts(self, folder: Path, machine: OldMachine) -> OldMachine:
         """Return `machine` with what its files tell."""
