@@ -60,6 +60,15 @@ class Waiting(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Backlog:
+    """What waits in apel-outgoing."""
+
+    messages: int
+    oldest_stamp: float | None
+    """When the oldest was put there, as the file system says; None if none waits."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Message:
     """A message and its place, DAY/NAME, which is the same in both trees."""
 
@@ -153,6 +162,16 @@ class Queue:
             return Waiting.LOCKED
         return Waiting.YES if path.exists() else Waiting.NO
 
+    def backlog(self) -> Backlog:
+        """Return how many messages wait for ssmsend, locked ones too, and since when."""
+        stamps = [
+            stamp
+            for day in _names(self.outgoing, _DAY)
+            for name in _names(self.outgoing / day, _NAME)
+            if (stamp := _stamp(self.outgoing / day / name)) is not None
+        ]
+        return Backlog(messages=len(stamps), oldest_stamp=min(stamps, default=None))
+
     def _place(self, intervals: Iterable[RunInterval]) -> list[_Message]:
         """Find a place for each interval: that of its copy if there is one, else a free one."""
         taken: dict[str, bytes] = {}
@@ -224,6 +243,12 @@ def elements_of(interval: RunInterval) -> Iterator[str]:
 
 def _digits(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()[:14]
+
+
+def _stamp(path: Path) -> float | None:
+    with suppress(FileNotFoundError):  # it was sent just now
+        return path.stat().st_mtime
+    return None
 
 
 def _names(folder: Path, pattern: re.Pattern[str]) -> list[str]:

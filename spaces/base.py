@@ -232,6 +232,13 @@ class Space(ABC):
         """
         return ()
 
+    def credential_ends(self) -> Mapping[str, int]:
+        """Return until when what opens this cloud is valid, by its name, as far as is known.
+
+        In Unix seconds; costs no call.
+        """
+        return {}
+
     def image_store(self) -> ImageStore | None:
         """Return where images of this host can be uploaded; None if they cannot."""
         return None

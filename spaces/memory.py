@@ -9,7 +9,7 @@ managers, or one that was restarted.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -89,6 +89,10 @@ class MemorySpace(Space):
     def notices(self) -> Sequence[str]:
         """Return what a test put there."""
         return tuple(self._cloud.extras.notices)
+
+    def credential_ends(self) -> Mapping[str, int]:
+        """Return what a test put there."""
+        return self._cloud.extras.credential_ends
 
     def leftovers(self, public_keys: Collection[str]) -> Sequence[Leftover]:
         """Return what a test left, but for the key pairs of these keys."""

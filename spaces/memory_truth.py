@@ -49,6 +49,7 @@ class Extras:
     consoles: dict[str, str] = field(default_factory=dict)
     """By name of the machine."""
     notices: list[str] = field(default_factory=list)
+    credential_ends: dict[str, int] = field(default_factory=dict)
     leftovers: dict[str, Leftover] = field(default_factory=dict)
     """By id; a key pair has its public key as its name."""
     removed: list[str] = field(default_factory=list)

@@ -16,7 +16,7 @@ from hypothesis import given
 from tests.apel_runs import ANY_RUN, NOW, RUN, run_of
 from tests.ssmsend import consume, consuming, files_below
 from vcycled.apel import validate
-from vcycled.apel.queue import BATCH, Queue, Waiting, elements_of
+from vcycled.apel.queue import BATCH, Backlog, Queue, Waiting, elements_of
 from vcycled.apel.record import record_of, records_in, text_of
 from vcycled.apel.sync import Month, SyncCount
 from vcycled.model import RunInterval
@@ -50,6 +50,20 @@ def test_a_published_record_is_kept_and_handed_over(queue: Queue) -> None:
     assert files_below(queue.archive) == [path]
     assert files_below(queue.outgoing) == [queue.outgoing / first_place(RUN)]
     assert path.read_text() == (queue.outgoing / first_place(RUN)).read_text() == text(RUN)
+
+
+def test_what_waits_is_counted_with_its_age(queue: Queue) -> None:
+    """Locked elements wait too; drafts and strangers' files are no elements."""
+    assert queue.backlog() == Backlog(messages=0, oldest_stamp=None)
+    queue.put_all([RUN, run_of(2)])
+    first, second = files_below(queue.outgoing)
+    os.utime(first, (NOW - 60, NOW - 60))
+    os.utime(second, (NOW, NOW))
+    second.with_name(f"{second.name}.lck").hardlink_to(second)
+    (queue.outgoing / "README").write_text("")
+    assert queue.backlog() == Backlog(messages=2, oldest_stamp=NOW - 60)
+    consume(queue.outgoing)
+    assert queue.backlog().messages <= 1
 
 
 def test_a_record_of_a_site_without_name_is_only_kept(queue: Queue) -> None:

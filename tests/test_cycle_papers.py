@@ -90,6 +90,13 @@ def test_a_certificate_that_ends_too_early_holds_its_machinetype(world: World) -
     assert len(given(world)) == 2
 
 
+def test_when_the_first_certificate_ends_is_reported(world: World) -> None:
+    """So that monitoring can tell weeks before it holds the machinetype."""
+    assert world.cycle().report.credential_ends == {}
+    papers(world, START + LIFE + 7)
+    assert world.cycle().report.credential_ends == {"x509cert.pem of prod": START + LIFE + 7}
+
+
 def test_a_missing_certificate_holds_its_machinetype_alone(tmp_path: Path) -> None:
     """The other machinetype fills the space meanwhile."""
     world = World(tmp_path, kind(user_data_proxy=True), kind("other"), processors_limit=2)

@@ -42,6 +42,16 @@ def test_a_notice_is_reported_also_when_the_cloud_cannot_be_looked_at(world: Wor
     assert (report.error, report.notices) == ("connect: 401", (SOON,))
 
 
+def test_when_credentials_end_is_reported_also_when_the_cloud_cannot_be_looked_at(
+    world: World,
+) -> None:
+    """An end that has come may be the reason."""
+    world.cloud.extras.credential_ends["application credential c1"] = 7
+    assert world.cycle().report.credential_ends == {"application credential c1": 7}
+    world.cloud.fail_next("connect", Unavailable("connect", "401"))
+    assert world.cycle().report.credential_ends == {"application credential c1": 7}
+
+
 def test_the_calls_of_a_cycle_are_counted_for_it_alone(world: World) -> None:
     """Connect, limits, one listing."""
     world.cycles(2)

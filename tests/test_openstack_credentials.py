@@ -50,9 +50,11 @@ def test_the_end_of_an_application_credential_is_told_two_weeks_ahead(
     """The same sentence every day."""
     cloud.answer("GET", CREDENTIAL, 200, ending(ends_at))
     api = new_api(with_credential(), FakeClock())
-    assert api.notices() == ()
+    assert (api.notices(), api.credential_ends()) == ((), {})
     api.connect()
     assert api.notices() == notices
+    ends = {} if ends_at is None else {"application credential c1": ends_at}
+    assert api.credential_ends() == ends
 
 
 def test_keystone_is_asked_for_the_end_once_a_day(cloud: CannedCloud) -> None:

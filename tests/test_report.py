@@ -17,6 +17,7 @@ def test_a_report_is_read_back_as_it_was() -> None:
         wake_at=2,
         holds=(hold,),
         notices=("n",),
+        credential_ends={"c": 8},
         leftovers=("l",),
         deferred=("d",),
     )

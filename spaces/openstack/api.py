@@ -139,6 +139,10 @@ class Api:
         login = self._login
         return (*(login.notices if login else ()), *self._expiry.notices())
 
+    def credential_ends(self) -> Mapping[str, int]:
+        """Return when the credential ends, if it does."""
+        return self._expiry.ends()
+
     def close(self) -> None:
         """Close the connections and forget the token; the next call logs in anew."""
         with self._lock:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -50,6 +51,12 @@ class Expiry:
         if self._ends_at is None or self._ends_at - self._clock.now() >= TELL_AHEAD_S:
             return ()
         return (f"{self._sentence('ends')}: make a new one and set cred_id and cred_secret",)
+
+    def ends(self) -> Mapping[str, int]:
+        """Return when it ends, by its name; nothing if it does not, or we may not know."""
+        if self._ends_at is None:
+            return {}
+        return {f"application credential {self._id}": self._ends_at}
 
     def explain(self, error: Refused) -> Refused:
         """Return why we are not let in: `error`, unless the credential has ended."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from vcycled.model import Flavor, Limits, ListedMachine, MachineState
 from vcycled.spaces.base import Clock, CreateRequest, ImageStore, Leftover, Space
@@ -109,6 +109,10 @@ class OpenStackSpace(Space):
     def notices(self) -> Sequence[str]:
         """Return what ends soon, and what machines must do without."""
         return (*self._api.notices(), *self._networks.notices())
+
+    def credential_ends(self) -> Mapping[str, int]:
+        """Return when the application credential ends, if it does."""
+        return self._api.credential_ends()
 
     def image_store(self) -> ImageStore | None:
         """Return Glance; None of a cloud that shows it to nobody."""

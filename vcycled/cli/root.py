@@ -16,6 +16,7 @@ from vcycled.cli import (
     manager_commands,
     order_commands,
     plan_commands,
+    probe_command,
     store_commands,
 )
 from vcycled.cli.apel_commands import apel
@@ -91,6 +92,7 @@ for _command in (
     manager_commands.managers,
     image_commands.images,
     disk_commands.disk,
+    probe_command.check,
     plan_commands.plan,
     plan_commands.user_data,
     order_commands.drain,

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 
 from vcycled.config import MachinetypeConfig, SpaceConfig
 from vcycled.cycle.context import Context
@@ -45,6 +45,17 @@ def why_no_proxy(context: Context, config: SpaceConfig, kind: MachinetypeConfig)
     except UserDataError as error:
         return str(error)
     return ""
+
+
+def credential_ends(context: Context, config: SpaceConfig) -> Mapping[str, int]:
+    """Return until when what opens the cloud, and what proxies are made from, is valid."""
+    ends = dict(context.space.credential_ends())
+    for kind in config.machinetypes:
+        with suppress(UserDataError):  # told as what holds it
+            if kind.options.user_data_proxy:
+                with _papers_of(context, config, kind) as credentials:
+                    ends[f"{CERTIFICATE} of {kind.name}"] = credentials.ends_at
+    return ends
 
 
 @contextmanager

@@ -28,6 +28,8 @@ class SpaceReport:
     """Deletes that are due but held back, one sentence each."""
     notices: tuple[str, ...] = ()
     """What the space wants known though all works, one sentence each."""
+    credential_ends: Mapping[str, int] = field(default_factory=dict)
+    """Until when what opens the cloud, and what proxies are made from, is valid, by name."""
     leftovers: tuple[str, ...] = ()
     """What machines left in the cloud and is not removed yet, one sentence each."""
     limits: Limits = field(default_factory=Limits)

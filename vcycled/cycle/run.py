@@ -19,6 +19,7 @@ from vcycled.cycle.images import ImageKeeper
 from vcycled.cycle.look import Look, Looker
 from vcycled.cycle.news import News
 from vcycled.cycle.notices import Notices
+from vcycled.cycle.papers import credential_ends
 from vcycled.cycle.publish import publish_records
 from vcycled.cycle.release import release_all
 from vcycled.cycle.remembering import JumpWatch, lessons
@@ -122,19 +123,20 @@ class SpaceCycle:
         else:
             manage = self._observe if self._is_observing else self._manage
             outcome = manage(config, look, timer, held)
-        outcome = replace(outcome, report=self._completed(outcome.report))
+        outcome = replace(outcome, report=self._completed(config, outcome.report))
         self._context.store.save_report(
             self._context.name, outcome.report.to_json(), at=outcome.report.at
         )
         return outcome
 
-    def _completed(self, report: SpaceReport) -> SpaceReport:
+    def _completed(self, config: SpaceConfig, report: SpaceReport) -> SpaceReport:
         """Return `report` with what is known however the cycle went."""
         context = self._context
         return replace(
             report,
             manager=context.host,
             notices=self._notices.now(),
+            credential_ends=credential_ends(context, config),
             leftovers=self._sweeper.waiting,
             api_calls=context.space.calls - self._calls_before,
             stuck_calls=context.calls.stuck + context.errands.stuck,

@@ -60,6 +60,11 @@ class Credentials:
         """Since when every certificate is valid."""
         return max(each.not_valid_before_utc for each in self.chain)
 
+    @property
+    def ends_at(self) -> int:
+        """When the first certificate of the chain ends, in Unix seconds."""
+        return int(min(each.not_valid_after_utc for each in self.chain).timestamp())
+
     def check_times(self, *, now: int, until: int) -> None:
         """Check that every certificate is valid from `now` to `until`, in Unix seconds.
 

@@ -143,6 +143,13 @@ class Accounting(Room):
         with self._database.read() as connection:
             return connection.scalar(query) or 0
 
+    def backlog(self, sink: str) -> Mapping[str, tuple[int, int]]:
+        """Return how many final runs are due at `sink`, and when the first ended, by space."""
+        due_here = sa.select(intervals.c.space, sa.func.count(), sa.func.min(intervals.c.ended_at))
+        query = due_here.where(due.c.sink == sink, _same_run(due)).group_by(intervals.c.space)
+        with self._database.read() as connection:
+            return {space: (count, first) for space, count, first in connection.execute(query)}
+
     def intervals(
         self,
         *,
