@@ -359,7 +359,8 @@ def test_who_may_be_gone_or_is_not_preemptible_is_not_told(change: dict[str, Any
         pytest.param({"state": MachineState.SHUTDOWN}, id="has ended"),
         pytest.param({"state": MachineState.DELETING}, id="being deleted"),
         pytest.param({"is_delete_ordered": True}, id="ordered to go"),
-        pytest.param({"delete_attempts": 2, "delete_attempt_at": NOW - 10}, id="asked to go"),
+        pytest.param({"delete_attempts": 1, "delete_attempt_at": NOW - 10}, id="asked to go"),
+        pytest.param({"delete_attempts": 2, "delete_attempt_at": NOW - 10}, id="asked twice"),
         pytest.param({"drain_by": NOW}, id="drained"),
         pytest.param({"started_at": NOW + GRACE_SECONDS - 86_400}, id="too old by then"),
     ],
@@ -387,6 +388,22 @@ def test_what_may_not_go_in_time_does_not_count(change: dict[str, Any]) -> None:
     going = replace(backfill(10)[0], machinetype="prod", **change)
     given = full(machines=among(backfill(10), going))
     assert "b9" in told(plan(given))
+
+
+def test_a_silence_to_come_does_not_count() -> None:
+    """The machine may yet give a sign of life."""
+    beating = waiting(heartbeat_file="hb", heartbeat_seconds=60)
+    silent = machine("m1", heartbeat_at=NOW - 10)
+    given = full(beating, machines=(silent, *backfill(9)))
+    assert told(plan(given)) == {"b8": GRACE_AT}
+
+
+def test_what_goes_anyway_is_not_counted_twice() -> None:
+    """Though it is preemptible and the youngest: the next one is needed, too."""
+    going = replace(backfill(10)[9], drain_by=NOW)
+    given = full(machines=among(backfill(10), going), creation_cap=Amount(count=2))
+    tells = {each.machine.name: each.why for each in plan(given).tells}
+    assert tells == {"b9": Reason.DRAINED, "b8": Reason.PREEMPTED}
 
 
 def test_who_was_told_stays_told_and_nobody_else_is() -> None:

@@ -208,6 +208,22 @@ def test_a_machine_that_cannot_be_told_is_not_ended(world: World) -> None:
     assert names(world) == []
 
 
+def test_a_wallclock_that_could_not_be_shown_is_shown_later(world: World) -> None:
+    """It is remembered as told only once every machine can read it."""
+    name = names(world)[0]
+    folder = world.folder(name) / "jobfeatures"
+    folder.rename(folder.with_name("aside"))
+    folder.write_text("not a folder")
+    world.set_kind(max_wallclock_seconds=WALLCLOCK - 1000)
+    world.cycle()
+    assert world.store.records(SPACE).machinetypes[0].told_wallclock_seconds == WALLCLOCK
+    folder.unlink()
+    folder.with_name("aside").rename(folder)
+    world.cycle()
+    assert world.store.records(SPACE).machinetypes[0].told_wallclock_seconds == WALLCLOCK - 1000
+    assert shown(world, name) == usual_end(world, name) - 1000
+
+
 def test_observing_tells_nobody(world: World) -> None:
     """Another manager is in charge of what machines read."""
     before = shown(world)

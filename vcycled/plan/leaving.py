@@ -52,7 +52,7 @@ def leaves(
             continue
         each: Iterable[Leave] = _wanted(machine, kinds.get(machine.machinetype), facts, now=now)
         if machine.uuid in giving_way:
-            each = (*each, _preempted(machine, now=now))
+            each = (*each, Leave(machine.created_at, Reason.PREEMPTED))  # as soon as it may
         wanted = min(each, key=_BY, default=None)
         if wanted is not None:
             found[machine.uuid] = promised(machine, wanted, now=now)
@@ -88,12 +88,6 @@ def _wanted(
         end = machine.started_at + kind.max_wallclock_seconds
         if _has_news_of(end, machine, kind, now=now):
             yield Leave(end, Reason.TOO_OLD)
-
-
-def _preempted(machine: Machine, *, now: int) -> Leave:
-    """Return when a machine leaves that gives way: the grace counts from when it was told so."""
-    told = machine.leave_by if machine.leave_why == Reason.PREEMPTED else None
-    return Leave(now + GRACE_SECONDS if told is None else told, Reason.PREEMPTED)
 
 
 def _has_news_of(end: int, machine: Machine, kind: Machinetype, *, now: int) -> bool:
