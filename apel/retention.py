@@ -32,7 +32,8 @@ def prune(queue: Queue, *, before: date) -> int:
 def _days(archive: Path, before: str) -> list[Path]:
     with suppress(FileNotFoundError):
         days = (each for each in archive.iterdir() if _DAY.fullmatch(each.name))
-        return sorted(each for each in days if each.name < before)
+        old = (each for each in days if each.name < before)
+        return sorted(each for each in old if each.is_dir() and not each.is_symlink())
     return []
 
 

@@ -2,8 +2,13 @@
 
 import os
 import resource
+import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
+
+_DEEP = 1200
+"""Folders within each other: more than Python recurses, and than a path can say."""
 
 
 @contextmanager
@@ -30,3 +35,19 @@ def _limited(what: int, most: int) -> Iterator[None]:
         yield
     finally:
         resource.setrlimit(what, (soft, hard))
+
+
+@contextmanager
+def too_deep(folder: Path) -> Iterator[None]:
+    """Make folders within `folder` that are too deep for most programs, and remove it at last."""
+    handle = os.open(folder, os.O_RDONLY)
+    for _ in range(_DEEP):
+        os.mkdir("deep", dir_fd=handle)
+        deeper = os.open("deep", os.O_RDONLY, dir_fd=handle)
+        os.close(handle)
+        handle = deeper
+    os.close(handle)
+    try:
+        yield
+    finally:
+        subprocess.run(["rm", "-rf", str(folder)], check=True)

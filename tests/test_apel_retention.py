@@ -69,6 +69,18 @@ def test_what_a_crash_left_goes_too(queue: Queue) -> None:
     assert (queue.archive / "2025notaday").exists()
 
 
+def test_what_a_site_put_in_the_place_of_a_day_stays(queue: Queue, tmp_path: Path) -> None:
+    """A file, or a link to where it keeps its old days."""
+    path = put(queue, 1, days_ago=40)
+    consume(queue.outgoing)
+    path.parent.rename(tmp_path / "elsewhere")
+    path.parent.symlink_to(tmp_path / "elsewhere")
+    (queue.archive / "20250101").write_text("packed")
+    assert prune(queue, before=TODAY) == 0
+    assert path.exists()
+    assert (queue.archive / "20250101").exists()
+
+
 def test_an_archive_that_is_not_there_yet_is_empty(queue: Queue) -> None:
     """Before the first record."""
     assert prune(queue, before=TODAY) == 0

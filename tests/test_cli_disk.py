@@ -10,6 +10,7 @@ import pytest
 
 from tests.builders import NOW
 from tests.cli_kit import CONF, SPACE, OnASite, Site, event
+from tests.scarcity import too_deep
 from vcycled.cli.disk import Usage, doubts
 from vcycled.config import Config, LastGood, ManagerOptions
 from vcycled.house.ledger import Area, areas
@@ -108,6 +109,15 @@ class TestAreas(OnASite):
         assert (named["imagecache"], named["pipescache"]) == (1, 1)
         files = sum(1 for path in site.root.rglob("*") if path.is_symlink() or path.is_file())
         assert sum(named.values()) == files
+
+    def test_a_machine_cannot_hide_behind_depth(self, site: Site) -> None:
+        """Folders within folders, deeper than a path can say."""
+        outputs = site.tree.layout.outputs(SPACE, "m1")
+        fill(outputs / "log", 100_000)
+        with too_deep(outputs):
+            machines = of(site, "machines", SPACE)
+        assert machines["files"] == 1
+        assert int(str(machines["bytes"])) > 100_000
 
 
 class TestPage(OnASite):

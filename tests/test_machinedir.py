@@ -1,5 +1,6 @@
 """The published tree: whole before anyone looks, untouched while nothing changes."""
 
+import gc
 import os
 import stat
 from collections.abc import Iterator
@@ -8,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.scarcity import few_files, small_files
+from tests.scarcity import few_files, small_files, too_deep
 from vcycled import mjf
 from vcycled.machinedir import (
     HeartbeatRow,
@@ -369,6 +370,19 @@ def test_one_folder_that_cannot_go_holds_up_no_other(tree: MachineDir) -> None:
     with few_files(20), pytest.raises(OSError, match="Too many open files"):
         tree.remove_retired(SPACE, before=START)
     assert [each.name for each in deleted.iterdir()] == ["b"]
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_a_folder_that_is_too_deep_to_be_removed_is_told(tree: MachineDir) -> None:
+    """A machine of the local space may make such; the others go."""
+    deleted = tree.layout.deleted(SPACE)
+    for name in ("a", "b", "c"):
+        (deleted / name).mkdir(parents=True)
+        (deleted / name / "retired").write_text("1")
+    with too_deep(deleted / "b"), pytest.raises(OSError, match=r"too deep; rm -rf: .*/b'"):
+        tree.remove_retired(SPACE, before=START)
+    gc.collect()  # Python leaves the folders open that it was in; nobody else is to meet that
+    assert not any((deleted / name).exists() for name in ("a", "c"))
 
 
 def test_a_full_disk_does_not_keep_a_machine_from_going(tree: MachineDir, folder: Path) -> None:

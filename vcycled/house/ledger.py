@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
@@ -201,10 +202,12 @@ class _Ledger:
         """Return an area that is a folder; its oldest entry is looked for at one depth."""
         found = _Sum()
         for depth, entry in self._entries(folder):
-            with suppress(FileNotFoundError):  # it went meanwhile
+            try:
                 found.add(entry)
                 if depth == aged_at:
                     found.note(entry)
+            except OSError as error:
+                _pass_over(error)
         self._told.add(str(folder))
         return Area(
             area=area,
@@ -217,14 +220,32 @@ class _Ledger:
             kept_seconds=kept_seconds,
         )
 
-    def _entries(
-        self, folder: Path | str, depth: int = 1
-    ) -> Iterator[tuple[int, os.DirEntry[str]]]:
-        """Yield all that is below a folder and was not counted before."""
-        with suppress(FileNotFoundError), os.scandir(folder) as entries:
-            for entry in entries:
+    def _entries(self, folder: Path) -> Iterator[_Found]:
+        """Yield all that is below a folder and was not counted before, however deep it is."""
+        todo = [(1, str(folder))]
+        while todo:
+            depth, place = todo.pop()
+            for entry in _listed(place):
                 if entry.path in self._told:
                     continue
                 yield depth, entry
                 if entry.is_dir(follow_symlinks=False):
-                    yield from self._entries(entry.path, depth + 1)
+                    todo.append((depth + 1, entry.path))
+
+
+def _listed(folder: str) -> list[os.DirEntry[str]]:
+    try:
+        with os.scandir(folder) as entries:
+            return list(entries)
+    except OSError as error:
+        _pass_over(error)
+        return []
+
+
+def _pass_over(error: OSError) -> None:
+    """Raise `error` again unless what was looked at went meanwhile, or is too deep for a path.
+
+    Only a machine makes folders that deep, and it must not be able to hide the rest.
+    """
+    if error.errno not in {errno.ENOENT, errno.ENAMETOOLONG}:
+        raise error

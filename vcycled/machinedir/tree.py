@@ -409,5 +409,9 @@ def _remove_all(old: Iterable[Path]) -> None:
 
 
 def _remove(folder: Path) -> None:
-    with suppress(FileNotFoundError):
+    try:
         shutil.rmtree(folder)
+    except FileNotFoundError:
+        return
+    except RecursionError as error:  # a machine of the local space can make folders that deep
+        raise OSError(errno.ELOOP, "folders in it are too deep; rm -rf", str(folder)) from error
