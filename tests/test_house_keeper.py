@@ -307,10 +307,17 @@ class TestImages:
         os.utime(lock, (NOW - 30 * DAY,) * 2)
         return path
 
-    def test_a_copy_that_no_machinetype_names_goes(self, home: Home, copy: Path) -> None:
-        """After a week."""
-        home.turn()
-        assert not copy.exists()
+    @pytest.mark.parametrize(("age", "is_kept"), [(7 * DAY, True), (7 * DAY + 1, False)])
+    def test_a_copy_that_no_machinetype_names_goes(
+        self, home: Home, copy: Path, age: int, is_kept: bool
+    ) -> None:
+        """A week after it was last asked for."""
+        home.tend()
+        home.world.clock.advance(TURN_SECONDS)
+        asked_at = home.world.clock.now() - age
+        os.utime(copy.with_name(f".{COPY}.lock"), (asked_at, asked_at))
+        home.tend()
+        assert copy.exists() is is_kept
 
     def test_a_copy_that_one_names_stays(self, home: Home, copy: Path) -> None:
         """Its server may be gone."""
