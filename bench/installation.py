@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import pickle
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from functools import cached_property
 from multiprocessing import get_context
 from pathlib import Path
+from types import MappingProxyType
 from typing import ParamSpec, TypeVar
 
 from bench.manager import (
@@ -32,6 +33,7 @@ from vcycled.cycle import SpaceCycle
 from vcycled.daemon import process
 from vcycled.daemon.outfit import Outfit
 from vcycled.machinedir import MachineDir
+from vcycled.remember import Tally
 from vcycled.spaces.base import Clock, CreateRequest, ListedMachine, Space
 from vcycled.spaces.memory import MemoryCloud, MemorySpace
 from vcycled.store import Store
@@ -46,6 +48,8 @@ _HEARTBEAT = "heartbeat"
 _KEEPS_BEATING = {"heartbeat_file": _HEARTBEAT, "heartbeat_seconds": 86400}
 
 
+_NOTHING: Mapping[Tally, int] = MappingProxyType({})
+
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -57,9 +61,11 @@ class TimedStore(Store):
         super().__init__(database, clock=clock)
         self.ended: dict[str, float] = {}
 
-    def save_report(self, space: str, report: str, at: int) -> None:
+    def save_report(
+        self, space: str, report: str, at: int, *, raised: Mapping[Tally, int] = _NOTHING
+    ) -> None:
         """Save it and note the time."""
-        super().save_report(space, report, at)
+        super().save_report(space, report, at, raised=raised)
         self.ended[space] = time.monotonic()
 
 

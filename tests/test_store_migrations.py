@@ -19,6 +19,7 @@ from tests.store_kit import SPACE, OnBothDatabases, OnSqlite, machine, run
 from vcycled.errors import StoreError
 from vcycled.model import Changes, EndSource, Stage
 from vcycled.options import Secret
+from vcycled.remember import Tally
 from vcycled.store import Store, migrate, schema
 from vcycled.store.database import connect
 from vcycled.testing.clock import START, FakeClock
@@ -92,6 +93,7 @@ class TestUpgrade(OnBothDatabases):
             assert gone.message.code == 200
             assert [each.detail for each in store.events()] == ["share"]
             assert store.reports()[SPACE].report == '{"ok": true}'
+            assert store.totals() == {Tally(SPACE, "prod", "creations"): 7}
             assert store.unexported("apel") == (run(3, terms=records.machines[0].terms),)
             assert store.is_exported("uuid-2", 0)
             again = run(2, end_source=EndSource.MESSAGE, terms=gone.terms)

@@ -35,7 +35,7 @@ from vcycled.cycle.tend import (
 from vcycled.errors import SpaceError, Unavailable
 from vcycled.model import Cause, Plan, Records, SpaceFacts
 from vcycled.plan import plan_space
-from vcycled.remember import noted, obey, updated
+from vcycled.remember import cycle_tallies, noted, obey, updated
 
 TIDY_SECONDS = 3600
 """How often folders in current/ are looked through for those of machines that are gone."""
@@ -124,10 +124,16 @@ class SpaceCycle:
             manage = self._observe if self._is_observing else self._manage
             outcome = manage(config, look, timer, held)
         outcome = replace(outcome, report=self._completed(config, outcome.report))
-        self._context.store.save_report(
-            self._context.name, outcome.report.to_json(), at=outcome.report.at
-        )
+        self._save(outcome.report)
         return outcome
+
+    def _save(self, report: SpaceReport) -> None:
+        raised = cycle_tallies(
+            report.space, api_calls=report.api_calls, is_blind=bool(report.error)
+        )
+        self._context.store.save_report(
+            report.space, report.to_json(), at=report.at, raised=raised
+        )
 
     def _completed(self, config: SpaceConfig, report: SpaceReport) -> SpaceReport:
         """Return `report` with what is known however the cycle went."""

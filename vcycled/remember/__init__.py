@@ -10,6 +10,7 @@ noted      what a plan itself says of those who wait
 told       that machines know when they will be ended
 concluded  the answers to our creations
 paused     the space that a cloud asked to wait
+tallies    by how much each total is raised
 updated    the records once changes are saved
 """
 
@@ -23,6 +24,7 @@ from vcycled.remember.ledger import is_turned_away, paused
 from vcycled.remember.match import Matched, Questions, match, questions
 from vcycled.remember.orders import obey, updated
 from vcycled.remember.release import CloudView, Release, forgotten, releases
+from vcycled.remember.totals import Tally, cycle_tallies, record_tally, tallies
 
 __all__ = [
     "Answers",
@@ -33,10 +35,12 @@ __all__ = [
     "Matched",
     "Questions",
     "Release",
+    "Tally",
     "adopted",
     "as_told",
     "claimed",
     "concluded",
+    "cycle_tallies",
     "forgotten",
     "heard",
     "is_turned_away",
@@ -46,7 +50,9 @@ __all__ = [
     "obey",
     "paused",
     "questions",
+    "record_tally",
     "releases",
+    "tallies",
     "told",
     "told_wallclocks",
     "updated",

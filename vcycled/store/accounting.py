@@ -16,6 +16,7 @@ forgotten by order, which frees what it took.
 from __future__ import annotations
 
 import calendar
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
@@ -27,10 +28,12 @@ from sqlalchemy.engine import Connection
 
 from vcycled.errors import StoreError
 from vcycled.model import RunInterval, Terms
+from vcycled.remember import Tally, record_tally
 from vcycled.store import rows
 from vcycled.store.database import chunks, insert_new, upsert
 from vcycled.store.room import Room
 from vcycled.store.schema import due, exports, intervals, sinks, terms
+from vcycled.store.totals import raise_totals
 
 Key: TypeAlias = tuple[str, int]
 """uuid and interval: what names a run."""
@@ -116,8 +119,10 @@ class Accounting(Room):
         Raises:
             StoreError: one of them is not known or not final; none was marked.
         """
+        wanted = tuple(dict.fromkeys(keys))
         with self._database.write() as connection:
-            mark_taken(connection, sink, ((key, at) for key in keys))
+            raise_totals(connection, _new_records(connection, sink, wanted))
+            mark_taken(connection, sink, ((key, at) for key in wanted))
 
     def unmark(self, sink: str, keys: Iterable[Key]) -> None:
         """Make these runs due at `sink` again, for their records to be sent once more.
@@ -251,6 +256,17 @@ def _introduce(connection: Connection, sink: str) -> None:
     final = final.where(intervals.c.is_final == sa.true())
     columns = ["sink", "uuid", "interval", "taken_by"]
     connection.execute(due.insert().from_select(columns, final))
+
+
+def _new_records(connection: Connection, sink: str, keys: Iterable[Key]) -> Counter[Tally]:
+    """Return how many of these runs `sink` is given for the first time."""
+    raised: Counter[Tally] = Counter()
+    known = sa.select(exports.c.sink).where(_same_run(exports), exports.c.sink == sink).exists()
+    query = sa.select(intervals.c.space, intervals.c.machinetype).where(~known)
+    for chunk in chunks(keys):
+        found = connection.execute(query.where(_among(intervals, chunk)))
+        raised.update(record_tally(space, kind, sink) for space, kind in found)
+    return raised
 
 
 def mark_taken(connection: Connection, sink: str, taken: Iterable[tuple[Key, int]]) -> None:

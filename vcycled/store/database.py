@@ -269,15 +269,18 @@ def upsert(connection: Connection, table: sa.Table, rows: list[dict[str, object]
 def insert_new(connection: Connection, table: sa.Table, rows: list[dict[str, object]]) -> None:
     """Put those of `rows` into `table` that break no unique key there; leave the others."""
     if rows:
-        connection.execute(_insert(connection.dialect.name, table).on_conflict_do_nothing(), rows)
+        connection.execute(
+            inserting(connection.dialect.name, table).on_conflict_do_nothing(), rows
+        )
 
 
 @cache
 def _upserting(dialect: str, table: sa.Table) -> sqlite.Insert | postgresql.Insert:
-    insert = _insert(dialect, table)
+    insert = inserting(dialect, table)
     values = {each.name: each for each in insert.excluded if each.name not in table.primary_key}
     return insert.on_conflict_do_update(index_elements=list(table.primary_key), set_=values)
 
 
-def _insert(dialect: str, table: sa.Table) -> sqlite.Insert | postgresql.Insert:
+def inserting(dialect: str, table: sa.Table) -> sqlite.Insert | postgresql.Insert:
+    """Return an insertion that can say what to do about rows that are there."""
     return sqlite.insert(table) if dialect == "sqlite" else postgresql.insert(table)

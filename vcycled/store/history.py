@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
 import sqlalchemy as sa
 
 from vcycled.model import Event, Machine
+from vcycled.remember import Tally
 from vcycled.store import rows
 from vcycled.store.database import Mode, upsert
 from vcycled.store.room import Room
 from vcycled.store.schema import events, machines, reports
+from vcycled.store.totals import raise_totals, read_totals
+
+_NOTHING: Mapping[Tally, int] = MappingProxyType({})
 
 
 class Report(NamedTuple):
@@ -78,8 +83,16 @@ class History(Room):
         with self._database.read() as connection:
             return tuple(Event(**each) for each in connection.execute(query).mappings())
 
-    def save_report(self, space: str, report: str, at: int) -> None:
+    def save_report(
+        self, space: str, report: str, at: int, *, raised: Mapping[Tally, int] = _NOTHING
+    ) -> None:
         """Keep what the last cycle of `space` came to; a power cut may bring back the one before.
+
+        Args:
+            space: its name.
+            report: as JSON.
+            at: when that was.
+            raised: by how much the cycle raised totals.
 
         Raises:
             LeaseLost: another manager holds the space.
@@ -89,6 +102,12 @@ class History(Room):
         with self._database.write(Mode.RELAXED) as connection:
             self._fence(connection, space)
             upsert(connection, reports, [row])
+            raise_totals(connection, raised)
+
+    def totals(self) -> Mapping[Tally, int]:
+        """Return how often things happened since the database was made."""
+        with self._database.read() as connection:
+            return read_totals(connection)
 
     def reports(self) -> Mapping[str, Report]:
         """Return what the last cycle of each space came to."""

@@ -231,6 +231,18 @@ events = sa.Table(
 reports = sa.Table("reports", metadata, _text_key("space"), _whole("at"), _text("report"))
 """What the last cycle of each space came to, as JSON."""
 
+totals = sa.Table(
+    "totals",
+    metadata,
+    _text_key("space"),
+    _text_key("machinetype"),
+    _text_key("name"),
+    _text_key("label"),
+    _whole("value"),
+    sqlite_with_rowid=False,
+)
+"""How often things happened since the database was made; vcycled.remember.totals says which."""
+
 intervals = sa.Table(
     "intervals",
     metadata,

@@ -25,6 +25,7 @@ from vcycled.model import (
     SpaceMemory,
     Terms,
 )
+from vcycled.remember import tallies
 from vcycled.store import backup, rows
 from vcycled.store.accounting import Accounting, mark_taken, save_intervals
 from vcycled.store.claim import SoleLeases
@@ -35,6 +36,7 @@ from vcycled.store.managers import Managers
 from vcycled.store.opening import opened
 from vcycled.store.schema import drains, events, machines, machinetypes, orders, properties, spaces
 from vcycled.store.tenure import Lease
+from vcycled.store.totals import raise_totals
 from vcycled.store.upkeep import Upkeep
 
 _ID = "installation_id"
@@ -204,6 +206,7 @@ class Store(Accounting, History, Managers, Upkeep):
         if changes.done_orders:
             done = orders.update().where(orders.c.id.in_(changes.done_orders))
             connection.execute(done.values(done_at=self._clock.now()))
+        raise_totals(connection, tallies(changes))
         if changes.events:
             connection.execute(events.insert(), [rows.row(e, rows.EVENT) for e in changes.events])
 

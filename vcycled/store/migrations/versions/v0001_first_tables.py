@@ -220,6 +220,16 @@ def upgrade() -> None:
     op.create_index(op.f("ix_machines_name"), "machines", ["name"])
     op.create_index(op.f("ix_machines_stage_space"), "machines", ["stage", "space"])
     op.create_table(
+        "totals",
+        sa.Column("space", sa.Text(), nullable=False),
+        sa.Column("machinetype", sa.Text(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("label", sa.Text(), nullable=False),
+        sa.Column("value", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("space", "machinetype", "name", "label", name=op.f("pk_totals")),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
         "due",
         sa.Column("uuid", sa.Text(), nullable=False),
         sa.Column("interval", sa.BigInteger(), nullable=False),
