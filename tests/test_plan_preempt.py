@@ -246,6 +246,8 @@ def test_of_equal_age_the_first_by_name_and_uuid_goes() -> None:
     for machines in (twins, twins[::-1]):
         (tell,) = plan(full(machines=machines)).tells
         assert tell.machine.uuid == "a"
+    renamed = (replace(same[0], uuid="z"), replace(same[1], uuid="a"), *same[2:])
+    assert told(plan(full(machines=renamed))) == {"b0": GRACE_AT}
 
 
 @pytest.mark.parametrize(
@@ -417,10 +419,10 @@ def test_who_was_told_stays_told_and_nobody_else_is() -> None:
 
 def test_a_greater_need_adds_and_a_smaller_one_lets_the_last_stay() -> None:
     """Who must leave first is kept."""
-    two = giving_way(backfill(10)[3]), giving_way(backfill(10)[5], by=GRACE_AT - 120)
+    two = giving_way(backfill(10)[3], by=GRACE_AT - 120), giving_way(backfill(10)[5])
     given = full(machines=among(backfill(10), *two), creation_cap=Amount(count=3))
     assert told(plan(given)) == {"b9": GRACE_AT}
-    assert told(plan(replace(given, creation_cap=ONE))) == {"b3": None}
+    assert told(plan(replace(given, creation_cap=ONE))) == {"b5": None}
 
 
 def test_room_that_came_free_lets_them_stay() -> None:

@@ -14,6 +14,7 @@ nothing preemptible takes it for a while (`holds`): machines do not go back and 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -79,6 +80,13 @@ def _is_told(machine: Machine) -> bool:
     return machine.leave_why == Reason.PREEMPTED
 
 
+def _told_by(machine: Machine) -> float:
+    """Return by when a machine leaves that gives way; later than any time if it was not told."""
+    if machine.leave_by is None or not _is_told(machine):
+        return math.inf
+    return machine.leave_by
+
+
 def _is_under_way(machine: Machine) -> bool:
     """Tell whether a machine gave way and will not come back."""
     return _is_told(machine) and (machine.delete_attempts > 0 or machine.state not in LIVING)
@@ -95,7 +103,7 @@ def _pool(machines: Iterable[Machine]) -> dict[str, Machine]:
     ]
     able.sort(key=lambda each: (each.name, each.uuid))
     able.sort(key=lambda each: each.created_at, reverse=True)
-    able.sort(key=lambda each: (each.leave_by or 0) if _is_told(each) else float("inf"))
+    able.sort(key=_told_by)
     return {each.uuid: each for each in able}
 
 
