@@ -393,6 +393,15 @@ def test_a_second_deletion_is_no_sign_of_a_later_end(absent_at: int | None, at: 
     assert (only(changes).stopped_at, only(changes).end_source) == (at, EndSource.DELETED)
 
 
+def test_a_clock_set_back_leaves_what_was_seen_before() -> None:
+    """Our deletion was at a time that cannot be true; that it was listed at T0 + 940 is."""
+    ours = machine(
+        is_delete_acknowledged=True, delete_attempt_at=T0 - 3000, missing_since=T0 + 940
+    )
+    changes = cycle(records(ours), [], now=T0 - 3000, found={})
+    assert (only(changes).stopped_at, only(changes).end_source) == (T0 + 940, EndSource.SIGHTING)
+
+
 def test_a_machine_that_ran_between_two_listings_is_accounted() -> None:
     """First seen shut down: it ran since the cloud made it."""
     shown = listed(state="shutdown", created_at=T0 + 10, stopped_at=T0 + 900)

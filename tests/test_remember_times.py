@@ -6,10 +6,17 @@ from dataclasses import replace
 
 import pytest
 
-from tests.builders import NOW, machine
-from vcycled.model import ListedMachine, Machine, MachineState
+from tests.builders import NOW, PROD, SPACE, machine, memory
+from vcycled.model import (
+    Changes,
+    ListedMachine,
+    Machine,
+    MachineState,
+    MachinetypeMemory,
+    Records,
+)
 from vcycled.remember.ends import LastWords, ended
-from vcycled.remember.times import QUEUED_SECONDS, in_time
+from vcycled.remember.times import QUEUED_SECONDS, in_time, rewound
 
 DAY = 86_400
 MADE = NOW - 5000
@@ -97,6 +104,31 @@ def test_what_has_ended_stays_as_it_was_accounted() -> None:
     assert in_time(ours, listed(), now=NOW) is ours
 
 
+def test_nothing_is_remembered_of_the_future() -> None:
+    """What a clock ahead wrote is taken for having been just now; a minute may be another's."""
+    ours = machine(missing_since=NOW + 59, missing_first_at=NOW + 61, delete_attempt_at=NOW + DAY)
+    kind = MachinetypeMemory(
+        space=SPACE, machinetype=PROD, last_abort_at=NOW + DAY, proven_at=NOW - 1
+    )
+    seen = Records(
+        memory=memory(quota_failed_at=NOW + DAY), machines=(ours,), machinetypes=(kind,)
+    )
+    assert rewound(seen, now=NOW) == Changes(
+        space=SPACE,
+        machines=(replace(ours, missing_first_at=NOW, delete_attempt_at=NOW),),
+        machinetypes=(replace(kind, last_abort_at=NOW),),
+        memory=memory(quota_failed_at=NOW),
+    )
+
+
+@pytest.mark.parametrize("late", [machine(created_at=NOW + 1), machine(started_at=NOW + 1)])
+def test_what_ran_after_now_is_left_alone(late: Machine) -> None:
+    """It may be now that is wrong; and nothing changes if nothing is late."""
+    late = replace(late, missing_first_at=NOW + DAY)
+    fine = machine(missing_first_at=NOW + 60)
+    assert rewound(Records(memory=memory(), machines=(late, fine)), now=NOW) is None
+
+
 @pytest.mark.parametrize(
     ("now", "at"),
     [
@@ -113,3 +145,12 @@ def test_a_clock_that_is_set_back_shortens_no_run(now: int, at: int) -> None:
     shown = replace(listed(), state=MachineState.SHUTDOWN, stopped_at=NOW - 100)
     over = ended(ours, shown, LastWords(), sighted_at=NOW - 300, now=now)
     assert over.stopped_at == at
+
+
+@pytest.mark.parametrize(
+    ("now", "at"), [(NOW, NOW), (MADE + 60, MADE + 60), (MADE + 59, NOW + 90)]
+)
+def test_an_end_that_we_saw_by_a_clock_ahead_is_now(now: int, at: int) -> None:
+    """Without the cloud's word; unless now lies before the machine began."""
+    ours = machine(created_at=MADE, started_at=MADE + 60)
+    assert ended(ours, None, LastWords(), sighted_at=NOW + 90, now=now).stopped_at == at

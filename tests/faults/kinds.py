@@ -76,6 +76,7 @@ def hangs(history: History) -> Undo:
     def let_go() -> None:
         site.cloud.latency = lambda _operation: None
         gate.set()
+        site.wait_for_calls()  # or else chance would decide what comes first
 
     history.say(f"{operation} hangs")
     site.cloud.latency = wait

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 import sqlite3
+import threading
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, cast
@@ -208,6 +209,13 @@ class Site(OpenStackWorld):
             path.unlink()
         self.store = self._open_store()
         self.manager = self.new_cycle()
+
+    def wait_for_calls(self) -> None:
+        """Wait until no call to the cloud is under way, a few real seconds at most."""
+        for _ in range(1000):
+            if not self.cloud._calls_now:
+                return
+            threading.Event().wait(0.005)
 
     # What is true of it.
 

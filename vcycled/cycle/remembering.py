@@ -129,15 +129,18 @@ class JumpWatch:
         self._before = context.clock.now(), context.clock.monotonic()
         self._jumped_at: int | None = None
 
-    def mark(self, changes: Changes, *, listed_at: int | None, now: int) -> Changes:
-        """Return `changes` with the last jump noted, unless it is noted already.
+    @property
+    def has_noticed(self) -> bool:
+        """Whether the clock was set since this manager began."""
+        return self._jumped_at is not None
 
-        A listing in the future tells of one too, which came while no manager ran or another did.
-        What a cycle notes may be lost with it, so every later one notes it again.
+    def look(self, *, listed_at: int | None, now: int) -> None:
+        """Notice whether the clock was set since the last call.
+
+        A listing in the future tells of it too: that came while no manager ran, or another did.
 
         Args:
-            changes: what a listing taught.
-            listed_at: when the listing before that was.
+            listed_at: when the last listing was.
             now: present time.
         """
         jump = self._jump(now)
@@ -146,6 +149,12 @@ class JumpWatch:
         if abs(jump) >= JUMP_SECONDS:
             self._log.error("clock-jumped", seconds=int(jump))
             self._jumped_at = now
+
+    def mark(self, changes: Changes, *, now: int) -> Changes:
+        """Return `changes` with the last jump noted, unless it is noted already.
+
+        What a cycle notes may be lost with it, so every later one notes it again.
+        """
         if self._jumped_at is None or changes.memory is None:
             return changes
         noted_at = changes.memory.clock_jumped_at

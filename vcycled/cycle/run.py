@@ -35,7 +35,7 @@ from vcycled.cycle.tend import (
 from vcycled.errors import SpaceError, Unavailable
 from vcycled.model import Cause, Plan, Records, SpaceFacts
 from vcycled.plan import plan_space
-from vcycled.remember import cycle_tallies, noted, obey, updated
+from vcycled.remember import cycle_tallies, noted, obey, rewound, updated
 
 TIDY_SECONDS = 3600
 """How often folders in current/ are looked through for those of machines that are gone."""
@@ -234,8 +234,12 @@ class SpaceCycle:
         orders = obey(records, now=now)
         if orders is not None:
             records = context.save(records, orders)
+        self._jumps.look(listed_at=records.memory.listed_at, now=now)
+        rewinding = rewound(records, now=now) if self._jumps.has_noticed else None
+        if rewinding is not None:
+            records = context.save(records, rewinding)
         changes = lessons(context, config, records, look.machines, now=now)
-        changes = self._jumps.mark(changes, listed_at=records.memory.listed_at, now=now)
+        changes = self._jumps.mark(changes, now=now)
         records = settle(context, config, records, changes)
         return release_all(context, config, records, look.machines, now=now)
 

@@ -10,6 +10,7 @@ noted      what a plan itself says of those who wait
 told       that machines know when they will be ended
 concluded  the answers to our creations
 paused     the space that a cloud asked to wait
+rewound    the records without what a clock ahead wrote
 tallies    by how much each total is raised
 updated    the records once changes are saved
 """
@@ -24,6 +25,7 @@ from vcycled.remember.ledger import is_turned_away, paused
 from vcycled.remember.match import Matched, Questions, match, questions
 from vcycled.remember.orders import obey, updated
 from vcycled.remember.release import CloudView, Release, forgotten, releases
+from vcycled.remember.times import rewound
 from vcycled.remember.totals import Tally, cycle_tallies, record_tally, tallies
 
 __all__ = [
@@ -52,6 +54,7 @@ __all__ = [
     "questions",
     "record_tally",
     "releases",
+    "rewound",
     "tallies",
     "told",
     "told_wallclocks",

@@ -55,14 +55,18 @@ def ended(
         listed: what the cloud still shows of it, None if it is gone.
         words: its shutdown message and last heartbeat.
         sighted_at: last time it was listed as not ended, if ever.
-        now: an upper bound of the end, unless it lies before what was seen of the machine: then
-            the clock was set back.
+        now: an upper bound of the end, unless it lies before what is known of the machine: then
+            the clock was set back. Our own sighting may be what a clock ahead wrote; the cloud
+            tells.
     """
     words = _of_this_run(machine, words)
     began = _began(machine, listed, words)
     at, source = _end(machine, listed, words, sighted_at=sighted_at, now=now)
     at = max(at, began or machine.created_at)
-    if now >= max(machine.created_at, began or 0, sighted_at or 0):
+    known_at = max(machine.created_at, began or 0)
+    if source is EndSource.CLOUD:
+        known_at = max(known_at, sighted_at or 0)
+    if now >= known_at:
         at = min(at, now)
     ending = replace(
         machine, started_at=began, stopped_at=at, end_source=source, message=words.message

@@ -163,7 +163,7 @@ def stop(
 ) -> Machine:
     """Record the end of a machine, with all that follows from it."""
     sighted_at = ledger.listed_before if listed is not None else machine.missing_since
-    has_been_seen = machine.seen_at is not None and machine.seen_at < ledger.now
+    has_been_seen = machine.seen_at not in {None, ledger.now}  # before this listing
     stopped = ended(
         machine,
         listed,

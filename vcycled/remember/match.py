@@ -150,7 +150,9 @@ def _is_due_for_find(machine: Machine, now: int) -> bool:
     if machine.missing_listings < CONFIRM_LISTINGS or now - first < CONFIRM_SECONDS:
         return False
     is_outcome_known = machine.stage is Stage.LISTED or bool(machine.cloud_id)
-    return is_outcome_known or now - machine.created_at >= UNKNOWN_OUTCOME_SECONDS
+    # A clock that was ahead may have written when it was asked for.
+    asked_at = machine.created_at if machine.created_at <= now else first
+    return is_outcome_known or now - asked_at >= UNKNOWN_OUTCOME_SECONDS
 
 
 def _ends(machine: Machine, listed: ListedMachine) -> bool:

@@ -7,17 +7,75 @@ the clock is right, and the machine would be ended for its age. What a clock wro
 ahead lies in the future, and the machine would end before it began and have no record. A cloud's
 own clock may differ a little from ours, so its word counts only where ours cannot be true: we
 cannot have seen a machine run before the cloud made it, nor anything after now.
+
+Whatever else is remembered of the future would be waited for: an absence that is to last for five
+minutes, a delay before the next attempt. It is taken for having been just now.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
 
-from vcycled.model import ListedMachine, Machine
+from vcycled.model import Changes, ListedMachine, Machine, MachinetypeMemory, Records, SpaceMemory
 from vcycled.remember.ends import started_at
 
 QUEUED_SECONDS = 600
 """A cloud may make a machine so long after it was asked for it."""
+AHEAD_SECONDS = 60
+"""The clock of another manager may be ahead of ours by so much."""
+
+
+def rewound(records: Records, *, now: int) -> Changes | None:
+    """Return `records` without what is remembered of the future; None if nothing is.
+
+    What was asked for or seen to run after now is left alone: it may be now that is wrong.
+    """
+    machines = [
+        (each, _machine(each, now)) for each in records.machines if not _is_late(each, now)
+    ]
+    kinds = [(each, _machinetype(each, now)) for each in records.machinetypes]
+    memory = _space(records.memory, now)
+    changed = Changes(
+        space=records.memory.space,
+        machines=tuple(new for old, new in machines if new != old),
+        machinetypes=tuple(new for old, new in kinds if new != old),
+        memory=None if memory == records.memory else memory,
+    )
+    return None if changed == Changes(space=changed.space) else changed
+
+
+def _is_late(machine: Machine, now: int) -> bool:
+    return max(machine.created_at, machine.started_at or 0) > now
+
+
+def _past(at: int | None, now: int) -> int | None:
+    return now if at is not None and at > now + AHEAD_SECONDS else at
+
+
+def _machine(machine: Machine, now: int) -> Machine:
+    return replace(
+        machine,
+        missing_since=_past(machine.missing_since, now),
+        missing_first_at=_past(machine.missing_first_at, now),
+        delete_attempt_at=_past(machine.delete_attempt_at, now),
+    )
+
+
+def _machinetype(memory: MachinetypeMemory, now: int) -> MachinetypeMemory:
+    return replace(
+        memory,
+        last_abort_at=_past(memory.last_abort_at, now),
+        proven_at=_past(memory.proven_at, now),
+        creation_failed_at=_past(memory.creation_failed_at, now),
+    )
+
+
+def _space(memory: SpaceMemory, now: int) -> SpaceMemory:
+    return replace(
+        memory,
+        suspect_since=_past(memory.suspect_since, now),
+        quota_failed_at=_past(memory.quota_failed_at, now),
+    )
 
 
 def in_time(machine: Machine, listed: ListedMachine, *, now: int) -> Machine:
