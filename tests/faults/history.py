@@ -257,7 +257,8 @@ class History:
             off = self._worst_offset(life.created_at, end)
             before = max((at for at in looks if at < end), default=life.created_at)
             after = min((at for at in looks if at > end), default=self.site.true.now())
-            if before - life.launched_at >= FIZZLE and life.uuid not in self._archived:
+            has_run = before - life.launched_at >= FIZZLE and not self._is_hidden(life, end)
+            if has_run and life.uuid not in self._archived:
                 self.problems.append(f"{life.name}: lost, it ran until {end}")
             was_seen = any(life.launched_at <= at <= end for at in looks)
             began = life.launched_at if was_seen else life.created_at
@@ -276,12 +277,25 @@ class History:
         is_gone = life.gone_at is not None and life.gone_at <= self.site.lost_at
         return is_gone and life.uuid not in self._archived
 
+    def _is_hidden(self, life: Life, end: int) -> bool:
+        """Return whether it was deleted by a clock that was behind by more than it had run.
+
+        Then all that the manager knows of its end lies before its start.
+        """
+        behind_s = -min(self._offsets_between(end, end + 1), default=0)
+        ran_s = end - (life.launched_at or end)
+        return life.killed_at is not None and behind_s >= ran_s
+
     def _worst_offset(self, since: int, until: int) -> int:
-        """Return how wrong the manager's clock was at most between the two."""
+        """Return how wrong the manager's clock was at most when it could note anything of it."""
+        offsets = self._offsets_between(since, until + 10_000)
+        return max(map(abs, offsets), default=0)
+
+    def _offsets_between(self, since: int, until: int) -> list[int]:
+        """Return by how much the manager's clock was ahead, each time, between the two."""
         later = [at for at, _ in self._offsets[1:]]
-        spans = zip(self._offsets, [*later, until + 10**6], strict=True)
-        within = (abs(off) for (at, off), over in spans if at <= until + 10_000 and over >= since)
-        return max(within, default=0)
+        spans = zip(self._offsets, [*later, until], strict=True)
+        return [off for (at, off), over in spans if at <= until and over >= since]
 
 
 def play(
