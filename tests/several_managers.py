@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import shutil
@@ -13,12 +14,17 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+from click.testing import CliRunner
 
 from tests.auditor import Ran, Window, audit
 from tests.fakes.openstack import OpenStackCloud, Server, Settings, serving
+from tests.fakes.openstack.control import waiting
 from tests.postgres import Postgres
 from tests.relay import Relay
 from vcycled.apel.queue import Queue
+from vcycled.cli import main
 from vcycled.clock import SystemClock
 from vcycled.store import Store
 from vcycled.store import roster as rosters
@@ -28,7 +34,9 @@ from vcycled.testing.clock import FastClock
 SPEED = 10
 BEAT = 10
 """Seconds of the fast clock, as all here: a real one."""
-LIMIT = 8
+LIMIT = 12
+LATENCY_S = 0.05
+"""Real seconds of every call of a cloud, so that much befalls managers in the midst of one."""
 FIZZLE = 20
 UNSEEN = 120
 """How far a time can be off: as long as nobody looked, with a margin."""
@@ -92,6 +100,8 @@ class Cluster:
         self.clock = FastClock(self.origin, SPEED)
         settings = Settings(start_seconds=5)
         self.clouds = {space: OpenStackCloud(self.clock, settings) for space in spaces}
+        for cloud in self.clouds.values():
+            cloud.latency = waiting(LATENCY_S)
         self.urls: dict[str, str] = {}
         self.server = server
         self.database = server.new_database()
@@ -177,6 +187,18 @@ class Cluster:
         """Open the database beside the managers."""
         with Store.open(self.url, clock=self.clock, upgrade=False) as store:
             yield store
+
+    def asked(self, host: Host, *words: str) -> Any:  # noqa: ANN401 - any document
+        """Return the document that `vcycle … --json` prints on a host."""
+        args = ["--config", str(host.conf), *words, "--json"]
+        result = CliRunner().invoke(main, args, obj=self.clock, catch_exceptions=False)
+        assert result.exit_code == 0, result.output
+        return json.loads(result.stdout)
+
+    def changes(self) -> int:
+        """Return how many calls that change something the clouds have had."""
+        calls = (cloud.calls for cloud in self.clouds.values())
+        return sum(each["create"] + each["delete"] for each in calls)
 
     def roster(self) -> Roster:
         """Return who holds what."""

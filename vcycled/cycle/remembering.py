@@ -83,19 +83,18 @@ def _adoptions(
         return ()
     uuids = [each.tags.get("vcycle_uuid", "") for each in strangers]
     known = context.store.known(uuid for uuid in uuids if uuid)
-    return tuple(
-        (
-            adopted(
-                each,
-                space=context.name,
-                known=known.get(uuid),
-                terms=terms_of_lost(config, each.tags.get("machinetype", ""), host=context.host),
-                now=now,
-            ),
+    machines = (
+        adopted(
             each,
+            space=context.name,
+            known=known.get(uuid),
+            terms=terms_of_lost(config, each.tags.get("machinetype", ""), host=context.host),
+            now=now,
         )
         for each, uuid in zip(strangers, uuids, strict=True)
     )
+    renumbered = (_renumbered(context, machine, known) for machine in machines)
+    return tuple(zip(renumbered, strangers, strict=True))
 
 
 def _claimed(
@@ -106,18 +105,34 @@ def _claimed(
     known = context.store.known(claim.uuid for claim in granted) if granted else {}
     return tuple(
         (
-            claimed(
-                claim,
-                space=context.name,
-                known=known.get(claim.uuid),
-                terms=terms_of_lost(config, claim.machinetype, host=context.host),
-                now=now,
+            _renumbered(
+                context,
+                claimed(
+                    claim,
+                    space=context.name,
+                    known=known.get(claim.uuid),
+                    terms=terms_of_lost(config, claim.machinetype, host=context.host),
+                    now=now,
+                ),
+                known,
             ),
             claim.listed,
         )
         for claim in granted
         if claim.listed is not None
     )
+
+
+def _renumbered(context: Context, machine: Machine, known: Mapping[str, Machine]) -> Machine:
+    """Return an adopted machine with a number for its run that no run of its has.
+
+    One that is not known any more may have been accounted for before it was forgotten. Such a run
+    is never changed, and the store refuses all that a cycle learned if it would be.
+    """
+    if machine.uuid in known:
+        return machine
+    runs = [each.interval.interval for each in context.store.intervals(uuid=machine.uuid)]
+    return replace(machine, interval=max(runs, default=-1) + 1)
 
 
 class JumpWatch:
