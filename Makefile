@@ -5,14 +5,14 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help demo test test-live test-live-openstack openstack-up openstack-down lint docs bench bench-openstack mutants clean
+.PHONY: help demo test test-live test-live-openstack openstack-up openstack-down packages lint docs bench bench-openstack mutants clean
 
 help:  ## show the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 24
 
 $(STAMP): setup.cfg
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[test,lint,docs]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[test,lint,docs,packages]'
 	@touch $@
 
 demo: $(STAMP)  ## two minutes of the manager at work on this machine
@@ -23,7 +23,7 @@ test: $(STAMP)  ## run every test that needs no outside service
 	$(BIN)/coverage report
 
 test-live: $(STAMP)  ## the tests that start services themselves (PostgreSQL, Apache, nginx, Squid, …)
-	$(BIN)/python -m pytest -m 'live and not live_openstack'
+	$(BIN)/python -m pytest -m 'live and not live_openstack and not live_packages'
 
 test-live-openstack: openstack-up  ## the tests on a real OpenStack, brought up here
 	$(BIN)/python -m pytest -m live_openstack --numprocesses 2 --dist worksteal
@@ -33,6 +33,10 @@ openstack-up: $(STAMP)  ## bring up a real OpenStack (Debian 12, as root; see do
 
 openstack-down: $(STAMP)  ## stop that OpenStack
 	$(BIN)/python -m tests.openstack_bed down
+
+packages: $(STAMP)  ## sdist, wheel and Debian package in dist/; installed in clean places and run (as root)
+	packaging/build $(BIN)
+	$(BIN)/python -m pytest -m live_packages --numprocesses 2 --dist loadfile
 
 lint: $(STAMP)  ## format, style, types, layers, spelling
 	$(BIN)/ruff format --check .

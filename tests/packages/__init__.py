@@ -1,0 +1,24 @@
+"""What `make packages` built, installed and run where nothing else of Vcycle is."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+TOP = Path(__file__).parents[2]
+DIST = TOP / "dist"
+
+MARKS = [
+    pytest.mark.live,
+    pytest.mark.live_packages,
+    pytest.mark.skipif(os.geteuid() != 0, reason="needs root"),
+]
+"""The marks of a module that needs dist/, which `make packages` makes."""
+
+
+def built(pattern: str) -> Path:
+    """Return the one file of `pattern` in dist/."""
+    found = [*DIST.glob(pattern)]
+    if len(found) != 1:
+        pytest.fail(f"{len(found)} files {pattern} in {DIST}; make packages makes it")
+    return found[0]

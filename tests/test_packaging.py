@@ -1,0 +1,62 @@
+"""What can be seen of packages without building them; `make packages` does the rest."""
+
+from __future__ import annotations
+
+import configparser
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+from vcycled import __version__
+
+TOP = Path(__file__).parents[1]
+HOW_TO = (TOP / "docs" / "how-to" / "installing.md").read_text(encoding="utf-8")
+
+
+def test_every_file_for_sites_is_installed() -> None:
+    """Whatever is in etc/ comes with the wheel, so that a package needs no checkout."""
+    setup = configparser.ConfigParser()
+    setup.read(TOP / "setup.cfg")
+    installed = {
+        path
+        for patterns in setup["options.data_files"].values()
+        for pattern in patterns.split()
+        for path in TOP.glob(pattern)
+    }
+    assert {path for path in (TOP / "etc").rglob("*") if path.is_file()} - installed == set()
+
+
+@pytest.mark.parametrize(
+    ("path", "pattern"),
+    [
+        ("packaging/debian/changelog", r"^vcycle \((.+?)\)"),
+        ("packaging/rpm/vcycle.spec", r"^Version: +(.+)$"),
+        ("docs/how-to/installing.md", r"vcycle_(.+?)_amd64\.deb"),
+        ("docs/how-to/installing.md", r"vcycle-(.+?)-py3-none-any\.whl"),
+    ],
+)
+def test_packages_have_the_version_of_what_is_in_them(path: str, pattern: str) -> None:
+    """It stands in one place of the code; packages must state it again."""
+    text = (TOP / path).read_text(encoding="utf-8")
+    assert set(re.findall(pattern, text, re.MULTILINE)) == {__version__}
+
+
+def test_the_how_to_copies_files_that_are_there() -> None:
+    """Each that it takes from share/vcycle is one of etc/."""
+    block = HOW_TO[HOW_TO.index("# cd /opt/vcycle/share/vcycle") :].partition("```")[0]
+    named = re.findall(r"(?:cp|install -m \d+(?: -g vcycle)?) ((?:vcycle\S* )+)", block)
+    files = " ".join(named).split()
+    assert len(files) == 7
+    assert [name for name in files if not (TOP / "etc" / name).is_file()] == []
+
+
+def test_containers_run_commands_that_there_are() -> None:
+    """The manager, its web site and the database, of which only the site has a port."""
+    text = (TOP / "packaging" / "container" / "compose.yaml").read_text(encoding="utf-8")
+    services = yaml.safe_load(text)["services"]
+    assert {"database", "vcycled", "vcycle-web"} == services.keys()
+    for name in ("vcycled", "vcycle-web"):
+        assert services[name]["command"][0] == name
+    assert [name for name, service in services.items() if "ports" in service] == ["vcycle-web"]
