@@ -335,6 +335,18 @@ def test_nobody_leaves_if_that_would_not_help() -> None:
     assert len(told(plan(enough))) == LARGE.processors
 
 
+def test_nobody_leaves_for_another_while_the_neediest_cannot_be_helped() -> None:
+    """The room would be kept for the neediest, not taken."""
+    has = tuple(machine(f"m{each}", machinetype="narrow") for each in range(3))
+    rest = tuple(machine(f"r{each}", machinetype="rest") for each in range(2))
+    kinds = (waiting("wide", flavor_names=("large",)), waiting("narrow"), kind("rest", held="no"))
+    given = full(*kinds, machines=(*has, *rest, *backfill(5)), creation_cap=ALL)
+    assert [wait.machinetype for wait in plan(given).waits] == ["narrow", "wide"]
+    assert told(plan(given)) == {}
+    alone = replace(given, machinetypes=(waiting("narrow"), kinds[2], BACK))
+    assert told(plan(alone)) != {}
+
+
 @pytest.mark.parametrize(
     "change",
     [

@@ -224,6 +224,16 @@ def test_a_wallclock_that_could_not_be_shown_is_shown_later(world: World) -> Non
     assert shown(world, name) == usual_end(world, name) - 1000
 
 
+def test_a_manager_that_may_have_lost_the_space_tells_nobody(world: World) -> None:
+    """The one that has it does."""
+    before = shown(world)
+    world.set(shutdown_time=world.clock.now())
+    world.manager = world.new_cycle(may_act=lambda: False)
+    world.cycle()
+    assert shown(world) == before
+    assert world.machines[0].leave_by is None
+
+
 def test_observing_tells_nobody(world: World) -> None:
     """Another manager is in charge of what machines read."""
     before = shown(world)

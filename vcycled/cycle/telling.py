@@ -25,8 +25,14 @@ class Teller:
         self._terms: object = None
 
     def tell(self, config: SpaceConfig, records: Records, tells: Sequence[Tell]) -> Records:
-        """Publish the news and return the records that have it."""
+        """Publish the news and return the records that have it.
+
+        A manager that may have lost the space tells nobody: the one that has it does, and both
+        write the same files.
+        """
         context = self._context
+        if not context.may_act():
+            return records
         heard = [tell for tell in tells if self._is_told(config, tell)]
         if heard:
             news = told(context.name, heard, now=context.clock.now())

@@ -145,12 +145,13 @@ class _Room:
 def _fill(room: _Room, ready: Iterable[Candidate], facts: SpaceFacts, growth: Growth) -> None:
     """Let those who waited long enough take room, the neediest first, up to the creation cap.
 
-    Chance must not break ties here: machines would be told now for the one, now for the other.
+    Chance must not break ties here: machines would be told now for the one, now for the other. The
+    first by name is served first, as they stand in that order.
     """
     growing = {each.name: replace(each) for each in ready}
     spent = 0
     while growing:
-        neediest = min(growing.values(), key=lambda each: (each.per_share, each.name))
+        neediest = min(growing.values(), key=lambda each: each.per_share)
         flavor = neediest.choice.flavor
         if not is_below(neediest, facts, growth.total, growth.weight):
             del growing[neediest.name]
