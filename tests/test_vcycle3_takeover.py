@@ -508,9 +508,15 @@ class TestTheImport:
 class TestOnOpenStack:
     """Servers with the metadata that Vcycle 3 gave them, over HTTP."""
 
-    def test_servers_are_known_by_id_or_exact_name(self, tmp_path: Path) -> None:
-        """Whatever else is in the project is foreign, and nothing is touched."""
+    @pytest.fixture
+    def world(self, tmp_path: Path) -> Iterator[OpenStackWorld]:
+        """Return a space of four processors."""
         world = OpenStackWorld(tmp_path / "root", processors_limit=4)
+        yield world
+        world.close()
+
+    def test_servers_are_known_by_id_or_exact_name(self, world: OpenStackWorld) -> None:
+        """Whatever else is in the project is foreign, and nothing is touched."""
         old, now = Vcycle3Tree(world.root, SPACE), world.clock.now()
         ids = {
             name: world.cloud.add_foreign(name, flavor="small", metadata=self.metadata(name))
@@ -523,6 +529,7 @@ class TestOnOpenStack:
         assert found.counts == {Became.LISTED: 1, Became.NAMED: 1}
         outcome = world.cycles(12)
         assert {each.cloud_id for each in world.machines} == {ids[NAMES[0]], ids[NAMES[1]]}
+        assert {each.flavor for each in world.machines} == {"small"}
         assert outcome.report.foreign_processors == 2
         assert {each.id for each in world.cloud.here} == set(ids.values())
         world.cloud.finish(NAMES[0])
@@ -530,7 +537,6 @@ class TestOnOpenStack:
         (run,) = (each.interval for each in world.store.intervals())
         assert (run.uuid, run.started_at) == (ids[NAMES[0]], now)
         assert ids[NAMES[0]] not in {each.id for each in world.cloud.here}
-        world.close()
 
     def metadata(self, name: str) -> dict[str, str]:
         """Return what Vcycle 3 told Nova of a machine."""

@@ -126,7 +126,8 @@ def _facts(machine: Machine, words: Words) -> Iterator[tuple[str, str]]:
     yield "space", machine.space
     yield "machinetype", machine.machinetype
     memory = f", {machine.memory_mb} MB" if machine.memory_mb else ""
-    yield "size", f"{machine.flavor}: {several(machine.processors, 'processor')}{memory}"
+    flavor = f"{machine.flavor}: " if machine.flavor else ""
+    yield "size", f"{flavor}{several(machine.processors, 'processor')}{memory}"
     yield "zone", machine.zone
     yield "address", machine.address
     yield "id in the cloud", machine.cloud_id

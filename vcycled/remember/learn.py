@@ -121,6 +121,7 @@ def _identified(ledger: Ledger, machine: Machine, listed: ListedMachine) -> Mach
         cloud_id=listed.cloud_id,
         seen_at=ledger.now if machine.seen_at is None else machine.seen_at,
         address=listed.address or machine.address,
+        flavor=machine.flavor or listed.flavor,
         processors=listed.processors or machine.processors,
         memory_mb=listed.memory_mb or machine.memory_mb,
         fault=listed.fault,
