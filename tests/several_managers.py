@@ -32,8 +32,8 @@ from vcycled.store.tenure import Roster
 from vcycled.testing.clock import FastClock
 
 SPEED = 10
-BEAT = 10
-"""Seconds of the fast clock, as all here: a real one."""
+BEAT = 20
+"""Seconds of the fast clock, as all here: two real ones, for a host that is busy."""
 LIMIT = 12
 LATENCY_S = 0.05
 """Real seconds of every call of a cloud, so that much befalls managers in the midst of one."""

@@ -15,8 +15,10 @@ from tests import postgres
 from tests.several_managers import BEAT, FIZZLE, LIMIT, SPEED, Cluster, Host, clustered
 
 A, B = "a.example.org", "b.example.org"
-ROUNDS = 16
-TICKS_S = 5
+ROUNDS = 12
+ENOUGH = LIMIT + 6
+"""Machines that there were in each cloud, so that some were made under fire."""
+TICKS_S = 10
 """A tick of the manager or two, and what a busy host makes of them, in its seconds."""
 
 
@@ -74,12 +76,12 @@ def test_a_manager_that_is_cut_off_from_the_database_changes_nothing(cluster: Cl
     assert {each["manager"] for each in told["spaces"]} == {None}
     (doubt, *_) = cluster.asked(wrong, "why", A)["doubts"]
     assert "No manager holds this space" in doubt
-    assert "the clock of m2 is 1 min 2" in doubt or "the clock of m2 is 1 min 3" in doubt
+    assert "the clock of m2 is 1 min" in doubt
     assert "clock-off" in wrong.log.read_text()
     first.relay.mend()
     cluster.wait("replaced", lambda: all(len(each.truth) == LIMIT + 1 for each in clouds))
     assert [each.peak_processors["*"] for each in clouds] == [LIMIT, LIMIT]
-    assert cluster.asked(wrong, "status")["spaces"][0]["manager"] == "m1"
+    cluster.wait("held", lambda: cluster.asked(wrong, "status")["spaces"][0]["manager"] == "m1")
 
 
 class Chaos:
@@ -91,7 +93,7 @@ class Chaos:
         self.done: Counter[str] = Counter()
 
     def round(self) -> None:
-        """Let something befall one of them, for up to three seconds, and machines end."""
+        """Let something befall one of them, for some seconds, and machines end."""
         host = self._rng.choice(tuple(self._cluster.hosts.values()))
         befall = self._rng.choice((self._kill, self._kill, self._cut, self._stop, self._end))
         befall(host)
@@ -104,7 +106,7 @@ class Chaos:
 
     def _kill(self, host: Host) -> None:
         self._cluster.signal(host, signal.SIGKILL)
-        self._pause(3.0)
+        self._pause(6.0)
         self._cluster.start(host)
 
     def _end(self, host: Host) -> None:
@@ -113,12 +115,12 @@ class Chaos:
 
     def _cut(self, host: Host) -> None:
         host.relay.cut()
-        self._pause(3.0)
+        self._pause(6.0)
         host.relay.mend()
 
     def _stop(self, host: Host) -> None:
         self._cluster.signal(host, signal.SIGSTOP)
-        self._pause(3.0)
+        self._pause(6.0)
         self._cluster.signal(host, signal.SIGCONT)
 
 
@@ -130,12 +132,10 @@ def test_three_managers_pass_no_limit_and_lose_nothing(cluster: Cluster) -> None
     for host in hosts:
         cluster.start(host)
     chaos = Chaos(cluster, seed=6)
-    for _ in range(ROUNDS):
-        chaos.round()
-    assert set(chaos.done) == {"kill", "cut", "stop", "end"}
-    empty(cluster)
     clouds = cluster.clouds.values()
-    assert all(len(each.truth) > LIMIT for each in clouds), cluster.logs()
+    while sum(chaos.done.values()) < ROUNDS or any(len(each.truth) < ENOUGH for each in clouds):
+        chaos.round()
+    empty(cluster)
     assert [each.peak_processors["*"] for each in clouds] == [LIMIT, LIMIT]
     assert list(cluster.accounting()) == []
     assert "-broken" not in cluster.logs(), cluster.logs()
@@ -153,6 +153,6 @@ def empty(cluster: Cluster) -> None:
             is_known = bool(store.machines()) or bool(store.unexported("apel"))
         return not is_known and not any(each.here for each in cluster.clouds.values())
 
-    cluster.wait("empty", is_empty, 150)
+    cluster.wait("empty", is_empty, 240)
     for host in cluster.hosts.values():
         cluster.signal(host, signal.SIGTERM)
