@@ -4,8 +4,10 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+FIRST ?= 1000
+MINUTES ?= 60
 
-.PHONY: help demo test test-live test-live-openstack openstack-up openstack-down packages lint docs bench bench-openstack mutants clean
+.PHONY: help demo test test-live test-faults test-faults-long test-live-openstack openstack-up openstack-down packages lint docs bench bench-openstack mutants clean
 
 help:  ## show the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 24
@@ -24,6 +26,12 @@ test: $(STAMP)  ## run every test that needs no outside service
 
 test-live: $(STAMP)  ## the tests that start services themselves (PostgreSQL, Apache, nginx, Squid, …)
 	$(BIN)/python -m pytest -m 'live and not live_openstack and not live_packages'
+
+test-faults: $(STAMP)  ## histories full of faults, audited: none leaked, killed, lost or doubled (minutes)
+	$(BIN)/python -m tests.faults --simulated 160 --live 10 --jobs 3
+
+test-faults-long: $(STAMP)  ## the same with other seeds for MINUTES (60), beginning with seed FIRST
+	$(BIN)/python -m tests.faults --simulated 400 --live 40 --jobs 3 --first $(FIRST) --minutes $(MINUTES)
 
 test-live-openstack: openstack-up  ## the tests on a real OpenStack, brought up here
 	$(BIN)/python -m pytest -m live_openstack --numprocesses 2 --dist worksteal

@@ -64,14 +64,11 @@ def hangs(history: History) -> Undo:
     site = history.site
     operation = history.rng.choice(CALLS)
     gate = threading.Event()
-    is_first = threading.Lock()
 
     def wait(called: str) -> None:
-        if called != operation or gate.is_set():
-            return
-        if is_first.acquire(blocking=False):
+        if called == operation and not gate.is_set():
             site.clock.advance(CALL_S + 1)  # so that whoever waits loses patience
-        gate.wait()
+            gate.wait()
 
     def let_go() -> None:
         site.cloud.latency = lambda _operation: None

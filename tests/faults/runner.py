@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import faulthandler
 import logging
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
@@ -14,6 +15,9 @@ from pathlib import Path
 from tests.faults import history, kinds, live
 from tests.faults.verdict import IN_PROCESS, LIVE, Verdict
 from vcycled.clock import SystemClock
+
+PATIENCE_S = 400.0
+"""A history that takes longer hangs: then the suite ends, and shows where."""
 
 Player = Callable[[Path, int, Callable[[str], None]], Verdict]
 
@@ -52,4 +56,8 @@ def _quietly() -> None:
 
 
 def _silently(ground: Path, what: tuple[str, int]) -> Verdict:
-    return one(*what, ground=ground, tell=lambda _line: None)
+    faulthandler.dump_traceback_later(PATIENCE_S, exit=True)
+    try:
+        return one(*what, ground=ground, tell=lambda _line: None)
+    finally:
+        faulthandler.cancel_dump_traceback_later()
