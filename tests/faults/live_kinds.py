@@ -25,6 +25,7 @@ def ends(site: LiveSite, _rng: Random) -> None:
     """The manager is told to end, and started anew."""
     if site.manager is not None and site.manager.poll() is None:
         site.manager.send_signal(signal.SIGTERM)
+        site.manager.send_signal(signal.SIGCONT)  # it may be frozen
         site.manager.wait(60)
 
 
