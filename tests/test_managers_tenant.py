@@ -2,66 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-
 import pytest
-from sqlalchemy.engine import Connection
 
+from tests.fake_leases import Leases
 from tests.store_kit import SPACE
 from vcycled import kvlog
 from vcycled.clock import Clock, SystemClock
 from vcycled.daemon.tenant import Tenant
 from vcycled.errors import StoreError
-from vcycled.store import Lease, Presence, Wishes
+from vcycled.store import Lease, Wishes
 from vcycled.testing.clock import FakeClock
 
 BEAT = 10
 WISHES = Wishes(spaces=frozenset({SPACE}))
-
-
-@dataclass
-class Leases:
-    """Leases that a test gives and takes."""
-
-    is_shared: bool = True
-    held: Mapping[str, Lease] = field(default_factory=dict)
-    skew: float = 0.0
-    beats: int = 0
-    error: str = ""
-    """Why a beat fails."""
-    is_any_free: bool = False
-    has_left: bool = False
-
-    def enrol(self, presence: Presence) -> None:
-        """Take note of nothing."""
-
-    def beat(self, wishes: Wishes) -> None:
-        """Count it."""
-        assert wishes == WISHES
-        if self.error:
-            raise StoreError(self.error)
-        self.beats += 1
-
-    def would_take(self, wishes: Wishes) -> bool:
-        """Return what the test says."""
-        return self.is_any_free
-
-    def may_act(self, lease: Lease) -> bool:
-        """Return whether it is held."""
-        return self.held.get(lease.space) == lease
-
-    def leave(self) -> None:
-        """Note it."""
-        if self.error:
-            raise StoreError(self.error)
-        self.has_left = True
-
-    def close(self) -> None:
-        """Hold nothing."""
-
-    def fence(self, connection: Connection, space: str, lease: Lease | None) -> None:
-        """Let everything pass."""
 
 
 def lease(epoch: int) -> dict[str, Lease]:

@@ -29,6 +29,7 @@ from vcycled.spaces.base import Space
 from vcycled.spaces.memory import MemoryCloud, MemoryOptions, MemorySpace
 from vcycled.store import Store
 from vcycled.store.claim import SoleLeases
+from vcycled.store.leases import Leases
 
 A, B = "a.example.org", "b.example.org"
 NOTHING: dict[str, None] = {}
@@ -71,8 +72,8 @@ class Site:
         """Return the text of a space."""
         return SPACE.format(name=name, limit=limit, cycle=cycle, folder=self.folder)
 
-    def start(self, *, exit_s: float = 30) -> None:
-        """Start the supervisor."""
+    def start(self, *, exit_s: float = 30, leases: Leases | None = None) -> None:
+        """Start the supervisor, which holds all spaces unless it is given other leases."""
         clouds = self.clouds
 
         class Memory(MemorySpace):
@@ -86,6 +87,8 @@ class Site:
         manager = configs.current().manager
         manager.root.mkdir(exist_ok=True)
         self.store = Store.open(f"sqlite:///{manager.root}/vcycle.db", clock=self.clock)
+        if leases is not None:
+            self.store.leases = leases
         outfit = Outfit(
             configs=configs,
             store=self.store,
