@@ -428,6 +428,15 @@ class TestTheImport:
         move.world.cycles(3)
         assert move.take_over().changes == ()
 
+    def test_a_machine_that_is_known_under_another_name_stays_as_it_is(self, move: Move) -> None:
+        """Its id tells that it is the same; a copy of its folder does not rewrite its history."""
+        move.running()
+        move.take_over()
+        before = move.only()
+        move.old.folder(NAME).rename(move.old.folder(NAMES[1]))
+        assert move.take_over().changes == ()
+        assert move.only() == before
+
     def test_the_tree_is_only_read(self, move: Move) -> None:
         """So that Vcycle 3 could go on with it."""
         move.running()

@@ -62,6 +62,7 @@ def _known(store: Store | None, space: str) -> Known:
         machinetypes=records.machinetypes,
         machines=records.machines,
         names=frozenset(machine.name for machine in machines),
+        uuids=frozenset(machine.uuid for machine in machines),
     )
 
 

@@ -60,6 +60,8 @@ class Known:
     machinetypes: tuple[MachinetypeMemory, ...] = ()
     names: frozenset[str] = frozenset()
     """Of machines, gone or not."""
+    uuids: frozenset[str] = frozenset()
+    """Of the same."""
     machines: tuple[Machine, ...] = ()
     """Those that are not gone."""
 
@@ -113,7 +115,7 @@ class _Space:
 
     def has(self, old: OldMachine) -> bool:
         """Return whether a machine needs no taking over."""
-        return old.is_ours or old.name in self._names
+        return old.is_ours or old.name in self._names or old.cloud_id in self.known.uuids
 
     def close(self, records: Mapping[str, OldRecord], *, now: int) -> None:
         """Close machines of ours that Vcycle 3 accounted.
