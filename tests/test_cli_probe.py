@@ -446,5 +446,5 @@ class TestCheck(OnASite):
         result = site.vcycle("check")
         assert result.exit_code == 3
         assert result.output.startswith("VCYCLE UNKNOWN - there is no database yet at ")
-        site.conf.write_text("no section\n")
+        site.configure(CONF.replace("[vcycle]", "[vcycle]\nadmin_port = none"))
         assert site.vcycle("check").exit_code == 3

@@ -174,7 +174,7 @@ def test_the_units_start_what_is_installed() -> None:
         line.partition(" = ")[0]
         for line in setup["options.entry_points"]["console_scripts"].split("\n")
     }
-    for unit in ("vcycled", "vcycle-web"):
+    for unit in ("vcycled", "vcycle-web", "vcycle-admin"):
         text = (TOP / "etc" / f"{unit}.service").read_text(encoding="utf-8")
         (command,) = re.findall(r"^ExecStart=(\S+)$", text, re.MULTILINE)
         assert Path(command).name == unit

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import TypeAlias
 
-from vcycled.cli.alive import ManagerState
 from vcycled.cli.managers import staff_line
 from vcycled.cli.printing import clean
 from vcycled.cli.status import manager_line
@@ -163,17 +162,13 @@ def _manager(view: View, words: Words) -> Iterator[Part]:
     if view.staff is not None:
         yield Finding(level=_staff_level(view), text=staff_line(view.staff).text)
         return
-    is_fresh = any(space.report and not space.is_late(now=view.now) for space in view.spaces)
-    is_well = view.manager is ManagerState.RUNNING or (
-        view.manager is ManagerState.UNKNOWN and is_fresh
-    )
-    level = Level.OK if is_well else Level.CRITICAL
+    level = Level.OK if view.is_managed else Level.CRITICAL
     yield Finding(level=level, text=manager_line(view, words).text)
 
 
 def _staff_level(view: View) -> Level:
     managers = view.staff.managers if view.staff else ()
-    if not any(each.is_live for each in managers):
+    if not view.is_managed:
         return Level.CRITICAL
     is_off = any(each.is_clock_off for each in managers)
     is_lost = any(not each.is_live and each.ended_at is None for each in managers)

@@ -93,6 +93,15 @@ class View:
     staff: Staff | None = None
     """The managers, if they share the database."""
 
+    @property
+    def is_managed(self) -> bool:
+        """Whether a manager lives: by its lock or, on a host that has none, by its cycles."""
+        if self.staff is not None:
+            return any(each.is_live for each in self.staff.managers)
+        is_fresh = any(each.report and not each.is_late(now=self.now) for each in self.spaces)
+        is_elsewhere = self.manager is ManagerState.UNKNOWN and is_fresh
+        return self.manager is ManagerState.RUNNING or is_elsewhere
+
 
 def staff_of(store: Store) -> Staff | None:
     """Return the managers that share the database; None if there can be one only."""

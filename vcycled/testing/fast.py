@@ -14,7 +14,12 @@ import click
 
 from vcycled.testing.clock import FastClock
 
-COMMANDS = {"vcycled": "vcycled.daemon", "vcycle": "vcycled.cli", "vcycle-web": "vcycled.web"}
+COMMANDS = {
+    "vcycled": "vcycled.daemon",
+    "vcycle": "vcycled.cli",
+    "vcycle-web": "vcycled.web",
+    "vcycle-admin": "vcycled.admin",
+}
 
 
 @click.command(context_settings={"ignore_unknown_options": True})

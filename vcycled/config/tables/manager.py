@@ -10,12 +10,14 @@ from vcycled.options import (
     CENTURY_S,
     HOST,
     PATIENCE,
+    PORT,
     Secret,
     choice,
     matching,
     option,
     optional,
     whole,
+    words,
 )
 
 
@@ -125,6 +127,19 @@ class ManagerOptions:
         help="""Nothing is created while less is free on a disk that the manager writes to (ROOT,
         its shared folder, the database), in MB of 2**20 bytes, or while fewer than 10000 more
         files fit. What runs goes on, and its records still find room. 0 looks at no disk.""",
+    )
+    admin_listen: tuple[str, ...] = option(
+        words(HOST),
+        default=("127.0.0.1",),
+        default_text="127.0.0.1",
+        help="""Addresses that vcycle-admin listens on. What it shows of the spaces it shows to
+        everybody who can reach it, so leave it on this host unless a firewall lets only Prometheus
+        through. Read when vcycle-admin starts.""",
+    )
+    admin_port: int = option(
+        PORT,
+        default=8444,
+        help="Port that vcycle-admin listens on. Read when it starts.",
     )
     heartbeat_receiver: str = option(
         choice("vcycle-web", "external"),

@@ -1,0 +1,65 @@
+"""What we show and what we alert on, before Debian's own promtool."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.cli_kit import OnASite, Site
+from tests.test_admin import busy, scraped
+
+pytestmark = pytest.mark.live
+
+RULES = Path(__file__).parents[2] / "etc" / "prometheus" / "vcycle.rules.yml"
+CASES = Path(__file__).with_name("vcycle.rules.test.yml")
+
+
+def promtool(*words: str | Path, text: bytes = b"") -> str:
+    """Run promtool, which must be content; return what it says."""
+    done = subprocess.run(
+        ["promtool", *map(str, words)],
+        input=text,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        check=False,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stdout.decode()
+    return done.stdout.decode()
+
+
+class TestMetrics(OnASite):
+    """The text of /metrics."""
+
+    async def test_promtool_finds_nothing_wrong_with_the_metrics(self, site: Site) -> None:
+        """Neither names nor units nor help."""
+        busy(site)
+        assert promtool("check", "metrics", text=(await scraped(site)).encode()) == ""
+
+    async def test_every_metric_that_an_alert_names_is_shown(self, site: Site) -> None:
+        """By its name, with the labels that it is chosen or told by."""
+        busy(site)
+        text = await scraped(site)
+        shown = set(re.findall(r"^# TYPE (\S+)", text, re.MULTILINE))
+        named = set(re.findall(r"\bvcycle_[a-z0-9_]+", RULES.read_text()))
+        assert named <= shown
+
+
+def test_promtool_takes_the_rules() -> None:
+    """All of them."""
+    number = len(yaml.safe_load(RULES.read_text())["groups"][0]["rules"])
+    assert f"SUCCESS: {number} rules found" in promtool("check", "rules", RULES)
+
+
+def test_alerts_fire_when_they_should_and_only_then(tmp_path: Path) -> None:
+    """Each rule is in some case that lets it fire."""
+    text = CASES.read_text()
+    for rule in yaml.safe_load(RULES.read_text())["groups"][0]["rules"]:
+        assert rule["alert"] in text
+    cases = tmp_path / "cases.yml"
+    cases.write_text(text.replace("RULES", str(RULES)))
+    assert "SUCCESS" in promtool("test", "rules", cases)
