@@ -47,9 +47,8 @@ class Relay:
     def _take(self, near: socket.socket) -> None:
         far = socket.socket(socket.AF_UNIX)
         with self._lock:
-            is_open = self._is_open
+            is_open = self._is_open and far.connect_ex(str(self._target)) == 0
             if is_open:
-                far.connect(str(self._target))
                 self._pairs.add((near, far))
         if not is_open:
             near.close()
