@@ -138,6 +138,7 @@ def test_another_reason_for_the_same_end_is_news() -> None:
         (machine(state=MachineState.SHUTDOWN), False),
         (machine(state=MachineState.FAILED), False),
         (machine(state=MachineState.DELETING), False),
+        (machine(state=MachineState.SHUTDOWN, delete_attempts=1, delete_attempt_at=NOW), False),
         (machine(started_at=NOW - 90_000), False),
         (machine(is_delete_ordered=True), False),
         (machine(started_at=NOW - 90_000, missing_since=NOW - 60), True),

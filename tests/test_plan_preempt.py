@@ -153,6 +153,49 @@ def test_who_has_its_share_does_not_wait() -> None:
     assert [wait.machinetype for wait in plan(fewer).waits] == ["other", "prod"]
 
 
+def owned(**counts: int) -> tuple[Machine, ...]:
+    """Return so many machines of one processor of each machinetype."""
+    return tuple(
+        machine(f"{name}{each}", machinetype=name)
+        for name, count in counts.items()
+        for each in range(count)
+    )
+
+
+@pytest.mark.parametrize(
+    ("limits", "counts", "expected"),
+    [
+        pytest.param(Limits(machines=10), {"a": 5, "b": 1}, ["b"], id="half of ten"),
+        pytest.param(Limits(machines=10), {"a": 3, "b": 3, "c": 1}, ["a", "b", "c"], id="below"),
+        pytest.param(TEN, {"a": 4, "b": 5, "c": 1}, ["a", "c"], id="four of thirteen"),
+        pytest.param(TEN, {"a": 5, "b": 5, "c": 0}, ["c"], id="five of thirteen"),
+    ],
+)
+def test_the_whole_is_what_there_is_and_what_is_free(
+    limits: Limits, counts: dict[str, int], expected: list[str]
+) -> None:
+    """Where processors have no limit nothing is known to be free; nor where it is passed."""
+    has = owned(**counts)
+    size = 13 if limits is TEN else 10
+    given = facts(
+        *(waiting(name) for name in counts),
+        BACK,
+        limits=limits,
+        machines=(*has, *backfill(size - len(has))),
+    )
+    assert [wait.machinetype for wait in plan(given).waits] == expected
+
+
+def test_what_is_free_weighs_as_much_as_it_would_for_who_wants_it() -> None:
+    """A machinetype that needs more than is free is below its share of all that there is."""
+    wide = waiting("wide", flavor_names=("large",), power_per_processor=10.0)
+    other = kind("other", held="no", power_per_processor=10.0)
+    back = replace(BACK, power_per_processor=10.0)
+    has = owned(wide=4)
+    given = facts(wide, other, back, limits=TEN, machines=(*has, *backfill(3)))
+    assert [wait.machinetype for wait in plan(given).waits] == ["wide"]
+
+
 def test_power_counts_in_shares_of_the_whole() -> None:
     """A machinetype of strong processors has its share with fewer of them."""
     strong = waiting("strong", power_per_processor=30.0)

@@ -65,10 +65,8 @@ def can_be_told(machine: Machine) -> bool:
 
 
 def promised(machine: Machine, wanted: Leave, *, now: int) -> Leave:
-    """Return `wanted`, but not sooner than the machine was told and than its grace allows."""
+    """Return `wanted`, but not sooner than the machine was told or else its grace allows."""
     told = machine.leave_by
-    if told is not None and told <= wanted.by:
-        return wanted
     soonest = now + GRACE_SECONDS if told is None else min(told, now + GRACE_SECONDS)
     return Leave(max(wanted.by, soonest), wanted.why)
 
