@@ -1,4 +1,4 @@
-"""Preemption over hours in a small cloud: limits and promises hold, nothing goes to and fro."""
+"""Preemption over hours in a small cloud: limits and promises hold, and no machine thrashes."""
 
 from __future__ import annotations
 
