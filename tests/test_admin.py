@@ -8,11 +8,13 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 from dataclasses import replace
 from pathlib import Path
 
 import aiohttp
 import pytest
+from click.testing import CliRunner
 
 from tests.builders import NOW
 from tests.cli_kit import (
@@ -29,6 +31,7 @@ from tests.cli_kit import (
 )
 from tests.store_kit import presence
 from vcycled import __version__
+from vcycled.admin import main
 from vcycled.admin.catalogue import COUNTERS, GAUGES, Metric
 from vcycled.admin.facts import Facts
 from vcycled.admin.health import troubles
@@ -44,7 +47,7 @@ from vcycled.house.disks import Disk
 from vcycled.model import Cause, Hold, Limits, Machine, MachineState, Records, Share, SpaceMemory
 from vcycled.model import Stage as MachineStage
 from vcycled.remember import Tally
-from vcycled.store import Lease, Manager, Roster
+from vcycled.store import Lease, Manager, Roster, Store
 
 PAGE = Path(__file__).parents[1] / "docs" / "reference" / "metrics.md"
 
@@ -169,6 +172,25 @@ class TestSite(OnASite):
                 await status()
         assert caplog.text.count("admin-read-failed") == 2
 
+    async def test_a_database_that_hangs_is_not_waited_for(
+        self, site: Site, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        """Prometheus would take the whole host for dead."""
+        is_over = threading.Event()
+
+        class Stuck(Session):
+            def view(self, store: Store) -> View:
+                is_over.wait(30)
+                return super().view(store)
+
+        admin = AdminSite(lambda: Stuck(site.clock, [site.conf]), patience_s=0.2)
+        async with listening(admin, ("127.0.0.1",), 0) as port, aiohttp.ClientSession() as client:
+            for path, status in (("metrics", 200), ("readyz", 503), ("healthz", 200)):
+                async with client.get(f"http://127.0.0.1:{port}/{path}") as answer:
+                    assert answer.status == status
+            is_over.set()
+        assert 'admin-read-failed error="no answer within 0.2 s"' in caplog.text
+
     @pytest.mark.parametrize(
         ("age", "status"), [(50 + LATE_SECONDS, 200), (51 + LATE_SECONDS, 503)]
     )
@@ -212,6 +234,13 @@ class TestSite(OnASite):
             assert process.wait(30) == 0
         site.configure(CONF.replace("[vcycle]", "[vcycle]\nadmin_port = none"))
         assert self.failing(site) == 2
+
+    def test_a_wrong_configuration_is_told_with_its_place(self, site: Site) -> None:
+        """All that is wrong with it, before anything is opened."""
+        site.configure(CONF.replace("[vcycle]", "[vcycle]\nadmin_port = none"))
+        result = CliRunner().invoke(main, ["--config", str(site.conf)])
+        assert result.exit_code == 2
+        assert f"vcycle-admin: {site.conf}:2: [vcycle] admin_port: " in result.stderr
 
     def failing(self, site: Site) -> int:
         """Start `vcycle-admin`, which must end by itself; return its exit status."""

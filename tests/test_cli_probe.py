@@ -422,6 +422,14 @@ class TestCheck(OnASite):
         site.configure(CONF.replace("[vcycle]", "[vcycle]\nmin_free_mb = 0"))
         assert re.search(r"'=\d+MB;1024:;512:;0;\d+", site.vcycle("check").output)
 
+    def test_a_space_that_its_configuration_holds_is_a_warning(self, site: Site) -> None:
+        """Its machines go on."""
+        self.ready(site)
+        site.configure(CONF.partition("[machinetype")[0])
+        status, text = self.checked(site)
+        assert status == 1
+        assert f"WARNING: {SPACE}: held: there is no machinetype in this space" in text
+
     def test_a_manager_that_does_not_run_is_critical(self, site: Site) -> None:
         """Whatever else is well."""
         self.ready(site)

@@ -22,8 +22,8 @@ T = TypeVar("T")
 
 _LOG = kvlog.get(__name__)
 _NO_HEADERS = NoHeaders()
-_PATIENCE_S = 20.0
-"""A database that takes longer does not answer; Prometheus gives up after 10 s by default."""
+PATIENCE_S = 9.0
+"""A database that takes longer does not answer; Prometheus itself gives up after 10 s."""
 _PROMETHEUS = "text/plain; version=0.0.4; charset=utf-8"
 
 
@@ -32,10 +32,14 @@ class AdminSite:
 
     Args:
         new_session: gives what the configuration and the database are read with.
+        patience_s: how long a reading may take.
     """
 
-    def __init__(self, new_session: Callable[[], Session]) -> None:
+    def __init__(
+        self, new_session: Callable[[], Session], *, patience_s: float = PATIENCE_S
+    ) -> None:
         self._new_session = new_session
+        self._patience_s = patience_s
         self._reading = asyncio.Lock()
         self._trouble = ""
 
@@ -69,10 +73,10 @@ class AdminSite:
         """Return what `make` does; None if nothing can be read, which is logged when it is new."""
         trouble, found = "", None
         try:
-            async with asyncio.timeout(_PATIENCE_S), self._reading:
+            async with asyncio.timeout(self._patience_s), self._reading:
                 found = await asyncio.to_thread(make, self._new_session())
         except TimeoutError:
-            trouble = f"no answer within {_PATIENCE_S:.0f} s"
+            trouble = f"no answer within {self._patience_s:g} s"
         except (VcycleError, OSError) as error:
             trouble = str(error)
         if trouble and trouble != self._trouble:
