@@ -44,7 +44,7 @@ openstack-down: $(STAMP)  ## stop that OpenStack
 
 packages: $(STAMP)  ## sdist, wheel and Debian package in dist/; installed in clean places and run (as root)
 	packaging/build $(BIN)
-	$(BIN)/python -m pytest -m live_packages --numprocesses 2 --dist loadfile
+	$(BIN)/python -m pytest -m live_packages -p no:randomly --numprocesses 2 --dist loadfile
 
 lint: $(STAMP)  ## format, style, types, layers, spelling
 	$(BIN)/ruff format --check .
