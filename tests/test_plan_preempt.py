@@ -522,6 +522,14 @@ def test_who_is_not_preemptible_any_more_may_stay() -> None:
     assert plan(given).preempted_at is None
 
 
+def test_who_must_leave_much_later_for_another_reason_does_not_come_first() -> None:
+    """Only who was told to make room does; of the others the youngest."""
+    drained = replace(
+        backfill(10)[0], drain_by=NOW + 9000, leave_by=NOW + 9000, leave_why="drained"
+    )
+    assert told(plan(full(machines=among(backfill(10), drained)))) == {"b9": GRACE_AT}
+
+
 def test_another_end_that_is_nearer_or_further() -> None:
     """Of several reasons to leave the nearest is told."""
     later = replace(backfill(10)[9], drain_by=GRACE_AT + 50)
