@@ -135,6 +135,7 @@ class TestSite(OnASite):
             f'vcycle_creations_total{{machinetype="test",space="{SPACE}"}} 0.0',
             f"vcycle_deletions_total{DELETED} 1.0",
             f'vcycle_cycles_total{{space="{SPACE}"}} 5.0',
+            f'vcycle_api_calls_total{{space="{SPACE}"}} 0.0',
         ):
             assert line in lines
         assert any(r'credential="application credential \"c1\"\\"' in line for line in lines)

@@ -11,7 +11,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.metrics_core import Metric as Family
 from prometheus_client.registry import Collector
 
-from vcycled.admin.catalogue import COUNTERS, GAUGES, KIND
+from vcycled.admin.catalogue import COUNTERS, GAUGES, KIND, SPACE, Metric
 from vcycled.admin.facts import Facts
 from vcycled.cli.as_json import CONDITIONS, condition
 from vcycled.cli.views import SpaceView, View
@@ -163,13 +163,20 @@ def _cycle(space: SpaceView) -> Iterator[Sample]:
         yield Sample("vcycle_credential_end_timestamp_seconds", (*name, credential), at)
 
 
+def _first(counter: Metric, space: SpaceView) -> tuple[str, ...]:
+    """Return for which machinetypes a counter is shown before it has ever counted."""
+    if counter.labels == KIND:
+        return space.machinetypes
+    return ("",) if counter.labels == SPACE else ()
+
+
 def _totals(facts: Facts) -> Iterator[Sample]:
     """Yield the counters; those without labels of their own are there from the first on."""
     counters = {counter.total: counter for counter in COUNTERS}
     found = dict(facts.totals)
     for space in facts.view.spaces:
         for counter in COUNTERS:
-            for kind in space.machinetypes if counter.labels == KIND else ():
+            for kind in _first(counter, space):
                 found.setdefault(Tally(space.name, kind, counter.total), 0)
     for tally, value in sorted(found.items()):
         if (known := counters.get(tally.name)) is not None:
