@@ -48,7 +48,9 @@ def times(of: Machine) -> tuple[int, int | None]:
         pytest.param(MADE + 40, MADE + 65, id="our clock is a little ahead of the cloud's"),
         pytest.param(MADE - 2, MADE, id="started as soon as it was made"),
         pytest.param(MADE - 2, None, id="not started"),
-        pytest.param(MADE - 2, NOW, id="started just now"),
+        pytest.param(
+            MADE + QUEUED_SECONDS, MADE + QUEUED_SECONDS + 60, id="their clock is behind"
+        ),
     ],
 )
 def test_what_can_be_true_stays(created_at: int, started_at: int | None) -> None:
@@ -63,6 +65,12 @@ def test_what_can_be_true_stays(created_at: int, started_at: int | None) -> None
         pytest.param(MADE - DAY, MADE - DAY + 70, (MADE, MADE + 60), id="a day behind"),
         pytest.param(
             MADE - QUEUED_SECONDS - 1, MADE + 60, (MADE, MADE + 60), id="behind by a second more"
+        ),
+        pytest.param(
+            MADE + QUEUED_SECONDS + 1,
+            MADE + QUEUED_SECONDS + 61,
+            (MADE, MADE + 60),
+            id="asked for long after it was made",
         ),
         pytest.param(MADE - 2, MADE - 1, (MADE - 2, MADE + 60), id="started before it was made"),
         pytest.param(MADE + DAY, MADE + DAY + 70, (MADE, MADE + 60), id="a day ahead"),
@@ -125,6 +133,10 @@ def test_nothing_is_remembered_of_the_future() -> None:
 def test_what_ran_after_now_is_left_alone(late: Machine) -> None:
     """It may be now that is wrong; and nothing changes if nothing is late."""
     late = replace(late, missing_first_at=NOW + DAY)
+    tried = replace(late, delete_attempt_at=NOW + DAY)
+    changed = rewound(Records(memory=memory(), machines=(tried,)), now=NOW)
+    assert changed is not None
+    assert changed.machines == (replace(tried, delete_attempt_at=NOW),)
     fine = machine(missing_first_at=NOW + 60)
     assert rewound(Records(memory=memory(), machines=(late, fine)), now=NOW) is None
 
@@ -154,3 +166,10 @@ def test_an_end_that_we_saw_by_a_clock_ahead_is_now(now: int, at: int) -> None:
     """Without the cloud's word; unless now lies before the machine began."""
     ours = machine(created_at=MADE, started_at=MADE + 60)
     assert ended(ours, None, LastWords(), sighted_at=NOW + 90, now=now).stopped_at == at
+
+
+def test_what_was_seen_before_it_ran_is_no_sign_of_its_end() -> None:
+    """A clock behind wrote that; what is left is that it is gone now."""
+    ours = machine(created_at=MADE, started_at=MADE + 60)
+    over = ended(ours, None, LastWords(), sighted_at=MADE - DAY, now=NOW)
+    assert over.stopped_at == NOW

@@ -27,6 +27,7 @@ from vcycled.apel.record import records_in
 from vcycled.cycle.run import TIDY_SECONDS
 from vcycled.errors import StoreError
 from vcycled.model import Drain
+from vcycled.remember.times import QUEUED_SECONDS
 
 STEPS = 45
 SPANS_S = (1, 30, 60, 60, 60, 60, 90, FIZZLE, 240, 301, 600)
@@ -72,6 +73,8 @@ class History:
         """Since when which limit of the space was in force."""
         self.late_s = 0
         """How long a call that nobody waits for any more may go on."""
+        self.is_clock_news = False
+        """Whether the clock was set and no cycle has taken note of it."""
         self._undos: dict[str, tuple[int, Undo]] = {}
         """By kind of fault: at which step it ends, and how."""
         self._offsets: list[tuple[int, int]] = [(0, 0)]
@@ -150,7 +153,7 @@ class History:
         site = self.site
         before = len(site.cloud.truth)
         try:
-            site.cycle()
+            self.is_clock_news &= site.cycle().plan is None
         except Killed:
             self.say(f"the manager died {site.fuse.where}")
             self.deaths[site.fuse.where] += 1
@@ -200,7 +203,7 @@ class History:
 
     @property
     def _is_hasty(self) -> bool:
-        return HASTY in self._undos
+        return HASTY in self._undos or self.is_clock_news
 
     # Judging.
 
@@ -233,7 +236,10 @@ class History:
         """Return from when on a machine that has not ended may be deleted, if ever."""
         allowed = [self.ordered.get(life.name)]
         if life.launched_at is None:
-            allowed.append(life.created_at - self.late_s + START_TIMEOUT + 1)
+            # A clock that is behind by less than a cloud may be late is not told from that.
+            behind_s = -min(self._offsets_between(life.created_at, life.created_at), default=0)
+            doubt_s = behind_s if behind_s <= QUEUED_SECONDS else 0
+            allowed.append(life.created_at - self.late_s - doubt_s + START_TIMEOUT + 1)
         else:
             allowed.append(life.launched_at + WALLCLOCK + 1)
         allowed += [
@@ -278,13 +284,13 @@ class History:
         return is_gone and life.uuid not in self._archived
 
     def _is_hidden(self, life: Life, end: int) -> bool:
-        """Return whether it was deleted by a clock that was behind by more than it had run.
+        """Return whether its end is known by a clock only that was behind by more than it had run.
 
         Then all that the manager knows of its end lies before its start.
         """
         behind_s = -min(self._offsets_between(end, end + 1), default=0)
         ran_s = end - (life.launched_at or end)
-        return life.killed_at is not None and behind_s >= ran_s
+        return life.gone_at == end and behind_s >= ran_s
 
     def _worst_offset(self, since: int, until: int) -> int:
         """Return how wrong the manager's clock was at most when it could note anything of it."""

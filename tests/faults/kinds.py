@@ -189,19 +189,24 @@ def jumps(history: History) -> Undo:
 
     See `history.HASTY`.
     """
-    clock = history.site.clock
-    history.site.fuse.left = NEVER
-    seconds = history.rng.choice([-86_400, -4000, -300, -61, 61, 300, 4000, 86_400])
-    clock.jump(seconds)
-    return lambda: clock.jump(-seconds)
+    return _set_clock(
+        history, history.rng.choice([-86_400, -4000, -300, -61, 61, 300, 4000, 86_400])
+    )
 
 
 def runs_behind(history: History) -> Undo:
     """The clock is behind for as long as it pleases, until it is set right."""
-    clock = history.site.clock
-    seconds = history.rng.choice([90, 4000, 86_400, 10 * 86_400])
-    clock.jump(-seconds)
-    return lambda: clock.jump(seconds)
+    return _set_clock(history, -history.rng.choice([90, 4000, 86_400, 10 * 86_400]))
+
+
+def _set_clock(history: History, seconds: int) -> Undo:
+    def set_by(more: int) -> None:
+        history.site.clock.jump(more)
+        history.site.fuse.left = NEVER
+        history.is_clock_news = True
+
+    set_by(seconds)
+    return lambda: set_by(-seconds)
 
 
 def locks_database(history: History) -> Undo:
@@ -328,11 +333,12 @@ def drains(history: History) -> Undo:
     machinetype = rng.choice(["", "prod", BEATING])
     now = site.true.now()
     by = rng.choice([None, now + 600, now + 1200])
-    shown = None if by is None else by + site.offset
+    if site.offset:
+        by = None  # whoever said it would have read it from a wrong clock
     usual = Order(
         kind=OrderKind.DRAIN, space=SPACE, at=site.clock.now(), who="bob", machinetype=machinetype
     )
-    site.store.order(replace(usual, by=shown))
+    site.store.order(replace(usual, by=by))
     history.drains.append(Drain(space=SPACE, machinetype=machinetype, since=now, by=by))
 
     def undrain() -> None:

@@ -129,6 +129,8 @@ def _end(
         found.append((words.heartbeat_at, EndSource.HEARTBEAT))
     if sighted_at is not None:
         found.append((sighted_at, EndSource.SIGHTING))
+    # It was seen to run, so what lies before that was written by a clock that was behind.
+    found = [each for each in found if each[0] >= (machine.started_at or 0)]
     return max(found, default=(now, EndSource.SIGHTING))
 
 

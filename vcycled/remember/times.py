@@ -6,7 +6,8 @@ While a manager's clock is a day behind, what it writes of a machine makes that 
 the clock is right, and the machine would be ended for its age. What a clock wrote that was a day
 ahead lies in the future, and the machine would end before it began and have no record. A cloud's
 own clock may differ a little from ours, so its word counts only where ours cannot be true: we
-cannot have seen a machine run before the cloud made it, nor anything after now.
+cannot have seen a machine run before the cloud made it, nor asked for it long after that, nor seen
+anything after now.
 
 Whatever else is remembered of the future would be waited for: an absence that is to last for five
 minutes, a delay before the next attempt. It is taken for having been just now.
@@ -20,7 +21,7 @@ from vcycled.model import Changes, ListedMachine, Machine, MachinetypeMemory, Re
 from vcycled.remember.ends import started_at
 
 QUEUED_SECONDS = 600
-"""A cloud may make a machine so long after it was asked for it."""
+"""A cloud may make a machine so long after it was asked for it; its clock may be as wrong."""
 AHEAD_SECONDS = 60
 """The clock of another manager may be ahead of ours by so much."""
 
@@ -30,9 +31,7 @@ def rewound(records: Records, *, now: int) -> Changes | None:
 
     What was asked for or seen to run after now is left alone: it may be now that is wrong.
     """
-    machines = [
-        (each, _machine(each, now)) for each in records.machines if not _is_late(each, now)
-    ]
+    machines = [(each, _machine(each, now)) for each in records.machines]
     kinds = [(each, _machinetype(each, now)) for each in records.machinetypes]
     memory = _space(records.memory, now)
     changed = Changes(
@@ -44,20 +43,18 @@ def rewound(records: Records, *, now: int) -> Changes | None:
     return None if changed == Changes(space=changed.space) else changed
 
 
-def _is_late(machine: Machine, now: int) -> bool:
-    return max(machine.created_at, machine.started_at or 0) > now
-
-
 def _past(at: int | None, now: int) -> int | None:
     return now if at is not None and at > now + AHEAD_SECONDS else at
 
 
 def _machine(machine: Machine, now: int) -> Machine:
+    tried = replace(machine, delete_attempt_at=_past(machine.delete_attempt_at, now))
+    if machine.stopped_at is None and max(machine.created_at, machine.started_at or 0) > now:
+        return tried
     return replace(
-        machine,
+        tried,
         missing_since=_past(machine.missing_since, now),
         missing_first_at=_past(machine.missing_first_at, now),
-        delete_attempt_at=_past(machine.delete_attempt_at, now),
     )
 
 
@@ -97,7 +94,7 @@ def _created_at(machine: Machine, listed: ListedMachine, now: int) -> int:
     made = listed.created_at
     if machine.created_at > now:
         return now if made is None else made
-    if made is not None and machine.created_at + QUEUED_SECONDS < made:
+    if made is not None and abs(made - machine.created_at) > QUEUED_SECONDS:
         return made
     return machine.created_at
 
@@ -107,6 +104,8 @@ def _started_at(machine: Machine, listed: ListedMachine, now: int) -> int | None
     if began is None:
         return None
     is_before_all = machine.interval == 0 and made is not None and began < made
-    if began <= now and not is_before_all:
+    stated = None if machine.interval else listed.started_at
+    is_long_after = stated is not None and began - stated > QUEUED_SECONDS
+    if began <= now and not is_before_all and not is_long_after:
         return began
     return started_at(machine, listed, now=now)
