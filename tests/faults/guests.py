@@ -107,6 +107,8 @@ class Guests:
             servers.run(server, at=booted_at)
         if server.status == "ACTIVE" and server.task_state is None:
             self._work(server, guest, now)
+        elif server.status == "UNKNOWN":  # to the cloud; it goes on all the same
+            self._beat(server, guest)
 
     def _work(self, server: Server, guest: Guest, now: int) -> None:
         assert server.launched_at is not None

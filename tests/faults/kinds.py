@@ -324,7 +324,7 @@ def orders_deletion(history: History) -> None:
         at = site.clock.now()
         order = Order(kind=OrderKind.DELETE, space=SPACE, at=at, who="alice", machine=name)
         site.store.order(order)
-        history.ordered[name] = site.true.now()
+        history.ordered.setdefault(name, site.true.now())
 
 
 def drains(history: History) -> Undo:
