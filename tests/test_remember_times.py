@@ -129,16 +129,33 @@ def test_nothing_is_remembered_of_the_future() -> None:
     )
 
 
-@pytest.mark.parametrize("late", [machine(created_at=NOW + 1), machine(started_at=NOW + 1)])
-def test_what_ran_after_now_is_left_alone(late: Machine) -> None:
-    """It may be now that is wrong; and nothing changes if nothing is late."""
-    late = replace(late, missing_first_at=NOW + DAY)
-    tried = replace(late, delete_attempt_at=NOW + DAY)
-    changed = rewound(Records(memory=memory(), machines=(tried,)), now=NOW)
+@pytest.mark.parametrize(
+    ("ours", "seen_at"),
+    [
+        pytest.param(machine(), NOW, id="it ran before now"),
+        pytest.param(machine(created_at=NOW + 1), NOW + DAY, id="asked for after now"),
+        pytest.param(machine(started_at=NOW + 1), NOW + DAY, id="seen to run after now"),
+        pytest.param(machine(started_at=NOW + 1, stopped_at=NOW + 2), NOW, id="it has ended"),
+    ],
+)
+def test_what_runs_after_now_keeps_when_it_was_last_seen(ours: Machine, seen_at: int) -> None:
+    """It may be now that is wrong; but nothing waits for what lies in the future."""
+    late = replace(
+        ours,
+        missing_since=NOW + DAY,
+        missing_first_at=NOW + DAY,
+        delete_attempt_at=NOW + DAY,
+    )
+    changed = rewound(Records(memory=memory(), machines=(late,)), now=NOW)
     assert changed is not None
-    assert changed.machines == (replace(tried, delete_attempt_at=NOW),)
+    right = replace(late, missing_since=seen_at, missing_first_at=NOW, delete_attempt_at=NOW)
+    assert changed.machines == (right,)
+
+
+def test_what_was_a_minute_ahead_changes_nothing() -> None:
+    """It may be the clock of another manager."""
     fine = machine(missing_first_at=NOW + 60)
-    assert rewound(Records(memory=memory(), machines=(late, fine)), now=NOW) is None
+    assert rewound(Records(memory=memory(), machines=(fine,)), now=NOW) is None
 
 
 @pytest.mark.parametrize(

@@ -27,6 +27,7 @@ from vcycled.apel.record import records_in
 from vcycled.cycle.run import TIDY_SECONDS
 from vcycled.errors import StoreError
 from vcycled.model import Drain
+from vcycled.plan.deletes import JUMP_HOLD_SECONDS
 from vcycled.remember.times import QUEUED_SECONDS
 
 STEPS = 45
@@ -238,7 +239,7 @@ class History:
         if life.launched_at is None:
             # A clock that is behind by less than a cloud may be late is not told from that.
             behind_s = -min(self._offsets_between(life.created_at, life.created_at), default=0)
-            doubt_s = behind_s if behind_s <= QUEUED_SECONDS else 0
+            doubt_s = behind_s if 0 < behind_s <= QUEUED_SECONDS else 0
             allowed.append(life.created_at - self.late_s - doubt_s + START_TIMEOUT + 1)
         else:
             allowed.append(life.launched_at + WALLCLOCK + 1)
@@ -249,7 +250,9 @@ class History:
         ]
         guest = self.guests.of(life.id)
         if guest is not None and guest.mute_at is not None:
-            allowed.append(guest.mute_at + BEAT_SECONDS)
+            # What a wrong clock stamped may be stale as soon as the clock is believed again.
+            is_wrong = any(self._offsets_between(guest.mute_at, guest.mute_at))
+            allowed.append(guest.mute_at + (JUMP_HOLD_SECONDS if is_wrong else BEAT_SECONDS))
         return min((each for each in allowed if each is not None), default=None)
 
     def _runs(self, lives: list[Life]) -> Iterator[Ran]:

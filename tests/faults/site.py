@@ -93,7 +93,7 @@ class Site(OpenStackWorld):
         self.lost_at = 0
         """When the last of them was lost."""
         self.looks: list[int] = []
-        """When the cloud was truthfully and completely looked at, in true time."""
+        """When the cloud was truthfully and completely looked at and remembered, in true time."""
         kinds = [image_kind(name) for name in ("prod", BEATING, LIMITED)]
         super().__init__(root, *kinds, settings=Settings())
         self.seed = seed * 1000
@@ -148,7 +148,7 @@ class Site(OpenStackWorld):
         self.config = config
         at, is_truthful = self.true.now(), not self.is_listing_wrong
         outcome = super().cycle(held=held)
-        if outcome.plan is not None and is_truthful:
+        if outcome.plan is not None and is_truthful and config.options.mode == "manage":
             self.looks.append(at)
         return outcome
 

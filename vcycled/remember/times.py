@@ -48,13 +48,14 @@ def _past(at: int | None, now: int) -> int | None:
 
 
 def _machine(machine: Machine, now: int) -> Machine:
-    tried = replace(machine, delete_attempt_at=_past(machine.delete_attempt_at, now))
-    if machine.stopped_at is None and max(machine.created_at, machine.started_at or 0) > now:
-        return tried
+    is_sure = (
+        machine.stopped_at is not None or max(machine.created_at, machine.started_at or 0) <= now
+    )
     return replace(
-        tried,
-        missing_since=_past(machine.missing_since, now),
+        machine,
+        missing_since=_past(machine.missing_since, now) if is_sure else machine.missing_since,
         missing_first_at=_past(machine.missing_first_at, now),
+        delete_attempt_at=_past(machine.delete_attempt_at, now),
     )
 
 
