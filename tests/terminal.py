@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import fcntl
 import os
 import pty
@@ -39,6 +40,8 @@ class Terminal:
         )
         self.text = ""
         """All that was ever sent to it."""
+        # A read may end within a character.
+        self._decoder = codecs.getincrementaldecoder("utf-8")()
 
     def __enter__(self) -> Self:
         return self
@@ -89,7 +92,7 @@ class Terminal:
     def _read(self, seconds: float) -> None:
         ready, _, _ = select.select([self._handle], [], [], seconds)
         if ready:
-            self.text += os.read(self._handle, 65_536).decode(errors="replace")
+            self.text += self._decoder.decode(os.read(self._handle, 65_536))
 
 
 def _plain_environment() -> dict[str, str]:
