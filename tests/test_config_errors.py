@@ -244,8 +244,14 @@ ERRORS = [
     pytest.param(
         ("target_share = 1", "target_share = lots"),
         "",
-        [f"F:7: {PROD} target_share: must be a number, 0 or more, not 'lots'"],
+        [f"F:7: {PROD} target_share: must be a number, 0 to 1e+06, not 'lots'"],
         id="a share that is no number",
+    ),
+    pytest.param(
+        ("target_share = 1", "target_share = 1e308"),
+        "",
+        [f"F:7: {PROD} target_share: must be a number, 0 to 1e+06, not '1e308'"],
+        id="a share that no sum can hold",
     ),
     pytest.param(
         ("backoff_seconds = 600\nfizzle_seconds = 60\n", ""),

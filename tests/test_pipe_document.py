@@ -152,6 +152,8 @@ def test_what_could_reach_into_the_host_spoils_its_entry(
         ("lots", 0.0, {"target_share": "lots"}),
         (True, 0.0, {"target_share": "True"}),
         ([1], 0.0, {"target_share": "[1]"}),
+        (1e6, 1e6, {}),
+        (1e6 + 1, 0.0, {"target_share": "1000001.0"}),
         ("1e999", 0.0, {"target_share": "1e999"}),
         (10**400, 0.0, {"target_share": "1" + "0" * 39}),
     ],

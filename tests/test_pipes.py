@@ -191,7 +191,7 @@ def test_an_entry_that_never_was_right_makes_no_machinetype(tmp_path: Path) -> N
     assert shares(config) == {"prod": 1.0, "vo-prod": 3.0}
     assert list(config.unusable) == [f"machinetype {SPACE} vo-test"]
     assert said(config) == [
-        f"{URL}: [machinetype {SPACE} vo-test] target_share: must be a number, 0 or more,"
+        f"{URL}: [machinetype {SPACE} vo-test] target_share: must be a number, 0 to 1e+06,"
         " not 'lots'"
     ]
 
@@ -281,7 +281,7 @@ def test_a_wrong_pipe_section_holds_its_machinetypes_under_its_last_values(tmp_p
     config = poured(tmp_path, PIPE.replace("= 3", "= x"), keep=good)
     assert shares(config) == {"prod": 1.0, "vo-prod": 3.0}
     assert list(held(config)) == ["vo-prod"]
-    assert "target_share: must be a number, 0 or more, not 'x'" in held(config)["vo-prod"]
+    assert "target_share: must be a number, 0 to 1e+06, not 'x'" in held(config)["vo-prod"]
 
 
 def test_a_pipe_section_that_never_was_right_is_named(tmp_path: Path) -> None:

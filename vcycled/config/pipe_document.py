@@ -15,6 +15,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from vcycled.config.grammar import FILE_PREFIX, OPTION_PREFIX
+from vcycled.config.tables.kinds import MOST_SHARE
 
 MOST_ENTRIES = 100
 USUAL_CACHE_SECONDS = 3600
@@ -196,7 +197,7 @@ def _share(value: object) -> float | None:
         share = float(value)
     except (ValueError, OverflowError):
         return None
-    return share if math.isfinite(share) and share >= 0 else None
+    return share if 0 <= share <= MOST_SHARE else None
 
 
 def _text(value: object) -> str | None:

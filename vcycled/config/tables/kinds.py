@@ -19,6 +19,8 @@ def _folder(text: str) -> Path:
 
 
 _MOST_POWER = 1_000_000
+MOST_SHARE = 1_000_000
+"""Shares are relative; sums of any number of them stay numbers."""
 
 
 def _above_zero(text: str) -> float:

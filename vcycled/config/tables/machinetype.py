@@ -9,6 +9,7 @@ from vcycled.config.tables.kinds import (
     ASCII,
     DN,
     IMAGE,
+    MOST_SHARE,
     OUTPUT_NAME,
     PROXIES,
     USER_DATA,
@@ -32,7 +33,7 @@ from vcycled.options import (
 _MOST = 10**9
 _PROCESSORS = whole(1, _MOST, unit="processors")
 _LIMIT = whole(0, _MOST, unit="processors")
-_SHARE = number(0)
+_SHARE = number(0, MOST_SHARE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
