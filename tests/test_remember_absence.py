@@ -1,0 +1,114 @@
+"""Machines that a listing omits: when they are gone, and which listing is not believed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from tests.remember_kit import OURS, T0, asked, cycle, events, listed, machine, only, records
+from vcycled.model import EndSource, Reason, Records, Stage
+from vcycled.remember import Answers, learn, match
+
+
+def absent_for(listings: int, seconds: int, **changes: object) -> Records:
+    """Return records of a machine that `listings - 1` listings before T0 + 1000 omitted."""
+    missing: dict[str, object] = {}
+    if listings > 1:
+        first = T0 + 1000 - seconds
+        missing = {
+            "missing_since": T0 + 800,
+            "missing_first_at": first,
+            "missing_listings": listings - 1,
+        }
+    return records(machine(**{**missing, **changes}), machine(2), machine(3), machine(4))
+
+
+OTHERS = [listed(2), listed(3), listed(4)]
+
+
+@pytest.mark.parametrize(
+    ("listings", "seconds", "is_gone"),
+    [(3, 300, True), (2, 300, False), (3, 299, False), (1, 0, False), (9, 299, False)],
+)
+def test_vanished_needs_listings_and_time(listings: int, seconds: int, is_gone: bool) -> None:
+    """Three complete listings over five minutes, then `find` confirms (law 3)."""
+    changes = cycle(absent_for(listings, seconds), OTHERS)
+    (changed,) = changes.machines
+    assert (changed.stage is Stage.GONE) is is_gone
+    assert len(changes.intervals) == is_gone
+
+
+def test_a_vanished_machine_ended_when_it_was_last_seen() -> None:
+    """Its record has the last sighting as its end, and is final."""
+    (interval,) = cycle(absent_for(3, 300), OTHERS).intervals
+    assert (interval.ended_at, interval.end_source) == (T0 + 800, EndSource.SIGHTING)
+    assert interval.is_final
+
+
+def test_a_machine_that_find_still_shows_is_not_gone() -> None:
+    """A listing that omits it is the cloud's fault; counting begins anew."""
+    changes = cycle(absent_for(3, 300), OTHERS, found={"uuid-1": listed()})
+    changed = only(changes)
+    assert (changed.stage, changed.missing_listings) == (Stage.LISTED, 0)
+    assert "machine-found" in events(changes)
+
+
+def test_a_machine_that_could_not_be_asked_for_stays_missing() -> None:
+    """No answer is no proof."""
+    before = absent_for(3, 300)
+    matched = match(before, OTHERS, installation=OURS, now=T0 + 1000)
+    changed = only(learn(before, matched, Answers(), now=T0 + 1000))
+    assert (changed.stage, changed.missing_listings) == (Stage.LISTED, 3)
+
+
+def test_a_deleted_machine_is_gone_when_find_confirms_it() -> None:
+    """We asked for it, so one listing and `find` are enough to free its processors."""
+    ours = {
+        "is_delete_acknowledged": True,
+        "delete_attempt_at": T0 + 950,
+        "delete_reason": Reason.TOO_OLD,
+    }
+    changes = cycle(absent_for(1, 0, **ours), OTHERS)
+    assert only(changes).stage is Stage.GONE
+    (interval,) = changes.intervals
+    assert (interval.ended_at, interval.end_source) == (T0 + 950, EndSource.DELETED)
+
+
+@pytest.mark.parametrize(("age", "is_gone"), [(599, False), (600, True)])
+def test_a_creation_of_unknown_outcome_counts_for_long(age: int, is_gone: bool) -> None:
+    """The request may still be in some queue of the cloud."""
+    lost = asked(created_at=T0 + 1000 - age, missing_first_at=T0 - 2000, missing_listings=20)
+    assert (only(cycle(records(lost), [])).stage is Stage.GONE) is is_gone
+
+
+@pytest.mark.parametrize(
+    ("before", "now_shown", "is_suspect"),
+    [(4, 2, False), (4, 1, True), (3, 0, False), (10, 4, True)],
+)
+def test_a_listing_that_shrank_is_suspect(before: int, now_shown: int, is_suspect: bool) -> None:
+    """Losing more than half at once is more likely a cut listing than the truth."""
+    known = records(*(machine(n) for n in range(before)))
+    changes = cycle(known, [listed(n) for n in range(now_shown)])
+    assert changes.memory is not None
+    assert (changes.memory.suspect_since is not None) is is_suspect
+
+
+def test_a_suspect_listing_does_not_lower_what_others_use() -> None:
+    """Foreign machines that are not shown may still be there."""
+    known = records(foreign_machines=10, foreign_processors=80)
+    changes = cycle(known, [])
+    assert changes.memory is not None
+    assert changes.memory.foreign_processors == 80
+    later = replace(known, memory=replace(changes.memory, suspect_since=T0 + 700))
+    believed = cycle(later, []).memory
+    assert believed is not None
+    assert (believed.suspect_since, believed.foreign_processors) == (None, 0)
+
+
+def test_machines_that_we_deleted_do_not_make_a_listing_suspect() -> None:
+    """After a drain the space is empty, as it should be."""
+    ours = [machine(n, is_delete_acknowledged=True, delete_attempt_at=T0) for n in range(10)]
+    changes = cycle(records(*ours), [])
+    assert changes.memory is not None
+    assert changes.memory.suspect_since is None
