@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -204,6 +205,11 @@ class Cluster:
         """Return who holds what."""
         with self.store() as store, store._database.read() as connection:
             return rosters.read(connection)
+
+    def reported(self) -> AbstractSet[str]:
+        """Return the spaces that have ended a cycle."""
+        with self.store() as store:
+            return store.reports().keys()
 
     def holder(self, space: str) -> str:
         """Return which live manager holds a space; empty if none does."""

@@ -63,6 +63,7 @@ def test_a_manager_that_is_cut_off_from_the_database_changes_nothing(cluster: Cl
     cluster.start(first)
     cluster.start(wrong)
     cluster.wait("full", lambda: all(len(each.here) == LIMIT for each in clouds))
+    cluster.wait("told", lambda: cluster.reported() == {A, B})
     first.relay.cut()
     cluster.wait("cut off", lambda: "cut-off" in first.log.read_text())
     before = cluster.changes()
