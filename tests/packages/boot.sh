@@ -1,10 +1,11 @@
 #!/bin/bash
 # Starts systemd on a copy of this host that forgets everything: an overlay over /, in memory. To
-# be run in new mount, PID, IPC, host name, network and cgroup namespaces; the argument is an empty
-# folder to mount on. The copy has no services but those that a test starts, and no network but
-# loopback.
+# be run in new mount, PID, IPC, host name, network and cgroup namespaces; the arguments are an empty
+# folder to mount on, and one that the copy shows as /packages. The copy has no services but those
+# that a test starts, and no network but loopback.
 set -euo pipefail
 folder=$1
+packages=$2
 root=$folder/root
 mount -t tmpfs -o mode=755 none "$folder"
 mkdir "$folder"/{upper,work,root}
@@ -14,6 +15,8 @@ mount -t sysfs sysfs "$root/sys"
 mount -t cgroup2 cgroup2 "$root/sys/fs/cgroup"
 mount -t tmpfs -o mode=755 none "$root/run"
 mount -t tmpfs -o mode=1777 none "$root/tmp"
+mkdir "$root/packages"
+mount --bind "$packages" "$root/packages"
 mount -t tmpfs -o mode=755 none "$root/dev"
 for device in null zero full random urandom tty; do
 	touch "$root/dev/$device"

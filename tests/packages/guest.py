@@ -14,6 +14,8 @@ import pytest
 from tests.openstack_bed.processes import wait_until
 
 BOOT = Path(__file__).with_name("boot.sh")
+PACKAGES = Path("/packages")
+"""Where a copy shows the folder of packages that it was given."""
 PATIENCE_S = 60.0
 NAMESPACES = ("--mount", "--pid", "--ipc", "--uts", "--net", "--cgroup")
 ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8", "HOME": "/root"}
@@ -57,13 +59,13 @@ class Guest:
 
 
 @contextmanager
-def booted(folder: Path) -> Iterator[Guest]:
+def booted(folder: Path, packages: Path) -> Iterator[Guest]:
     """Boot a copy on an empty folder; all its processes are gone at the end."""
     with _own_cgroup() as cgroup:
         join = 'echo $$ >"$0/cgroup.procs" && exec "$@"'
-        inside = ["unshare", *NAMESPACES, "--fork", "--kill-child", str(BOOT), str(folder)]
+        apart = ["unshare", *NAMESPACES, "--fork", "--kill-child"]
         with subprocess.Popen(
-            ["sh", "-c", join, str(cgroup), *inside],
+            ["sh", "-c", join, str(cgroup), *apart, str(BOOT), str(folder), str(packages)],
             stdin=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         ) as process:

@@ -14,7 +14,7 @@ from tempfile import TemporaryDirectory
 import pytest
 
 from tests.packages import MARKS, TOP, built
-from tests.packages.guest import Guest, booted
+from tests.packages.guest import PACKAGES, Guest, booted
 
 pytestmark = [*MARKS, pytest.mark.timeout(300)]
 
@@ -64,8 +64,8 @@ exec sleep 3600
 def guest() -> Iterator[Guest]:
     """Boot a copy of this host that has the package installed."""
     deb = built("*.deb")
-    with TemporaryDirectory() as folder, booted(Path(folder)) as guest:
-        guest.do("dpkg", "--install", str(deb))
+    with TemporaryDirectory() as folder, booted(Path(folder), deb.parent) as guest:
+        guest.do("dpkg", "--install", str(PACKAGES / deb.name))
         yield guest
 
 
@@ -199,7 +199,7 @@ def test_the_log_is_rotated(running: Guest) -> None:
 def test_an_upgrade_starts_the_manager_anew_and_leaves_machines_alone(running: Guest) -> None:
     """The configuration stays as it was edited, and there is one manager."""
     before, worker = main_pids(running), worker_pid(running)
-    running.do("dpkg", "--install", str(built("*.deb")))
+    running.do("dpkg", "--install", str(PACKAGES / built("*.deb").name))
     after = main_pids(running)
     assert all(old != new != "0" for old, new in zip(before, after, strict=True))
     assert running.do("pgrep", "--full", "bin/vcycled").split() == [after[0]]
@@ -228,7 +228,7 @@ def test_what_is_kept_when_the_package_goes(running: Guest) -> None:
     running.do("test", "-e", "/etc/vcycle.conf", "-a", "-e", "/var/lib/vcycle/vcycle.db")
     assert "was kept" in running.do("dpkg", "--purge", "vcycle")
     running.do("test", "!", "-e", "/etc/vcycle.conf", "-a", "-e", "/var/lib/vcycle/vcycle.db")
-    running.do("dpkg", "--install", str(built("*.deb")))
+    running.do("dpkg", "--install", str(PACKAGES / built("*.deb").name))
     running.do("env", "VCYCLE_PURGE_DATA=yes", "dpkg", "--purge", "vcycle")
     running.do("test", "!", "-e", "/var/lib/vcycle")
     assert running.run("ls", "/opt/vcycle").stdout.count("No such file") == 1
