@@ -15,6 +15,7 @@ from vcycled.errors import StoreError
 from vcycled.store import Store
 
 world = cycle_kit.world
+DAY = 86_400
 
 
 @contextmanager
@@ -50,3 +51,24 @@ def test_a_jump_before_the_first_cycle_of_a_manager_is_noticed(world: World) -> 
     world.cycle()
     assert sum(each.deletes for each in world.cloud.truth) == 0
     assert world.store.records(SPACE).memory.clock_jumped_at == world.clock.now()
+
+
+def test_a_machine_is_told_its_end_anew_once_its_start_is_put_right(world: World) -> None:
+    """It started while the clock was a day ahead, and would else count on a day too much."""
+
+    def run_without_a_time(name: str) -> None:
+        world.cloud.run(name)
+        world.cloud.change(name, lambda was: replace(was, started_at=None))
+
+    world.set(processors_limit=1)
+    world.cycle()
+    world.clock.jump(DAY)
+    world.all_here(run_without_a_time)
+    world.cycle()
+    world.clock.jump(-DAY)
+    world.clock.advance(60)
+    world.cycle()
+    (ours,) = world.machines
+    assert ours.started_at == world.clock.now()
+    told = world.folder(ours.name) / "jobfeatures/jobstart_secs"
+    assert told.read_text() == str(ours.started_at)

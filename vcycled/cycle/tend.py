@@ -66,7 +66,8 @@ def _follow_one(
         return
     _note(context, before, machine)
     has_started = machine.started_at is not None and (before is None or before.started_at is None)
-    if has_started or machine.ends_at != (before and before.ends_at):
+    has_moved = before is not None and _jobstart(machine) != _jobstart(before)
+    if has_started or has_moved or machine.ends_at != (before and before.ends_at):
         publish_moving(context, config, machine)
     if has_started:
         tree.wipe_if_over(machine.space, machine.name)
