@@ -86,6 +86,15 @@ def test_what_cannot_be_true_is_what_the_cloud_says(
     assert times(in_time(ours, listed(), now=NOW)) == right
 
 
+@pytest.mark.parametrize(("created_at", "started_at"), [(NOW, None), (NOW - 8, NOW)])
+def test_what_is_of_this_second_is_not_of_the_future(
+    created_at: int, started_at: int | None
+) -> None:
+    """Though the cloud's word is a little different."""
+    ours = machine(created_at=created_at, started_at=started_at)
+    assert in_time(ours, listed(NOW - 5, NOW - 5), now=NOW) is ours
+
+
 def test_without_the_clouds_word_nothing_lies_in_the_future() -> None:
     """Some clouds state no times: then it began now."""
     ours = machine(created_at=NOW + DAY, started_at=NOW + DAY)
@@ -133,6 +142,7 @@ def test_nothing_is_remembered_of_the_future() -> None:
     ("ours", "seen_at"),
     [
         pytest.param(machine(), NOW, id="it ran before now"),
+        pytest.param(machine(created_at=NOW, started_at=NOW), NOW, id="asked for now"),
         pytest.param(machine(created_at=NOW + 1), NOW + DAY, id="asked for after now"),
         pytest.param(machine(started_at=NOW + 1), NOW + DAY, id="seen to run after now"),
         pytest.param(machine(started_at=NOW + 1, stopped_at=NOW + 2), NOW, id="it has ended"),
@@ -185,8 +195,10 @@ def test_an_end_that_we_saw_by_a_clock_ahead_is_now(now: int, at: int) -> None:
     assert ended(ours, None, LastWords(), sighted_at=NOW + 90, now=now).stopped_at == at
 
 
-def test_what_was_seen_before_it_ran_is_no_sign_of_its_end() -> None:
+@pytest.mark.parametrize(
+    ("seen_at", "at"), [(MADE - DAY, NOW), (MADE + 59, NOW), (MADE + 60, MADE + 60)]
+)
+def test_what_was_seen_before_it_ran_is_no_sign_of_its_end(seen_at: int, at: int) -> None:
     """A clock behind wrote that; what is left is that it is gone now."""
     ours = machine(created_at=MADE, started_at=MADE + 60)
-    over = ended(ours, None, LastWords(), sighted_at=MADE - DAY, now=NOW)
-    assert over.stopped_at == NOW
+    assert ended(ours, None, LastWords(), sighted_at=seen_at, now=NOW).stopped_at == at
