@@ -87,6 +87,7 @@ class TestClaims:
         why = "no foreign machine of this name or id is listed"
         assert self.claim(order()) == why
         assert self.claim(order(machine="other"), listed()) == why
+        assert self.claim(order(machine="known"), listed()) == "it is ours already"
 
     def test_two_of_one_name_would_share_a_folder(self) -> None:
         """So the second is not taken while the first is there."""

@@ -14,7 +14,7 @@ from vcycled.cli.custody import adopted_lines
 from vcycled.cli.words import Words
 from vcycled.config import load
 from vcycled.errors import OperatorError
-from vcycled.model import ListedMachine, MachineState, Order, OrderKind
+from vcycled.model import ListedMachine, MachineState, Order, OrderKind, Stage
 from vcycled.remember import Claim
 from vcycled.spaces.base import CreateRequest
 from vcycled.spaces.local import LocalSpace
@@ -183,3 +183,12 @@ class TestForget(OnASite):
         site.save(machine(NAME))
         said = site.refused("forget", SPACE, "vcycle-test-abcdefghi", "--yes")
         assert f"did you mean {NAME}?" in said
+
+    def test_one_that_is_gone_is_told_apart(self, site: Site) -> None:
+        """It is not waited for any more; but one of another space is not known in this one."""
+        site.save(machine(NAME, stage=Stage.GONE, gone_at=NOW))
+        said = site.refused("forget", SPACE, NAME, "--yes")
+        assert said == f"vcycle: {NAME} is gone already\n"
+        other = "vcycle-test-0000000000"
+        site.save(machine(other, space="other.example.org"))
+        assert f"there is no machine '{other}'" in site.refused("forget", SPACE, other, "--yes")

@@ -98,7 +98,7 @@ class TestImport(OnASite):
         old(site, OTHER).machine("vcycle-prod-1111111111")
         result = site.vcycle("import-vcycle3", str(site.root))
         assert result.exit_code == 1
-        why = f"[space {OTHER}] is not configured: 1 machines are left out"
+        why = f"[space {OTHER}] is not configured: 1 machine is left out"
         assert result.stdout.splitlines()[-2:] == ["Left out:", f"  shared/spaces/{OTHER}  {why}"]
         with site.store() as store:
             assert [each.name for each in store.machines()] == [NAME]

@@ -10,6 +10,7 @@ import click
 from vcycled.cli.custody import adopted_lines, forgotten_lines, orders_for
 from vcycled.cli.names import demand
 from vcycled.cli.order_commands import leave
+from vcycled.cli.orders import doomed
 from vcycled.cli.params import config_option, pass_session, yes_option
 from vcycled.cli.plan_commands import look_context, space_config
 from vcycled.cli.printing import Line
@@ -74,8 +75,8 @@ def forget(
     orders = orders_for(replace(order, is_forced=force), machine)
     with session.store() as store, look_context(session, config, store) as context:
         records = store.records(space)
-        for name in machine:
-            demand("machine", name, (each.name for each in records.machines))
+        known = (each for name in machine for each in store.machine(name))
+        doomed(machine, records.machines, (each.name for each in known if each.space == space))
         view = CloudView(listed=_listed(context), installation=context.installation)
         released = releases(replace(records, orders=orders), view, now=session.now)
     lines = list(forgotten_lines(released))

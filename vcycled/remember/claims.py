@@ -77,6 +77,8 @@ def _event(claim: Claim, now: int) -> Event:
 
 def _claim(order: Order, foreign: Sequence[ListedMachine], ours: Collection[str]) -> Claim:
     meant = [each for each in foreign if order.machine in {each.name, each.cloud_id}]
+    if not meant and order.machine in ours:
+        return Claim(order=order, refusal="it is ours already")
     if not meant:
         return Claim(order=order, refusal="no foreign machine of this name or id is listed")
     if len(meant) > 1:

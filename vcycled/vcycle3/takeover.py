@@ -221,7 +221,8 @@ def _sum(counts: Iterable[Counter[Became]]) -> Mapping[Became, int]:
 
 
 def _unconfigured(space: str, machines: int) -> Trouble:
-    why = f"[space {space}] is not configured: {machines} machines are left out"
+    left_out = "1 machine is" if machines == 1 else f"{machines} machines are"
+    why = f"[space {space}] is not configured: {left_out} left out"
     return Trouble(path=f"shared/spaces/{space}", why=why, is_left_out=True)
 
 
