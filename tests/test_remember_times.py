@@ -14,6 +14,7 @@ from vcycled.model import (
     MachineState,
     MachinetypeMemory,
     Records,
+    Unfit,
 )
 from vcycled.remember.ends import LastWords, ended
 from vcycled.remember.times import QUEUED_SECONDS, in_time, rewound
@@ -136,6 +137,31 @@ def test_nothing_is_remembered_of_the_future() -> None:
         machinetypes=(replace(kind, last_abort_at=NOW),),
         memory=memory(quota_failed_at=NOW),
     )
+
+
+@pytest.mark.parametrize(("late", "stays"), [(0, True), (1, False), (DAY, False)])
+def test_no_wait_ends_later_than_any_may(late: int, stays: bool) -> None:
+    """A cloud that turned a clock ahead away, or lacked room by it, is tried again."""
+    until = NOW + 3600 + 60 + late
+    room = Unfit(flavor="large", zone="", until=until)
+    before = memory(paused_until=until, unfit=(room,))
+    changed = rewound(Records(memory=before, machines=()), now=NOW)
+    after = None if changed is None else changed.memory
+    assert after == (None if stays else memory(paused_until=NOW, unfit=()))
+
+
+@pytest.mark.parametrize(("late", "stays"), [(60, True), (61, False)])
+def test_nobody_waits_for_room_from_the_future_on(late: int, stays: bool) -> None:
+    """Else preemptible machines would stay, or none be made, for as long as that was ahead."""
+    kind = MachinetypeMemory(space=SPACE, machinetype=PROD, waiting_since=NOW + late)
+    before = Records(memory=memory(preempted_at=NOW + late), machines=(), machinetypes=(kind,))
+    changed = rewound(before, now=NOW)
+    right = Changes(
+        space=SPACE,
+        machinetypes=(replace(kind, waiting_since=NOW),),
+        memory=memory(preempted_at=NOW),
+    )
+    assert changed == (None if stays else right)
 
 
 @pytest.mark.parametrize(

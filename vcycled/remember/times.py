@@ -10,7 +10,8 @@ cannot have seen a machine run before the cloud made it, nor asked for it long a
 anything after now.
 
 Whatever else is remembered of the future would be waited for: an absence that is to last for five
-minutes, a delay before the next attempt. It is taken for having been just now.
+minutes, a delay before the next attempt. It is taken for having been just now. A wait that is to
+end later than any may is over.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from dataclasses import replace
 
 from vcycled.model import Changes, ListedMachine, Machine, MachinetypeMemory, Records, SpaceMemory
 from vcycled.remember.ends import started_at
+from vcycled.remember.ledger import ASKED_MOST_SECONDS, UNFIT_MOST_SECONDS
 
 QUEUED_SECONDS = 600
 """A cloud may make a machine so long after it was asked for it; its clock may be as wrong."""
@@ -43,8 +45,9 @@ def rewound(records: Records, *, now: int) -> Changes | None:
     return None if changed == Changes(space=changed.space) else changed
 
 
-def _past(at: int | None, now: int) -> int | None:
-    return now if at is not None and at > now + AHEAD_SECONDS else at
+def _past(at: int | None, now: int, *, most: int = 0) -> int | None:
+    """Return `at`, or now if it is later than what lies `most` seconds ahead by any clock."""
+    return now if at is not None and at > now + most + AHEAD_SECONDS else at
 
 
 def _machine(machine: Machine, now: int) -> Machine:
@@ -65,14 +68,19 @@ def _machinetype(memory: MachinetypeMemory, now: int) -> MachinetypeMemory:
         last_abort_at=_past(memory.last_abort_at, now),
         proven_at=_past(memory.proven_at, now),
         creation_failed_at=_past(memory.creation_failed_at, now),
+        waiting_since=_past(memory.waiting_since, now),
     )
 
 
 def _space(memory: SpaceMemory, now: int) -> SpaceMemory:
+    latest = now + UNFIT_MOST_SECONDS + AHEAD_SECONDS
     return replace(
         memory,
         suspect_since=_past(memory.suspect_since, now),
         quota_failed_at=_past(memory.quota_failed_at, now),
+        paused_until=_past(memory.paused_until, now, most=ASKED_MOST_SECONDS),
+        unfit=tuple(each for each in memory.unfit if each.until <= latest),
+        preempted_at=_past(memory.preempted_at, now),
     )
 
 
