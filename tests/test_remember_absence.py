@@ -83,6 +83,18 @@ def test_a_creation_of_unknown_outcome_counts_for_long(age: int, is_gone: bool) 
 
 
 @pytest.mark.parametrize(
+    ("ahead", "absent", "is_gone"), [(0, 600, False), (1, 599, False), (1, 600, True)]
+)
+def test_a_creation_that_a_clock_ahead_asked_for_is_given_up(
+    ahead: int, absent: int, is_gone: bool
+) -> None:
+    """It counts from the first listing without it, not from a day that is to come."""
+    first = T0 + 1000 - absent
+    lost = asked(created_at=T0 + 1000 + ahead, missing_first_at=first, missing_listings=20)
+    assert (only(cycle(records(lost), [])).stage is Stage.GONE) is is_gone
+
+
+@pytest.mark.parametrize(
     ("before", "now_shown", "is_suspect"),
     [(4, 2, False), (4, 1, True), (3, 0, False), (10, 4, True)],
 )

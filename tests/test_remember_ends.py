@@ -174,6 +174,15 @@ def test_a_machine_that_ran_between_two_listings_is_accounted() -> None:
     assert (interval.started_at, interval.ended_at) == (T0 + 10, T0 + 900)
 
 
+@pytest.mark.parametrize(
+    ("seen_at", "at"), [(None, T0 + 1000), (T0 + 939, T0 + 940), (T0 + 1001, T0 + 940)]
+)
+def test_only_what_was_seen_before_was_sighted(seen_at: int | None, at: int) -> None:
+    """The last listing tells nothing of a machine that it did not show; a clock may be ahead."""
+    ours = machine(seen_at=seen_at) if seen_at else asked(started_at=T0 + 900)
+    assert only(cycle(records(ours), [listed(state="shutdown")])).stopped_at == at
+
+
 @pytest.mark.parametrize(("ran", "count"), [(599, 0), (600, 1), (601, 1)])
 def test_a_record_needs_fizzle_seconds(ran: int, count: int) -> None:
     """The boundary of accounting is the boundary of fizzling."""
