@@ -187,6 +187,24 @@ class TestUndrain(WithSudo):
             f"But {SPACE} drains as a whole, so this changes nothing until then.\n"
         )
 
+    def test_the_drains_of_machinetypes_go_on(self, site: Site) -> None:
+        """They are told when that of their space is lifted; one lifted already is not."""
+        drained = [
+            Drain(space=SPACE, machinetype=kind, since=NOW) for kind in ("", "prod", "test")
+        ]
+        site.save(drains=tuple(drained))
+        site.ok("undrain", "prod")
+        plain = f"{SPACE}: machines are created again as its share allows."
+        assert site.ok("undrain", SPACE).splitlines() == [
+            plain,
+            "Still drained by orders of their own: test.",
+        ]
+
+    def test_nothing_else_is_told_of_the_drain_of_a_space_alone(self, site: Site) -> None:
+        """There is nothing left that would hold a machinetype."""
+        site.save(drains=(Drain(space=SPACE, machinetype="", since=NOW),))
+        assert site.ok("undrain", SPACE).count("\n") == 1
+
     @pytest.mark.parametrize("words", [[SPACE], ["prod"]])
     def test_without_a_drain_there_is_nothing_to_lift(self, site: Site, words: list[str]) -> None:
         """The drain of a machinetype is not that of its space, nor the other way round."""

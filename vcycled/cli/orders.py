@@ -146,6 +146,9 @@ def undrain_promise(target: Target, words: Words) -> Iterator[str]:
     left = target.space.drains(now=words.now)
     if target.machinetype and any(not each.machinetype for each in left):
         yield f"But {target.space.name} drains as a whole, so this changes nothing until then."
+    kinds = sorted(each.machinetype for each in left if each.machinetype)
+    if kinds and not target.machinetype:
+        yield f"Still drained by orders of their own: {', '.join(kinds)}."
 
 
 def _drain_of(target: Target, now: int) -> Drain | None:
