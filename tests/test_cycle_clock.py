@@ -11,7 +11,9 @@ import pytest
 
 from tests import cycle_kit
 from tests.world import SPACE, World
-from vcycled.errors import StoreError
+from vcycled.cycle.remembering import JumpWatch
+from vcycled.errors import StoreError, Unavailable
+from vcycled.model import Changes, SpaceMemory
 from vcycled.store import Store
 
 world = cycle_kit.world
@@ -72,3 +74,53 @@ def test_a_machine_is_told_its_end_anew_once_its_start_is_put_right(world: World
     assert ours.started_at == world.clock.now()
     told = world.folder(ours.name) / "jobfeatures/jobstart_secs"
     assert told.read_text() == str(ours.started_at)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "ahead", "is_noticed"),
+    [
+        (59, None, False),
+        (60, None, True),
+        (-59, None, False),
+        (-60, None, True),
+        (0, 60, False),
+        (0, 61, True),
+    ],
+)
+def test_a_minute_is_a_jump_but_not_of_another_manager(
+    world: World, seconds: int, ahead: int | None, is_noticed: bool
+) -> None:
+    """A listing by a manager whose clock is ahead by no more says nothing of ours."""
+    watch = JumpWatch(world.manager._context)
+    world.clock.jump(seconds)
+    now = world.clock.now()
+    watch.look(listed_at=None if ahead is None else now + ahead, now=now)
+    assert watch.has_noticed is is_noticed
+
+
+@pytest.mark.parametrize(("noted", "marked"), [(None, 0), (-1, 0), (0, 0), (1, 1), (5, 5), (6, 0)])
+def test_the_last_jump_is_noted_whoever_noticed_it(
+    world: World, noted: int | None, marked: int
+) -> None:
+    """In seconds after our jump, five seconds ago; one that is noted in the future is none."""
+    watch = JumpWatch(world.manager._context)
+    world.clock.jump(DAY)
+    at = world.clock.now()
+    watch.look(listed_at=None, now=at)
+    known = SpaceMemory(space=SPACE, clock_jumped_at=None if noted is None else at + noted)
+    changes = watch.mark(Changes(space=SPACE, memory=known), now=at + 5)
+    assert changes.memory == SpaceMemory(space=SPACE, clock_jumped_at=at + marked)
+
+
+def test_a_pause_by_a_clock_ahead_is_over_when_it_is_set_right(world: World) -> None:
+    """Also for a manager that was started since: the last listing tells it."""
+    world.set(processors_limit=1)
+    world.clock.jump(DAY)
+    world.cloud.fail_next("create", Unavailable("create", "busy", is_undone=True))
+    world.cycle()
+    assert not world.here
+    world.clock.jump(-DAY)
+    world.restart()
+    world.clock.advance(60)
+    world.cycle()
+    assert len(world.here) == 1

@@ -22,7 +22,8 @@ from vcycled.remember import (
 )
 
 JUMP_SECONDS = 60
-"""A wall clock that differs so much from the monotonic one was set."""
+"""A wall clock that differs so much from the monotonic one was set; that of another manager may be
+ahead by as much."""
 
 
 def lessons(
@@ -159,7 +160,7 @@ class JumpWatch:
             now: present time.
         """
         jump = self._jump(now)
-        if listed_at is not None and now <= listed_at - JUMP_SECONDS:
+        if listed_at is not None and now < listed_at - JUMP_SECONDS:
             jump = now - listed_at
         if abs(jump) >= JUMP_SECONDS:
             self._log.error("clock-jumped", seconds=int(jump))
