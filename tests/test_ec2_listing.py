@@ -111,7 +111,29 @@ def test_why_a_machine_was_never_made(reason: str, lacks: tuple[bool, bool]) -> 
 def test_when_a_machine_ended(transition: str, stopped_at: int | None) -> None:
     """As EC2 says in words, unless that is before it began."""
     machine = read(shown("terminated", "Client.InstanceInitiatedShutdown", transition))
-    assert (machine.created_at, machine.started_at, machine.stopped_at) == (T0, T0, stopped_at)
+    assert (machine.started_at, machine.stopped_at) == (T0, stopped_at)
+
+
+@pytest.mark.parametrize(
+    ("state", "attached", "created_at"),
+    [
+        pytest.param("running", {}, T0, id="nothing is attached"),
+        pytest.param("running", {"disk": T0 + 1}, T0, id="the disk came after the launch"),
+        pytest.param("running", {"disk": T0 - 9000}, T0 - 9000, id="it was started again"),
+        pytest.param("stopped", {"nic": T0 - 9000}, T0 - 9000, id="it may be started again"),
+        pytest.param("running", {"disk": T0 - 1, "nic": T0 - 2}, T0 - 2, id="the first counts"),
+        pytest.param("terminated", {}, None, id="nothing is attached any more"),
+    ],
+)
+def test_when_a_machine_was_made(
+    state: str, attached: dict[str, int], created_at: int | None
+) -> None:
+    """Not when it was launched last: that changes whenever it is stopped and started."""
+    at = {name: datetime.fromtimestamp(instant, UTC) for name, instant in attached.items()}
+    disks = [{"Ebs": {"AttachTime": at["disk"]}}] if "disk" in at else []
+    nics = [{"Attachment": {"AttachTime": at["nic"]}}] if "nic" in at else []
+    machine = read(shown(state, BlockDeviceMappings=disks, NetworkInterfaces=nics))
+    assert machine.created_at == created_at
 
 
 def test_a_running_machine_has_not_ended() -> None:

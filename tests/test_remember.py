@@ -178,6 +178,24 @@ def test_of_two_machines_for_one_lost_answer_the_older_is_it() -> None:
         assert [m.cloud_id for m in kept] == ["a"]
 
 
+@pytest.mark.parametrize(
+    ("told", "created_at"),
+    [
+        ({"created_at": T0 + 50, "started_at": T0 + 100}, T0 + 50),
+        ({"created_at": None, "started_at": T0 + 100}, T0 + 100),
+        ({"created_at": None, "started_at": None}, T0 + 2000),
+        ({"created_at": T0 + 2001}, T0 + 2000),
+    ],
+)
+def test_a_machine_the_store_lost_is_as_old_as_the_cloud_can_tell(
+    told: dict[str, int | None], created_at: int
+) -> None:
+    """By its start, if its creation is not told; never younger than now."""
+    stranger = listed(**told)
+    found = adopted(stranger, space="a.example", known=None, terms=TERMS, now=T0 + 2000)
+    assert found.created_at == created_at
+
+
 def test_a_machine_the_store_lost_is_adopted_by_its_tags() -> None:
     """After a lost database everything is found again, and nothing is killed."""
     changes = cycle(records(), [listed(created_at=T0 - 500, started_at=T0 - 400)])

@@ -45,7 +45,7 @@ def listed_of(instance: Doc, flavor_of: Callable[[Doc], Flavor]) -> ListedMachin
         flavor=flavor.name,
         zone=instance.doc("Placement").text("AvailabilityZone"),
         address=instance.text("PrivateIpAddress") or instance.text("PublicIpAddress"),
-        created_at=launched_at,
+        created_at=_created_at(instance, state),
         started_at=launched_at if has_run(name, reason) else None,
         stopped_at=said_at if is_sane else None,
         fault=_fault(instance) if state in _ENDED and is_broken(reason) else "",
@@ -53,6 +53,22 @@ def listed_of(instance: Doc, flavor_of: Callable[[Doc], Flavor]) -> ListedMachin
         lacks_quota=reason in QUOTA_REASONS,
         tags=_ours(instance, tags),
     )
+
+
+def _created_at(instance: Doc, state: MachineState) -> int | None:
+    """Return when an instance was made, as far as its answer can tell.
+
+    LaunchTime begins anew whenever one that was stopped is started. The disks and interfaces that
+    it was made with were attached at the very first launch; they are no longer shown of one that
+    has ended, of which nothing is said then.
+    """
+    disks = [disk.doc("Ebs") for disk in instance.docs("BlockDeviceMappings")]
+    nics = [nic.doc("Attachment") for nic in instance.docs("NetworkInterfaces")]
+    attached = [at for each in (*disks, *nics) if (at := each.instant("AttachTime")) is not None]
+    if not attached and state in _ENDED:
+        return None
+    launched_at = instance.instant("LaunchTime")
+    return min(attached if launched_at is None else (*attached, launched_at), default=None)
 
 
 def is_terminated(instance: Doc) -> bool:

@@ -71,7 +71,7 @@ def _from_tags(listed: ListedMachine, *, space: str, terms: Terms, now: int) -> 
         memory_mb=listed.memory_mb,
         flavor=listed.flavor,
         terms=terms,
-        created_at=min(listed.created_at or now, now),
+        created_at=min(listed.created_at or listed.started_at or now, now),
         zone=listed.zone,
         cloud_id=listed.cloud_id,
         address=listed.address,

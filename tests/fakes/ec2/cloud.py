@@ -320,6 +320,8 @@ class Ec2Cloud:
             _set(instance, "reason", shown.transition)
         if shown.launched:
             _set(instance, "launchTime", shown.launched)
+            for attached in instance.iter("attachTime"):
+                attached.text = shown.launched
         if not self.has_tokens:
             _set(instance, "clientToken", "")
 
