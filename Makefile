@@ -21,13 +21,14 @@ demo: $(STAMP)  ## two minutes of the manager at work on this machine
 	$(BIN)/python -m vcycled.demo
 
 test: $(STAMP)  ## run every test that needs no outside service
-	$(BIN)/python -m pytest -m 'not live' --numprocesses 3 --cov --cov-report=
+	$(BIN)/python -m pytest -m 'not live and not faults' --numprocesses 3 --cov --cov-report=
 	$(BIN)/coverage report
 
-test-live: $(STAMP)  ## the tests that start services themselves (PostgreSQL, Apache, nginx, Squid, …)
+test-live: $(STAMP)  ## the tests that start services themselves (PostgreSQL, Apache, nginx, Squid, the benches, …)
 	$(BIN)/python -m pytest -m 'live and not live_openstack and not live_packages'
 
 test-faults: $(STAMP)  ## histories full of faults, audited: none leaked, killed, lost or doubled (minutes)
+	$(BIN)/python -m pytest -m faults --numprocesses 2
 	$(BIN)/python -m tests.faults --simulated 160 --live 10 --jobs 3
 
 test-faults-long: $(STAMP)  ## the same with other seeds for MINUTES (60), beginning with seed FIRST

@@ -20,6 +20,8 @@ from vcycled.plan.stock import Count
 from vcycled.remember import ends
 from vcycled.remember.ledger import Ledger
 
+pytestmark = pytest.mark.faults
+
 STEPS = 20
 Break = Callable[[pytest.MonkeyPatch], None]
 
