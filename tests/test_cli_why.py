@@ -32,6 +32,11 @@ from vcycled.model import (
 )
 
 
+def _advice(site: Site) -> dict[str, str]:
+    kinds = site.json("why", SPACE)["machinetypes"]
+    return {each["machinetype"]: each["holds"][0]["advice"] for each in kinds}
+
+
 class TestWhy(OnASite):
     """Why there are no more machines, until when, and what to do."""
 
@@ -130,6 +135,19 @@ class TestWhy(OnASite):
             "2 preemptible machines with 6 processors must make room, the first in 4 min"
             " (08:04:00 UTC)."
         ]
+
+    @pytest.mark.parametrize("cause", [Cause.SPACE_LIMIT, Cause.RESERVED])
+    def test_one_that_is_made_room_for_is_told_so(self, site: Site, cause: Cause) -> None:
+        """A full space asks for no larger limit then; before that, and for others, it does."""
+        waiting = MachinetypeMemory(space=SPACE, machinetype="test", waiting_since=NOW - 600)
+        holds = [Hold(machinetype=name, cause=cause, detail="full") for name in ("prod", "test")]
+        site.report(report(holds=tuple(holds)))
+        site.save(machinetypes=(waiting,))
+        assert _advice(site) == {"prod": ADVICE[cause], "test": ADVICE[cause]}
+        site.save(machine("a", leave_by=NOW + 300, leave_why="preempted"))
+        making = "Nothing: preemptible machines are making room for it."
+        assert _advice(site) == {"prod": ADVICE[cause], "test": making}
+        assert f"{making} See docs/reference/why.md#{cause}\n" in site.ok("why", SPACE, "test")
 
     def test_orders_and_modes_are_told(self, site: Site) -> None:
         """They explain what the report cannot know."""

@@ -566,6 +566,21 @@ def test_room_that_was_made_is_not_given_back_at_once(ago: int, *, is_held: bool
         assert result.wake_at == min(NOW + 60, NOW - ago + 1500)
 
 
+def test_while_machines_make_room_it_is_said_by_when() -> None:
+    """Without an end, which moves on with each cycle until they are gone."""
+    leaving = [giving_way(machine(f"b{by}", machinetype="back"), by=NOW + by) for by in (60, 90)]
+    others = (
+        machine("drained", leave_by=NOW + 500, leave_why="drained"),
+        giving_way(machine("gone", stage=Stage.GONE), by=NOW + 600),
+    )
+    recent = memory(preempted_at=NOW - 60)
+    given = facts(kind(held="no"), BACK, machines=(*leaving, *others), memory=recent)
+    (hold,) = (each for each in plan(given).holds if each.machinetype == "back")
+    assert (hold.cause, hold.until) == (Cause.MAKING_ROOM, None)
+    expected = f"preemptible machines are making room for others, the last by {NOW + 90}"
+    assert hold.detail == expected
+
+
 def test_others_take_it_meanwhile() -> None:
     """Only preemptible machinetypes wait; where there are no others, by the option alone."""
     recent = memory(preempted_at=NOW - 10)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from types import MappingProxyType
 
 from vcycled.cli.words import Words
@@ -70,6 +70,8 @@ ADVICE: Mapping[Cause, str] = MappingProxyType(
     }
 )
 """What a person can do about each cause of a hold."""
+_ADVICE_FOR_WAITING = "Nothing: preemptible machines are making room for it."
+_LACK_OF_ROOM = frozenset({Cause.SPACE_LIMIT, Cause.RESERVED})
 
 EVENTS: Mapping[str, str] = MappingProxyType(
     {
@@ -122,6 +124,13 @@ def hold_sentence(hold: Hold, words: Words) -> str:
     """Return why and until when nothing is created: `backoff: …; over in 4 min (12:31:05 CET)`."""
     over = "" if hold.until is None else f"; over {words.until(hold.until)}"
     return f"{hold.cause}: {words.retold(hold.detail)}{over}"
+
+
+def advice(hold: Hold, given_room: Collection[str] = ()) -> str:
+    """Return what to do about a hold; `given_room` names machinetypes that are made room for."""
+    if hold.cause in _LACK_OF_ROOM and hold.machinetype in given_room:
+        return _ADVICE_FOR_WAITING
+    return ADVICE[hold.cause]
 
 
 def event_sentence(event: Event, words: Words) -> str:

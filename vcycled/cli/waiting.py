@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from vcycled.cli.views import SpaceView
 from vcycled.cli.words import Words, several
-from vcycled.model import Reason
+from vcycled.model import Machine, Reason
 
 
 def waiting_sentences(space: SpaceView, words: Words) -> Iterator[str]:
@@ -24,12 +24,23 @@ def waiting_sentences(space: SpaceView, words: Words) -> Iterator[str]:
     yield from _leaving(space, words)
 
 
-def _leaving(space: SpaceView, words: Words) -> Iterator[str]:
-    told = {
+def given_room(space: SpaceView) -> frozenset[str]:
+    """Return the machinetypes for which preemptible machines were told to make room."""
+    waiting = (each for each in space.records.machinetypes if each.waiting_since is not None)
+    return frozenset(each.machinetype for each in waiting) if _told(space) else frozenset()
+
+
+def _told(space: SpaceView) -> dict[Machine, int | None]:
+    """Return by when preemptible machines leave that were told to."""
+    return {
         machine: machine.leave_by
         for machine in space.records.machines
         if machine.leave_why == Reason.PREEMPTED and machine.stopped_at is None
     }
+
+
+def _leaving(space: SpaceView, words: Words) -> Iterator[str]:
+    told = _told(space)
     ends = [end for end in told.values() if end is not None]
     if ends:
         count = several(len(told), "preemptible machine")

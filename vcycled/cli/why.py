@@ -10,9 +10,9 @@ from vcycled.cli.as_json import plain_json
 from vcycled.cli.deletions import slow_deletes, slow_sentence
 from vcycled.cli.names import demand
 from vcycled.cli.printing import Block, Json, Line, Tone
-from vcycled.cli.sentences import ADVICE, WHY_PAGE, hold_sentence
+from vcycled.cli.sentences import WHY_PAGE, advice, hold_sentence
 from vcycled.cli.views import SpaceView, View
-from vcycled.cli.waiting import waiting_sentences
+from vcycled.cli.waiting import given_room, waiting_sentences
 from vcycled.cli.words import Words, several, span
 from vcycled.model import Hold
 
@@ -32,6 +32,8 @@ class Answer:
     """Each machinetype that was asked for, and what holds it; nothing if nothing does."""
     unusable: tuple[tuple[str, str], ...] = ()
     """Machinetypes (or the space) whose sections cannot be used, and why."""
+    given_room: frozenset[str] = frozenset()
+    """Machinetypes for which preemptible machines are making room."""
     wake_at: int | None = None
     """When the next cycle is due."""
 
@@ -62,6 +64,7 @@ def answer(view: View, space_name: str, machinetype: str, words: Words) -> Answe
             if name not in broken
         ),
         unusable=tuple((name, broken[name]) for name in chosen if name in broken),
+        given_room=given_room(space),
         wake_at=space.report.wake_at if space.report else None,
     )
 
@@ -93,7 +96,7 @@ def why_blocks(given: Answer, words: Words) -> Iterator[Block]:
         yield Line("Mend it; `vcycle config check` lists all that is wrong.", indent=1)
     for name, holds in given.kinds:
         yield Line(name, Tone.HEAD)
-        yield from _kind(holds, given.wake_at, words, has_doubts=bool(given.doubts))
+        yield from _kind(holds, given, words)
 
 
 def why_json(given: Answer) -> Json:
@@ -107,7 +110,10 @@ def why_json(given: Answer) -> Json:
         "machinetypes": [
             {
                 "machinetype": name,
-                "holds": [{**plain_json(hold), "advice": ADVICE[hold.cause]} for hold in holds],
+                "holds": [
+                    {**plain_json(hold), "advice": advice(hold, given.given_room)}
+                    for hold in holds
+                ],
                 "unusable": "",
             }
             for name, holds in given.kinds
@@ -116,14 +122,14 @@ def why_json(given: Answer) -> Json:
     }
 
 
-def _kind(
-    holds: tuple[Hold, ...], wake_at: int | None, words: Words, *, has_doubts: bool
-) -> Iterator[Block]:
+def _kind(holds: tuple[Hold, ...], given: Answer, words: Words) -> Iterator[Block]:
     for hold in holds:
         yield Line(hold_sentence(hold, words), Tone.WARN, 1)
-        yield Line(f"{ADVICE[hold.cause]} See {WHY_PAGE}#{hold.cause}", indent=1)
-    if not holds and not has_doubts and wake_at is not None:
-        yield Line(f"nothing holds it; the next cycle is {words.until(wake_at)}", Tone.GOOD, 1)
+        what = advice(hold, given.given_room)
+        yield Line(f"{what} See {WHY_PAGE}#{hold.cause}", indent=1)
+    if not holds and not given.doubts and given.wake_at is not None:
+        at = words.until(given.wake_at)
+        yield Line(f"nothing holds it; the next cycle is {at}", Tone.GOOD, 1)
 
 
 def _notes(space: SpaceView, words: Words) -> Iterator[str]:

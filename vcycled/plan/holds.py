@@ -5,7 +5,17 @@ What keeps it from growing *further* (limits, the creation cap, another's claim)
 
 from __future__ import annotations
 
-from vcycled.model import Cause, Drain, Hold, Machine, Machinetype, SpaceFacts, SpaceMemory
+from vcycled.model import (
+    Cause,
+    Drain,
+    Hold,
+    Machine,
+    Machinetype,
+    Reason,
+    SpaceFacts,
+    SpaceMemory,
+    Stage,
+)
 from vcycled.plan.instants import retry_at
 from vcycled.plan.stock import Stock, is_starting
 
@@ -72,8 +82,16 @@ def _giving_way(kind: Machinetype, facts: SpaceFacts, now: int) -> Hold | None:
     until = preempted_at + max(others, default=0) + facts.preempt_after_seconds
     if now >= until:
         return None
+    if ends := [by for machine in facts.machines if (by := _gives_way_by(machine)) is not None]:
+        detail = f"preemptible machines are making room for others, the last by {max(ends)}"
+        return _hold(kind.name, Cause.MAKING_ROOM, detail)  # how long is known once they are gone
     detail = f"preemptible machines made room for others {now - preempted_at} s ago"
     return _hold(kind.name, Cause.MAKING_ROOM, detail, until)
+
+
+def _gives_way_by(machine: Machine) -> int | None:
+    is_there = machine.stage is not Stage.GONE
+    return machine.leave_by if is_there and machine.leave_why == Reason.PREEMPTED else None
 
 
 def is_on_probation(stock: Stock, *, now: int) -> bool:
