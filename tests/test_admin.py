@@ -72,7 +72,7 @@ def busy(site: Site) -> None:
     site.report(
         report(
             limits=Limits(processors=50, machines=9),
-            shares=(share("prod"),),
+            shares=(share("prod"), replace(share("back"), is_preemptible=True)),
             holds=(Hold(machinetype="prod", cause=Cause.BACKOFF, detail="it aborted"),),
             credential_ends={'application credential "c1"\\': NOW + 9},
         )
@@ -138,6 +138,8 @@ class TestSite(OnASite):
             f'vcycle_api_calls_total{{space="{SPACE}"}} 0.0',
         ):
             assert line in lines
+        shares = [each for each in lines if each.startswith("vcycle_share_")]
+        assert len(shares) == 2, "a preemptible machinetype has none"
         assert any(r'credential="application credential \"c1\"\\"' in line for line in lines)
 
     async def test_what_cannot_be_read_is_shown_as_such(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from datetime import timedelta, timezone
 
 import pytest
@@ -227,6 +228,25 @@ class TestFrame:
         lines = drawn(Snapshot(spaces=(shot,), events=(), records=0))
         assert lines[3].endswith("has   0%, wants 100%")
         assert lines[4].startswith("  ■ running")
+
+    def test_a_preemptible_machinetype_has_processors_and_no_share(self) -> None:
+        """Neither a bar, which would be of another whole than the others', nor a wish."""
+        (share,) = shares(("back", 0.0, 0.75))
+        had = report(shares=(replace(share, is_preemptible=True),))
+        shot = SpaceShot(name=SPACE, report=had, machines=tuple(of_kind("back", 3)))
+        given = Snapshot(spaces=(shot,), events=(), records=0)
+        assert drawn(given)[3].split() == ["back", "3", "processors,", "preemptible"]
+        assert drawn(given, size=(80, 11))[3] == "  back  ■■■"
+
+    def test_machines_that_were_told_to_leave_are_counted(self) -> None:
+        """Beside the cells of all, however many; who has ended need not leave any more."""
+        soon = {"leave_by": NOW + 60, "leave_why": "drained"}
+        leaving = machine("a", **soon), machine("b", **soon, stopped_at=NOW), machine("c", **soon)
+        shot = SpaceShot(name=SPACE, report=report(), machines=(*leaving, *of_kind("prod", 99)))
+        given = Snapshot(spaces=(shot,), events=(), records=0)
+        assert drawn(given)[4].endswith("■■ +48  2 leaving")
+        assert "  2 leaving" in drawn(given, size=(80, 11))[3]
+        assert not any("leaving" in line for line in drawn())
 
     def test_before_the_first_cycle_it_says_so(self) -> None:
         """Nothing is known yet."""

@@ -136,13 +136,17 @@ class TestStatus(OnASite):
         assert f"  {sentence}\n" in site.ok("status")
 
     def test_a_preemptible_machinetype_wants_what_is_left_over(self, site: Site) -> None:
-        """It has no share of its own."""
+        """It has no share of its own, so that those of the others make 100 %."""
         share = Share(
             machinetype="prod", wanted=0.0, had=0.5, processors=1, machines=1, is_preemptible=True
         )
         site.report(report(shares=(share,)))
         (row,) = (line for line in site.ok("status").splitlines() if line.startswith("  prod"))
-        assert row.split()[1:4] == ["left", "over", "50%"]
+        assert row.split()[1:4] == ["left", "over", "-"]
+        (space,) = site.json("status")["spaces"]
+        (kind,) = (each for each in space["machinetypes"] if each["machinetype"] == "prod")
+        assert kind["is_preemptible"] is True
+        assert (kind["wanted"], kind["had"]) == (None, None)
 
     def test_machines_that_were_told_to_leave_are_counted(self, site: Site) -> None:
         """By the reason, with the nearest end; those that have ended need not leave any more."""
@@ -279,6 +283,7 @@ class TestStatus(OnASite):
             "machinetypes": [
                 {
                     "machinetype": "prod",
+                    "is_preemptible": False,
                     "wanted": None,
                     "had": None,
                     "processors": 2,
@@ -286,6 +291,7 @@ class TestStatus(OnASite):
                 },
                 {
                     "machinetype": "test",
+                    "is_preemptible": False,
                     "wanted": None,
                     "had": None,
                     "processors": 0,

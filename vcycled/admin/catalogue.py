@@ -67,12 +67,12 @@ GAUGES = (
     ),
     Metric(
         name="vcycle_share_wanted_ratio",
-        help="The part of its space that a machinetype wants.",
+        help="The part of its space that a machinetype wants; none for a preemptible one.",
         labels=KIND,
     ),
     Metric(
         name="vcycle_share_had_ratio",
-        help="The part of its space that a machinetype has.",
+        help="The part that a machinetype has of what those that are not preemptible have.",
         labels=KIND,
     ),
     Metric(

@@ -139,6 +139,8 @@ def _thoughts(space: SpaceView) -> Iterator[Sample]:
     if space.report is None:
         return
     for share in space.report.shares:
+        if share.is_preemptible:
+            continue  # it has no part in what the others share
         key = (space.name, share.machinetype)
         yield Sample("vcycle_share_wanted_ratio", key, share.wanted)
         yield Sample("vcycle_share_had_ratio", key, share.had)

@@ -38,6 +38,11 @@ def _answer(machine: Machine) -> str:
     return "the cloud agreed" if machine.is_delete_acknowledged else "no answer yet"
 
 
+def leaves_by(machine: Machine) -> int | None:
+    """Return by when a machine must be gone that was told to leave and has not ended yet."""
+    return machine.leave_by if machine.stopped_at is None else None
+
+
 def slow_deletes(machines: Iterable[Machine]) -> tuple[Machine, ...]:
     """Return the machines that are still there though asked to go for long, the worst first."""
     slow = [

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from rich.cells import cell_len
 from rich.text import Text
 
+from vcycled.cli.deletions import leaves_by
 from vcycled.cli.printing import clean
 from vcycled.cli.sentences import event_sentence, is_loud, subject
 from vcycled.cli.views import LATE_SECONDS
-from vcycled.cli.words import Words, span
+from vcycled.cli.words import Words, several, span
 from vcycled.cycle.report import SpaceReport
 from vcycled.model import MESSAGES, Cause, Event, Hold, Machine, MachineState, Reason, Share
 
@@ -173,22 +174,42 @@ def trouble_lines(space: SpaceShot, brush: Brush) -> Iterator[Text]:
 def full_kind(space: SpaceShot, name: str, brush: Brush) -> Iterator[Text]:
     """Return two lines: the share as a bar; the machines, and what holds it."""
     share = space.share(name)
-    figures = f"  has {share.had:4.0%}, wants {share.wanted:4.0%}" if share else ""
     left = brush.names + 4
+    figures = _figures(space, share)
     bar = _bar(share, brush.width - left - cell_len(figures), brush)
     yield _title(name, brush).append_text(bar).append(figures)
     machines, hold = space.of(name), space.hold(name)
-    room = brush.width - left if hold is None else brush.width // 3
+    told = _leaving(machines)
+    room = brush.width - left - len(told) if hold is None else brush.width // 3
     line = _title("", brush).append_text(_strip(machines, room, brush))
+    line.append(told, style="yellow")
     if machines or hold:
         yield line.append_text(_hold(hold, brush, is_first=not machines))
+
+
+def _figures(space: SpaceShot, share: Share | None) -> str:
+    """Return what a machinetype has and wants; a preemptible one has no part in the shares."""
+    if share is None:
+        return ""
+    if share.is_preemptible:
+        processors = sum(each.processors for each in space.of(share.machinetype))
+        return f"  {several(processors, 'processor')}, preemptible"
+    return f"  has {share.had:4.0%}, wants {share.wanted:4.0%}"
+
+
+def _leaving(machines: Sequence[Machine]) -> str:
+    """Return how many were told to leave and have not ended."""
+    count = sum(leaves_by(each) is not None for each in machines)
+    return f"  {count} leaving" if count else ""
 
 
 def short_kind(space: SpaceShot, name: str, brush: Brush) -> Iterator[Text]:
     """Return one line: the machines, the share in figures, and what holds it."""
     share = space.share(name)
-    line = _title(name, brush).append_text(_strip(space.of(name), brush.width // 4, brush))
-    if share:
+    machines = space.of(name)
+    line = _title(name, brush).append_text(_strip(machines, brush.width // 4, brush))
+    line.append(_leaving(machines), style="yellow")
+    if share and not share.is_preemptible:
         line.append(f"  {share.had:.0%} of {share.wanted:.0%}")
     yield line.append_text(_hold(space.hold(name), brush, is_first=False))
 
@@ -210,7 +231,7 @@ def _column(text: str, cells: int) -> Text:
 
 def _bar(share: Share | None, cells: int, brush: Brush) -> Text:
     """Return what it has as a bar, with a mark at what it wants."""
-    if share is None or cells < 3:
+    if share is None or share.is_preemptible or cells < 3:
         return Text(" " * max(0, cells))
     filled = round(min(1.0, max(0.0, share.had)) * cells)
     bar = Text(brush.glyphs.filled * filled, style="green")

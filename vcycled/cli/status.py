@@ -8,7 +8,7 @@ from dataclasses import asdict, replace
 
 from vcycled.cli.alive import ManagerState
 from vcycled.cli.as_json import plain_json
-from vcycled.cli.deletions import slow_deletes, slow_sentence
+from vcycled.cli.deletions import leaves_by, slow_deletes, slow_sentence
 from vcycled.cli.disk import disks_json, shortage_lines
 from vcycled.cli.managers import Staff, managers_json, staff_line
 from vcycled.cli.names import demand
@@ -178,8 +178,8 @@ def _leaving(space: SpaceView) -> dict[str, list[int]]:
     """Return by when machines must leave that were told to, by reason."""
     ends: dict[str, list[int]] = {}
     for machine in space.records.machines:
-        if machine.leave_by is not None and machine.stopped_at is None:
-            ends.setdefault(machine.leave_why, []).append(machine.leave_by)
+        if (by := leaves_by(machine)) is not None:
+            ends.setdefault(machine.leave_why, []).append(by)
     return dict(sorted(ends.items()))
 
 
@@ -207,7 +207,7 @@ def _shares(space: SpaceView) -> Table:
             (
                 name,
                 _wanted(share),
-                f"{share.had:.0%}" if share else "-",
+                _had(share),
                 str(sum(each.processors for each in mine)),
                 str(len(mine)),
                 str(held.get(name, held.get("", "-"))),
@@ -225,6 +225,11 @@ def _wanted(share: Share | None) -> str:
     if share is None:
         return "-"
     return "left over" if share.is_preemptible else f"{share.wanted:.0%}"
+
+
+def _had(share: Share | None) -> str:
+    """Return what a machinetype has of what those with shares have; a preemptible has no part."""
+    return f"{share.had:.0%}" if share and not share.is_preemptible else "-"
 
 
 def _holds(space: SpaceView) -> tuple[Hold, ...]:
@@ -276,10 +281,13 @@ def _kind_json(space: SpaceView, name: str) -> Json:
     shares = space.report.shares if space.report else ()
     share = next((each for each in shares if each.machinetype == name), None)
     mine = [each for each in space.records.machines if each.machinetype == name]
+    is_preemptible = share is not None and share.is_preemptible
+    parts = share if not is_preemptible else None
     return {
         "machinetype": name,
-        "wanted": share.wanted if share else None,
-        "had": share.had if share else None,
+        "is_preemptible": is_preemptible,
+        "wanted": parts.wanted if parts else None,
+        "had": parts.had if parts else None,
         "processors": sum(each.processors for each in mine),
         "machines": len(mine),
     }
