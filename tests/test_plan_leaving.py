@@ -150,10 +150,22 @@ def test_only_machines_that_may_read_it_are_told(one: Machine, *, is_told: bool)
 
 
 def test_machines_are_told_in_the_order_of_their_names() -> None:
-    """However they are listed."""
-    two = (machine("b"), machine("a", uuid="2"), machine("a", uuid="1"))
-    made = plan(facts(machines=two, drain=drain(by=NOW)))
-    assert [each.machine.uuid for each in made.tells] == ["1", "2", "uuid-b"]
+    """However they are listed; those of one name in the order of their uuids."""
+    three = (machine("b", uuid="0"), machine("a", uuid="2"), machine("a", uuid="1"))
+    made = plan(facts(machines=three, drain=drain(by=NOW)))
+    assert [each.machine.uuid for each in made.tells] == ["1", "2", "0"]
+
+
+@pytest.mark.parametrize(
+    ("state", "expected"),
+    [(MachineState.RUNNING, [(None, None)]), (MachineState.DELETING, [])],
+)
+def test_one_that_lives_no_more_is_not_told_that_it_may_stay(
+    state: MachineState, expected: list[tuple[int | None, Reason | None]]
+) -> None:
+    """It reads nothing any more."""
+    going = replace(told(by=NOW + 60), state=state)
+    assert news(facts(machines=(going,))) == expected
 
 
 # max_wallclock_seconds is a promise too
