@@ -23,6 +23,7 @@ from tests.cli_kit import (
     report,
 )
 from vcycled.cli.views import LATE_SECONDS
+from vcycled.config import ConfigSource
 from vcycled.model import (
     Cause,
     Drain,
@@ -134,6 +135,16 @@ class TestStatus(OnASite):
         """Each in a sentence of its own."""
         site.report(report(**change))
         assert f"  {sentence}\n" in site.ok("status")
+
+    def test_a_file_in_another_encoding_stops_no_look(self, site: Site) -> None:
+        """The last good configuration goes on, as in the manager; the error is told with it."""
+        ConfigSource([site.conf]).current()
+        site.report(report())
+        site.conf.write_bytes(b"# caf\xe9\n" + site.conf.read_bytes())
+        why = "must be UTF-8 text, which byte 0xe9 at offset 5 is not; save it as UTF-8"
+        assert f"error: {site.conf}:1: {why}\n" in site.ok("status")
+        assert "1 error in the configuration: vcycle status\n" in site.ok("top", "--once")
+        assert f"WARNING: {site.conf}:1: {why}\n" in site.vcycle("check").output
 
     def test_a_preemptible_machinetype_wants_what_is_left_over(self, site: Site) -> None:
         """It has no share of its own, so that those of the others make 100 %."""

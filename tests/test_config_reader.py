@@ -66,19 +66,21 @@ def test_what_cannot_be_read_is_named(tmp_path: Path) -> None:
     (tmp_path / "latin.conf").write_bytes(b"[vcycle]\n# \xe9\n")
     (tmp_path / "zero.conf").write_bytes(b"[vcycle]\n\nroot = /\0\n")
     raw = read([tmp_path / name for name in ("none.conf", "conf.d", "latin.conf", "zero.conf")])
+    text = "must be UTF-8 text, which byte"
     assert texts(raw, tmp_path) == [
         "D/none.conf: there is no such file or folder",
         "D/conf.d/folder.conf: cannot be read: Is a directory",
         "D/conf.d/gone.conf: cannot be read: No such file or directory",
-        "D/latin.conf:2: must be UTF-8 text, not byte 0xe9",
-        "D/zero.conf:3: must be UTF-8 text, not byte 0x00",
+        f"D/latin.conf:2: {text} 0xe9 at offset 11 is not; save it as UTF-8",
+        f"D/zero.conf:3: {text} 0x00 at offset 18 is not; save it as UTF-8",
     ]
 
 
 def test_a_file_of_zeros_is_no_configuration(tmp_path: Path) -> None:
     """As a power cut may leave one."""
     (tmp_path / "a.conf").write_bytes(b"\0" * 512)
-    assert texts(read([tmp_path]), tmp_path) == ["D/a.conf:1: must be UTF-8 text, not byte 0x00"]
+    (told,) = texts(read([tmp_path]), tmp_path)
+    assert told.startswith("D/a.conf:1: must be UTF-8 text, which byte 0x00 at offset 0 is not")
 
 
 def test_a_name_that_no_file_can_have_is_named(tmp_path: Path) -> None:

@@ -62,6 +62,17 @@ def test_a_broken_edit_goes_on_with_what_was_good_and_says_so(tmp_path: Path) ->
     assert own.current().errors == ()
 
 
+def test_a_file_in_another_encoding_still_tells_where_the_last_good_is(tmp_path: Path) -> None:
+    """After a restart too, although ROOT stands in that very file."""
+    path = deck(tmp_path)
+    good = source(path).current()
+    path.write_bytes(b"; d\xe9j\xe0 vu\n" + path.read_bytes())
+    config = source(path).current()
+    assert (config.spaces, config.manager) == (good.spaces, good.manager)
+    (error,) = config.errors
+    assert (error.line, "byte 0xe9 at offset 3" in error.message) == (1, True)
+
+
 def test_a_file_with_secrets_that_is_gone_is_missed_only_once(tmp_path: Path) -> None:
     """Whether others could read it is no longer of interest."""
     path = deck(tmp_path, ("api = demo", "api = demo\ndemo_secret = x"))

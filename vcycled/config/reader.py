@@ -76,7 +76,7 @@ class Raw:
     sources: tuple[str, ...] = ()
     """Files and folders of the list of paths that were there."""
     problems: tuple[Problem, ...] = ()
-    """Files that cannot be read; if there is any, the sections are not all there."""
+    """Files that cannot be read; if there is any, the sections are not all there, or not whole."""
 
     def section(self, title: str) -> Section:
         """Return the section of this title, an empty one if there is none."""
@@ -112,11 +112,15 @@ def read(
     for file in files:
         try:
             content = instead[file] if file in instead else file.read_bytes()
-            merge.take(file, _text(content))
         except OSError as error:
             problems.append(_unreadable(file, error))
+            continue
+        try:
+            merge.take(file, _text(content))
         except UnicodeDecodeError as error:
             problems.append(_not_text(file, error))
+            # What can be read of it tells where ROOT is, and so what was last good.
+            merge.take(file, content.decode(errors="replace"), is_whole=False)
     if not files and not problems:
         problems.append(_nothing(places))
     return Raw(
@@ -201,9 +205,8 @@ def _unreadable(path: Path, error: OSError) -> Problem:
 
 def _not_text(path: Path, error: UnicodeDecodeError) -> Problem:
     line = error.object.count(b"\n", 0, error.start) + 1
-    return _file_problem(
-        path, f"must be UTF-8 text, not byte 0x{error.object[error.start]:02x}", line
-    )
+    byte = f"byte 0x{error.object[error.start]:02x} at offset {error.start}"
+    return _file_problem(path, f"must be UTF-8 text, which {byte} is not; save it as UTF-8", line)
 
 
 def _nothing(places: Iterable[Path]) -> Problem:
@@ -225,10 +228,11 @@ class _Merge:
         self._sections: dict[str, Section] = {}
         self._settings: dict[str, dict[str, Setting]] = {DEFAULTS: {}}
 
-    def take(self, file: Path, text: str) -> None:
-        """Add what the file says to what those before it said."""
+    def take(self, file: Path, text: str, *, is_whole: bool = True) -> None:
+        """Add what the file says to what was said before; if it `is_whole`, tell its errors."""
         ini: Ini = scan(text)
-        self.problems += [_file_problem(file, message, line) for line, message in ini.errors]
+        if is_whole:
+            self.problems += [_file_problem(file, message, line) for line, message in ini.errors]
         for header in ini.headers:
             title = title_of(header.name)
             if title not in self._sections:

@@ -42,7 +42,7 @@ files or folders instead. Everything is read again when a file changes; no resta
 - An unknown option is a warning, or an error if it looks like a misspelled one.
 
 A section that is wrong is held: nothing is created under it, and its machines go on under its
-last good values. Files that cannot be read change nothing at all.
+last good values. Files that cannot be read, or are not UTF-8, change nothing at all.
 """
 
 _USER_DATA = """\
