@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 import sys
+import threading
 
 import pytest
 from rich.cells import cell_len
+from rich.console import Console
 
 from tests.builders import NOW
 from tests.cli_kit import CONF, OTHER, SECOND_SPACE, SPACE, OnASite, Site, event, machine, report
 from tests.terminal import ENTER_SCREEN, HIDE_CURSOR, HOME, LEAVE_SCREEN, SHOW_CURSOR, Terminal
+from vcycled.cli.session import Session
+from vcycled.cli.top import show_until_quit
 from vcycled.clock import SystemClock
+from vcycled.testing.clock import FakeClock
 
 SPEED = 40
 """Pictures stay 50 ms."""
@@ -173,3 +179,40 @@ class TestWithoutATerminal(OnASite):
             assert terminal.end() == 0
             assert terminal.text.count("1 machine, 1 processor") == 1
             assert "\x1b" not in terminal.text
+
+
+class _DyingLoudly:
+    """An object that a signal hits while Python finalizes it: what the handler raises is lost."""
+
+    def __del__(self) -> None:
+        signal.raise_signal(signal.SIGINT)
+
+
+class _Clock(FakeClock):
+    """Waits never, but each wait is when the signal comes."""
+
+    waits = 0
+
+    def wait(self, event: threading.Event, timeout_s: float) -> bool:
+        """Drop an object that is hit by a signal."""
+        self.waits += 1
+        assert self.waits < 10, "it goes on after the signal"
+        _DyingLoudly()
+        return False
+
+
+class TestSignals(OnASite):
+    """Come at any instant."""
+
+    def test_one_that_comes_while_an_object_is_finalized_ends_it_too(
+        self, site: Site, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Though Python drops what its handler raises."""
+        dropped = list[object]()
+        monkeypatch.setattr(sys, "unraisablehook", lambda lost: dropped.append(lost.exc_type))
+        site.report(report())
+        clock = _Clock(NOW)
+        console = Console(file=io.StringIO(), force_terminal=True)
+        show_until_quit(Session(clock, (site.conf,)), "", console, every=2)
+        assert dropped == [KeyboardInterrupt]
+        assert clock.waits == 1

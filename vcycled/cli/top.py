@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
+from types import FrameType
 
 from rich.console import Console
 from rich.live import Live
@@ -96,11 +97,11 @@ def show_until_quit(session: Session, space: str, console: Console, *, every: in
     seen = look(session, space)
     with (
         suppress(KeyboardInterrupt),
-        _termed(),
+        _heeding_signals() as told,
         quit_pressed(sys.stdin) as quit_,
         Live(console=console, auto_refresh=False, screen=True) as live,
     ):
-        while True:
+        while not told.to_end:
             live.update(frame(seen, session.clock.now()), refresh=True)
             if session.clock.wait(quit_, every):
                 return
@@ -115,11 +116,28 @@ def _again(session: Session, space: str, before: Snapshot) -> Snapshot:
         return replace(before, warnings=(Line(f"out of date: {told}", Tone.BAD),))
 
 
+class _Told:
+    """Handles a signal as Ctrl-C, and keeps that it came.
+
+    An exception that is raised while Python finalizes an object is dropped, so to raise one is
+    not enough.
+    """
+
+    def __init__(self) -> None:
+        self.to_end = False
+
+    def __call__(self, _number: int, _frame: FrameType | None) -> None:
+        self.to_end = True
+        raise KeyboardInterrupt
+
+
 @contextmanager
-def _termed() -> Iterator[None]:
-    """Let SIGTERM end this like Ctrl-C, so that it leaves the terminal as it was."""
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+def _heeding_signals() -> Iterator[_Told]:
+    """Let SIGINT and SIGTERM end this, so that it leaves the terminal as it was."""
+    told = _Told()
+    before = {each: signal.signal(each, told) for each in (signal.SIGINT, signal.SIGTERM)}
     try:
-        yield
+        yield told
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for each, handler in before.items():
+            signal.signal(each, handler)
