@@ -130,7 +130,7 @@ class TestPage(OnASite):
         assert lines[0].startswith(f"{site.root}: ")
         assert lines[0].endswith(" free")
         (images,) = (line for line in lines if line.startswith("imagecache"))
-        assert images.split()[1:4] == ["2.0", "MB", "1"]
+        assert images.split()[1:4] == ["1.9", "MiB", "1"]
         assert "7 days after it was last wanted" in images
         assert lines[-1].endswith(" in all")
 

@@ -61,10 +61,10 @@ class TestImages(OnASite):
         lines = [" ".join(line.split()) for line in site.ok("images").splitlines()]
         assert lines == [
             "SPACE SOURCE STATE SIZE FORMAT SINCE FOR REMARKS",
-            f"{SPACE} /srv/vm.qcow2 ready 2.1 GB qcow2 07:00:00 UTC prod test"
+            f"{SPACE} /srv/vm.qcow2 ready 2.0 GiB qcow2 07:00:00 UTC prod test"
             " machines are made of image id-1",
-            f"{SPACE} https://images.example.org/vm.iso uploading 21.0 MB iso 07:59:00 UTC prod"
-            " being uploaded, 34 % of 21.0 MB; machines are made of image id-2",
+            f"{SPACE} https://images.example.org/vm.iso uploading 20.0 MiB iso 07:59:00 UTC prod"
+            " being uploaded, 34 % of 20.0 MiB; machines are made of image id-2",
             f"{SPACE} /srv/gone.img failed 07:59:00 UTC"
             " /srv/gone.img cannot be read: No such file or directory;"
             " tried again at 08:01:00 UTC",

@@ -67,7 +67,7 @@ class TestImport(OnASite):
         site.ok("import-vcycle3", str(site.root))
         page = site.ok("machine", NAME)
         assert "taken over: from Vcycle 3, id id-1" in page
-        assert "  size             1 processor, 2048 MB\n" in page
+        assert "  size             1 processor, 2048 MiB\n" in page
         (machine,) = site.json("machine", NAME)
         assert machine["terms"]["site"] == "EXAMPLE-SITE"
         assert machine["terms"]["fqan"] == "/vo.example.com/Role=pilot"

@@ -380,7 +380,7 @@ class TestCheck(OnASite):
         first, *rest = text.splitlines()
         told, _, figures = first.partition(" | ")
         assert told == "VCYCLE OK - 7 things are well"
-        assert re.fullmatch(r"('[^'=]+'=\d+(s|MB)?;[\d:]*;[\d:]*;0(;\d+)? ?)+", figures)
+        assert re.fullmatch(r"('[^'=]+'=\d+(s|B)?;[\d:]*;[\d:]*;0(;\d+)? ?)+", figures)
         assert f"'{SPACE} processors'=1;;;0;8" in figures
         assert f"'{SPACE} late'=0s;300;1800;0" in figures
         assert "'records for ssmsend'=0;;;0" in figures
@@ -418,9 +418,9 @@ class TestCheck(OnASite):
         """And twice that is a warning."""
         self.ready(site)
         site.configure(CONF.replace("[vcycle]", "[vcycle]\nmin_free_mb = 700"))
-        assert re.search(r"'=\d+MB;1400:;700:;0;\d+", site.vcycle("check").output)
+        assert re.search(r"'=\d+B;1468006400:;734003200:;0;\d+", site.vcycle("check").output)
         site.configure(CONF.replace("[vcycle]", "[vcycle]\nmin_free_mb = 0"))
-        assert re.search(r"'=\d+MB;1024:;512:;0;\d+", site.vcycle("check").output)
+        assert re.search(r"'=\d+B;1073741824:;536870912:;0;\d+", site.vcycle("check").output)
 
     def test_a_space_that_its_configuration_holds_is_a_warning(self, site: Site) -> None:
         """Its machines go on."""

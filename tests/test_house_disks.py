@@ -22,7 +22,7 @@ PLENTY = 10**9
         pytest.param(
             512 * MB - 1,
             FILES_LEAST,
-            "only 511 MB are free on the disk of /root, and min_free_mb is 512",
+            "only 511 MiB are free on the disk of /root, and min_free_mb is 512",
             id="one byte too little",
         ),
         pytest.param(
@@ -34,7 +34,7 @@ PLENTY = 10**9
         pytest.param(
             0,
             0,
-            "only 0 MB are free on the disk of /root, and min_free_mb is 512",
+            "only 0 MiB are free on the disk of /root, and min_free_mb is 512",
             id="full in every way",
         ),
     ],

@@ -191,14 +191,14 @@ STATUS = ImageStatus(source="/disk.img", state=ImageState.WAITING, since=NOW)
         (
             {
                 "state": ImageState.UPLOADING,
-                "size_bytes": 2_100_000_000,
-                "done_bytes": 714_000_000,
+                "size_bytes": 21 * 2**30 // 10,
+                "done_bytes": 731 * 2**20,
             },
-            "being uploaded, 34 % of 2.1 GB",
+            "being uploaded, 33 % of 2.1 GiB",
         ),
         (
-            {"state": ImageState.DOWNLOADING, "size_bytes": None, "done_bytes": 34_000_000},
-            "being downloaded, 34.0 MB so far",
+            {"state": ImageState.DOWNLOADING, "size_bytes": None, "done_bytes": 34 * 2**20},
+            "being downloaded, 34.0 MiB so far",
         ),
         ({"state": ImageState.CHECKING}, "being read, to tell what it is"),
         ({"detail": "another image is being uploaded"}, "another image is being uploaded"),
@@ -218,14 +218,14 @@ def test_what_is_being_done_has_a_sentence(changes: dict[str, Any], said: str) -
     ("size", "said"),
     [
         (0, "0 bytes"),
-        (999, "999 bytes"),
-        (1000, "1.0 kB"),
-        (999_999, "1000.0 kB"),
-        (10**6, "1.0 MB"),
-        (999_949_999, "999.9 MB"),
-        (10**9, "1.0 GB"),
+        (1023, "1023 bytes"),
+        (1024, "1.0 KiB"),
+        (2**20 - 1, "1024.0 KiB"),
+        (2**20, "1.0 MiB"),
+        (2**30 - 2**16, "1023.9 MiB"),
+        (2**30, "1.0 GiB"),
     ],
 )
-def test_sizes_are_told_in_units_of_a_thousand(size: int, said: str) -> None:
-    """As disks are sold."""
+def test_sizes_are_told_in_units_of_1024(size: int, said: str) -> None:
+    """As all options of sizes are meant, and named so."""
     assert size_text(size) == said

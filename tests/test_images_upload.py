@@ -32,7 +32,7 @@ def test_a_hold_tells_how_far_the_upload_is(site: Site, log: pytest.LogCaptureFi
     site.world.cycle()
     assert arrived.wait(20)
     outcome = site.world.cycle()
-    assert hold_of(outcome).detail == "image: being uploaded, 35 % of 41.9 MB"
+    assert hold_of(outcome).detail == "image: being uploaded, 35 % of 40.0 MiB"
     status = status_of(outcome)
     assert (status.state, status.done_bytes) == (ImageState.UPLOADING, 14 * MIB)
     gate.set()

@@ -86,7 +86,7 @@ def test_a_hold_tells_how_far_the_download_is(tmp_path: Path) -> None:
         while not site.world.manager.images.statuses()[0].done_bytes:
             threading.Event().wait(0.01)
         outcome = site.world.cycle()
-        assert hold_of(outcome).detail == "image: being downloaded, 33 % of 3.1 MB"
+        assert hold_of(outcome).detail == "image: being downloaded, 33 % of 3.0 MiB"
         assert site.world.manager.images.wait(20)
     assert len(site.ready) == 1
     site.world.close()

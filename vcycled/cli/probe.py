@@ -7,7 +7,7 @@ they were judged by. https://www.monitoring-plugins.org/doc/guidelines.html says
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 from typing import TypeAlias
 
@@ -64,7 +64,7 @@ class Thresholds:
     credentials: Bounds = Bounds(warning=14 * DAY, critical=3 * DAY, is_least=True)
     """Seconds until a credential ends."""
     disk: Bounds = Bounds(warning=1024, critical=512, is_least=True)
-    """MB of 2**20 bytes that are free."""
+    """MiB that are free."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -256,10 +256,15 @@ def _disks(disks: Sequence[Disk], bounds: Bounds) -> Iterator[Part]:
             level=Level.UNKNOWN, text="a disk that the manager writes to does not answer"
         )
     for disk in disks:
-        free, total = disk.free_bytes // MB, disk.total_bytes // MB
-        label = f"free {disk.folder}"
-        yield Figure(label=label, value=free, unit="MB", bounds=bounds, most=total)
-        level, why = Level.OK, f"{free} MB are free on the disk of {disk.folder}"
+        yield Figure(
+            label=f"free {disk.folder}",
+            value=disk.free_bytes,
+            unit="B",
+            bounds=replace(bounds, warning=bounds.warning * MB, critical=bounds.critical * MB),
+            most=disk.total_bytes,
+        )
+        free = f"{disk.free_bytes // MB} MiB are free on the disk of {disk.folder}"
+        level, why = Level.OK, free
         for bound, bad in ((bounds.warning, Level.WARNING), (bounds.critical, Level.CRITICAL)):
             if short := shortage(disk, min_free_mb=bound):
                 level, why = bad, short.partition(", and")[0]

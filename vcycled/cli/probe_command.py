@@ -66,7 +66,7 @@ def _bounds_option(name: str, usual: Bounds | None, text: str) -> Callable[[F], 
 @_bounds_option("blind", _USUAL.blind, "Seconds that a cloud may not answer.")
 @_bounds_option("records", _USUAL.records, "Seconds that a record may wait.")
 @_bounds_option("credentials", _USUAL.credentials, "Seconds that credentials are still valid.")
-@_bounds_option("disk", None, "MB free; without it, twice min_free_mb and min_free_mb.")
+@_bounds_option("disk", None, "MiB free; without it, twice min_free_mb and min_free_mb.")
 @config_option
 @pass_session
 def check(

@@ -125,7 +125,7 @@ def _facts(machine: Machine, words: Words) -> Iterator[tuple[str, str]]:
     yield "state", condition(machine)
     yield "space", machine.space
     yield "machinetype", machine.machinetype
-    memory = f", {machine.memory_mb} MB" if machine.memory_mb else ""
+    memory = f", {machine.memory_mb} MiB" if machine.memory_mb else ""
     flavor = f"{machine.flavor}: " if machine.flavor else ""
     yield "size", f"{flavor}{several(machine.processors, 'processor')}{memory}"
     yield "zone", machine.zone

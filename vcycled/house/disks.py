@@ -43,7 +43,7 @@ def shortage(disk: Disk, *, min_free_mb: int) -> str:
     if not min_free_mb:
         return ""
     if disk.free_bytes < min_free_mb * MB:
-        free = f"only {disk.free_bytes // MB} MB are free on the disk of {disk.folder}"
+        free = f"only {disk.free_bytes // MB} MiB are free on the disk of {disk.folder}"
         return f"{free}, and min_free_mb is {min_free_mb}"
     if disk.free_files is not None and disk.free_files < FILES_LEAST:
         free = f"only {disk.free_files} more files fit on the disk of {disk.folder}"

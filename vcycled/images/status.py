@@ -52,7 +52,7 @@ _DOING = {
 
 
 def sentence(status: ImageStatus) -> str:
-    """Return what is being done: `being uploaded, 34 % of 2.1 GB`."""
+    """Return what is being done: `being uploaded, 34 % of 2.1 GiB`."""
     match status.state:
         case ImageState.DOWNLOADING | ImageState.UPLOADING:
             return f"{_DOING[status.state]}, {_progress(status)}"
@@ -70,8 +70,8 @@ def _progress(status: ImageStatus) -> str:
 
 
 def size_text(size_bytes: int) -> str:
-    """Return a size in GB, MB or kB of 10⁹, 10⁶ or 10³ bytes, or in bytes if it is small."""
-    for unit, size in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
+    """Return a size in GiB, MiB or KiB, or in bytes if it is small."""
+    for unit, size in (("GiB", 2**30), ("MiB", 2**20), ("KiB", 2**10)):
         if size_bytes >= size:
             return f"{size_bytes / size:.1f} {unit}"
     return f"{size_bytes} bytes"
