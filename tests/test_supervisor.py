@@ -30,6 +30,7 @@ from vcycled.spaces.memory import MemoryCloud, MemoryOptions, MemorySpace
 from vcycled.store import Store
 from vcycled.store.claim import SoleLeases
 from vcycled.store.leases import Leases
+from vcycled.systemd import Notifier
 
 A, B = "a.example.org", "b.example.org"
 NOTHING: dict[str, None] = {}
@@ -62,6 +63,7 @@ class Site:
         self.supervisor: Supervisor | None = None
         self.thread: threading.Thread | None = None
         self.store: Store | None = None
+        self.systemd: Notifier | None = None
 
     def write(self, *spaces: str, extra: str = "", head: str = "") -> None:
         """Write the configuration; `head` goes into its first section."""
@@ -100,7 +102,7 @@ class Site:
             registry=registry,
             log=kvlog.get("supervised"),
         )
-        self.supervisor = Supervisor(outfit, exit_s=exit_s)
+        self.supervisor = Supervisor(outfit, exit_s=exit_s, systemd=self.systemd)
         self.thread = threading.Thread(target=self.supervisor.run)
         self.thread.start()
 

@@ -13,6 +13,7 @@ import pytest
 import trustme
 from click.testing import CliRunner
 
+from tests.systemd_kit import Systemd
 from tests.web_site import ONE, SPACE, TOKENS, certificate_files, prepare
 from vcycled.clock import SystemClock
 from vcycled.web import main
@@ -44,10 +45,21 @@ def config(tmp_path: Path, port: int) -> Path:
 
 
 @pytest.fixture
-def process(config: Path) -> Iterator["subprocess.Popen[str]"]:
+def systemd(tmp_path: Path) -> Iterator[Systemd]:
+    """What started the command."""
+    made = Systemd(str(tmp_path / "notify"))
+    yield made
+    made.socket.close()
+
+
+@pytest.fixture
+def process(config: Path, systemd: Systemd) -> Iterator["subprocess.Popen[str]"]:
     """The running command."""
     with subprocess.Popen(
-        [*COMMAND, "--config", str(config)], stderr=subprocess.PIPE, text=True
+        [*COMMAND, "--config", str(config)],
+        stderr=subprocess.PIPE,
+        text=True,
+        env=systemd.environment,
     ) as child:
         assert child.stderr is not None
         for line in child.stderr:
@@ -58,9 +70,10 @@ def process(config: Path) -> Iterator["subprocess.Popen[str]"]:
 
 
 async def test_it_serves_until_it_is_told_to_end(
-    process: "subprocess.Popen[str]", tmp_path: Path, port: int
+    process: "subprocess.Popen[str]", tmp_path: Path, port: int, systemd: Systemd
 ) -> None:
     """A real machine's PUT, a sign of life while it runs, none after, no token in the log."""
+    assert systemd.next() == "READY=1"
     marker = tmp_path / "vcycle" / "shared" / "web_up" / "web01.example.com"
     url = f"https://{TOKENS[ONE]}@localhost:{port}/machines/{SPACE}/{ONE}/joboutputs/heartbeat"
     curl = await asyncio.create_subprocess_exec(
@@ -75,6 +88,7 @@ async def test_it_serves_until_it_is_told_to_end(
     stamp = r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[+-]\d{4}"
     assert re.search(f"{stamp} INFO web-request peer=127.0.0.1 method=PUT", log, re.MULTILINE)
     assert "web-stopped" in log
+    assert systemd.next() == "STOPPING=1"
     assert TOKENS[ONE] not in log
 
 

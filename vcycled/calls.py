@@ -68,6 +68,11 @@ class CallPool:
         """How many calls were given up and have not returned yet."""
         return self._given_up
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether any call is under way that was not given up."""
+        return self._busy > self._given_up
+
     def run(self, operation: str, call: Callable[[], T]) -> T:
         """Return what `call` returns.
 

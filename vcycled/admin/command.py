@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import signal
 import sys
 from pathlib import Path
@@ -17,6 +18,7 @@ from vcycled.cli.session import Session
 from vcycled.clock import Clock, SystemClock
 from vcycled.config import ManagerOptions
 from vcycled.errors import ConfigError
+from vcycled.systemd import notifier
 
 _LOG = kvlog.get(__name__)
 
@@ -74,5 +76,8 @@ async def _serve(session: Session, options: ManagerOptions) -> None:
     site = AdminSite(session.anew)
     async with listening(site, options.admin_listen, options.admin_port) as port:
         _LOG.info("admin-started", port=port)
+        systemd = notifier(os.environ)
+        systemd.ready()
         await told.wait()
+        systemd.stopping()
     _LOG.info("admin-stopped")

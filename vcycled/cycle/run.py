@@ -102,6 +102,11 @@ class SpaceCycle:
         """Whether the space was removed and nothing of ours is left in its cloud."""
         return self._is_observing or self._sweeper.is_clean
 
+    @property
+    def is_calling(self) -> bool:
+        """Whether some call to the cloud is waited for; each is given up in time."""
+        return self._context.calls.is_busy or self._context.errands.is_busy
+
     def run(self, config: SpaceConfig, *, held: str = "") -> Outcome:
         """Run one cycle and save its report.
 

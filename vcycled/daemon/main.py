@@ -26,6 +26,7 @@ from vcycled.daemon.supervisor import Supervisor
 from vcycled.errors import ConfigError, OperatorError, StoreError
 from vcycled.machinedir import MachineDir
 from vcycled.store import Presence, Store
+from vcycled.systemd import notifier
 
 EXIT_CONFIG = 2
 EXIT_START = 1
@@ -87,6 +88,8 @@ def run(configs: ConfigSource, manager: ManagerOptions, *, detach: bool, clock: 
         handler = process.log_to(manager.log_file, manager.log_level)
         if detach:
             process.detach([lock, *_descriptors(handler)])
+        process.tell_where_it_hangs()
+        systemd = notifier(os.environ)
         stack.enter_context(process.pid_file(pid_path(manager)))
         store = Store.open(database_url(manager), clock=clock)
         stack.callback(store.close)
@@ -105,7 +108,7 @@ def run(configs: ConfigSource, manager: ManagerOptions, *, detach: bool, clock: 
             log=log,
         )
         MachineDir(manager.root, clock=clock).make_ready()
-        supervisor = Supervisor(outfit)
+        supervisor = Supervisor(outfit, systemd=systemd)
         _heed_signals(supervisor, handler)
         log.info("started", pid=os.getpid(), host=outfit.host, root=str(manager.root))
         supervisor.run()

@@ -24,6 +24,7 @@ from vcycled.house.disks import disk_hold
 from vcycled.house.keeper import Housekeeper
 from vcycled.machinedir import MachineDir
 from vcycled.store import Lease, Wishes
+from vcycled.systemd import Notifier
 
 TICK_S = 1.0
 """How often the configuration, new orders and signals are looked at."""
@@ -46,13 +47,18 @@ class _Team:
 class Supervisor:
     """The manager's main thread."""
 
-    def __init__(self, outfit: Outfit, *, exit_s: float = EXIT_S) -> None:
+    def __init__(
+        self, outfit: Outfit, *, exit_s: float = EXIT_S, systemd: Notifier | None = None
+    ) -> None:
         self._outfit = outfit
         self._exit_s = exit_s
+        self._systemd = systemd or Notifier()
         self._config = outfit.configs.current()
         self._lost: dict[str, tuple[str, int]] = {}
         """By space: which limits vanished from the configuration, and when."""
         self._teams: dict[str, _Team] = {}
+        self._dead: frozenset[str] = frozenset()
+        """Spaces whose worker was found dead in this tick; they get another one."""
         self._emptied_at: dict[str, float] = {}
         """By removed space: since when it has had no machines, on the monotonic clock."""
         self._pipes = PipeKeeper(clock=outfit.clock, log=outfit.log)
@@ -97,6 +103,7 @@ class Supervisor:
         self._tenant.start()
         while not self._is_stopping:
             self._try_tick()
+            self._tell_systemd()
             outfit.clock.wait(self._stop, TICK_S)
         self._end()
 
@@ -114,7 +121,10 @@ class Supervisor:
     def _tick(self) -> None:
         reopen, self._reopen = self._reopen, None
         if reopen is not None:
+            self._systemd.reloading()
             reopen()
+        dead = (name for name, team in self._teams.items() if not team.worker.is_alive)
+        self._dead = frozenset(dead)
         self._heed_config()
         self._tend_pipes()
         for space in self._config.spaces:
@@ -123,6 +133,31 @@ class Supervisor:
         self._heed_orders()
         self._write_left()
         self._house.tend(self._config)
+
+    def _tell_systemd(self) -> None:
+        """Say how it goes, and that we live while that is worth something."""
+        is_working = self._is_working()
+        self._systemd.status(self._status() if is_working else "No cycle makes any progress.")
+        self._systemd.ready()
+        if is_working:
+            self._systemd.alive()
+
+    def _is_working(self) -> bool:
+        """Return whether some space that we hold has a worker that gets on, if we hold any."""
+        spaces = (space.name for space in self._config.spaces)
+        ours = [name for name in spaces if name in self._teams]
+        return not ours or any(
+            name not in self._dead and not self._teams[name].worker.is_stuck for name in ours
+        )
+
+    def _status(self) -> str:
+        if self._trouble:
+            return "The database cannot be used; the log says why."
+        spaces, held = self._config.spaces, self._tenant.held
+        number = sum(space.name in held for space in spaces)
+        errors = len(self._config.errors)
+        wrong = f" Errors in the configuration: {errors}." if errors else ""
+        return f"Looks after {number} of {len(spaces)} spaces.{wrong}"
 
     def _heed_config(self) -> None:
         outfit = self._outfit
@@ -260,6 +295,7 @@ class Supervisor:
     def _end(self) -> None:
         log, clock = self._outfit.log, self._outfit.clock
         log.info("ending", workers=len(self._teams))
+        self._systemd.stopping()
         for team in self._teams.values():
             team.worker.stop()
         deadline = clock.monotonic() + self._exit_s

@@ -11,6 +11,9 @@ from vcycled.cycle import SpaceCycle
 from vcycled.errors import LeaseLost, StoreError
 from vcycled.kvlog import KVLogger
 
+STUCK_S = 900.0
+"""A cycle that is under way for longer must be waiting for the cloud, or it gets nowhere."""
+
 
 class SpaceWorker:
     """Runs the cycles of one space until it is stopped or the space is no longer wanted."""
@@ -37,6 +40,8 @@ class SpaceWorker:
         self._log = log
         self._is_stopping = False
         self._has_cycled = False
+        self._busy_since: float | None = None
+        """When the cycle under way began, on the monotonic clock; None between two."""
         self._wake = threading.Event()
         self._thread = threading.Thread(target=self._work, daemon=True)
 
@@ -69,6 +74,13 @@ class SpaceWorker:
         return self._thread.is_alive()
 
     @property
+    def is_stuck(self) -> bool:
+        """Whether a cycle is under way for long, and not for a cloud that does not answer."""
+        since = self._busy_since
+        is_long = since is not None and self._clock.monotonic() - since > STUCK_S
+        return is_long and not self._cycle.is_calling
+
+    @property
     def is_swept(self) -> bool:
         """Whether the space was removed and nothing of ours is left in its cloud."""
         return self._cycle.is_swept
@@ -78,7 +90,9 @@ class SpaceWorker:
             config, held = wanted
             self._wake.clear()
             began = self._clock.now()
+            self._busy_since = self._clock.monotonic()
             wake_at = self._cycle_once(config, held) or began + config.options.cycle_seconds
+            self._busy_since = None
             self._has_cycled = True
             late = self._clock.now() - began - config.options.cycle_seconds
             if late > 0:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import resource
 import signal
 import sys
@@ -15,6 +16,7 @@ from vcycled import __version__, kvlog
 from vcycled.clock import Clock, SystemClock
 from vcycled.config import WEB_PATH, WebOptions, load_web
 from vcycled.errors import ConfigError
+from vcycled.systemd import notifier
 from vcycled.web.server import WebServer
 from vcycled.web.tls import Certificate
 
@@ -73,9 +75,12 @@ async def _serve(options: WebOptions, certificate: Certificate, clock: Clock) ->
     told = asyncio.Event()
     for each in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(each, told.set)
+    systemd = notifier(os.environ)
+    systemd.ready()
     try:
         await server.run(told)
     finally:
+        systemd.stopping()
         await server.close()
 
 
