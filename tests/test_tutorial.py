@@ -1,6 +1,6 @@
 """What the tutorial lets its reader type and write is right.
 
-That its steps lead where it says was seen by doing them; this keeps the words from going stale.
+Its commands are looked at by tests/test_doc_commands.py, and run by tests/live/test_tutorials.py.
 """
 
 from __future__ import annotations
@@ -9,21 +9,12 @@ import re
 import shlex
 from pathlib import Path
 
-import click
-import pytest
-from click.testing import CliRunner, Result
+from click.testing import CliRunner
 
 import vcycled.cli
-import vcycled.daemon
-import vcycled.web
 from vcycled.config import load_web
 
 TEXT = (Path(__file__).parents[1] / "docs" / "tutorial" / "first-space.md").read_text()
-COMMANDS: dict[str, click.Command] = {
-    "vcycle": vcycled.cli.main,
-    "vcycled": vcycled.daemon.main,
-    "vcycle-web": vcycled.web.main,
-}
 
 
 def blocks(kind: str) -> list[str]:
@@ -36,25 +27,6 @@ def typed() -> list[str]:
     lines = re.findall(r"^\$ (.+)$", "".join(blocks("console")), re.MULTILINE)
     ours = [line for line in lines if line.startswith("vcycle")]
     return [re.sub(r" (\|.*|\d?>\S+|&)", "", line) for line in ours]
-
-
-def parse(line: str) -> Result:
-    """Let the command itself parse a line; --help keeps it from being run."""
-    name, *words = shlex.split(line)
-    return CliRunner().invoke(COMMANDS[name], [*words, "--help"])
-
-
-@pytest.mark.parametrize("line", typed())
-def test_commands_and_options_exist(line: str) -> None:
-    """As the commands are today."""
-    result = parse(line)
-    assert result.exit_code == 0, result.output
-
-
-@pytest.mark.parametrize("line", ["vcycle show", "vcycle events --limt 5", "vcycled --detached"])
-def test_those_that_do_not_exist_would_be_found(line: str) -> None:
-    """The check above can fail."""
-    assert parse(line).exit_code == 2
 
 
 def test_it_shows_what_a_first_day_needs() -> None:

@@ -11,7 +11,6 @@ import pytest
 from click.testing import CliRunner
 
 from tests.template_kit import SUBJECT
-from tests.test_tutorial import parse
 from tests.web_site import ONE, SPACE, TOKENS, running
 from vcycled import mjf
 from vcycled.cli import main
@@ -41,19 +40,6 @@ def worker(tmp_path: Path) -> Path:
     path = tmp_path / "worker.sh"
     path.write_text(next(each for each in blocks("sh") if each.startswith("#!")))
     return path
-
-
-def commands() -> list[str]:
-    """Return the lines that begin with our command, without where their output goes."""
-    lines = re.findall(r"^\$ (vcycle .+)$", "".join(blocks("console")), re.MULTILINE)
-    return [line.partition(" >")[0] for line in lines]
-
-
-@pytest.mark.parametrize("line", commands())
-def test_commands_and_options_exist(line: str) -> None:
-    """As the commands are today."""
-    result = parse(line)
-    assert result.exit_code == 0, result.output
 
 
 def test_lint_finds_nothing_in_the_example(worker: Path) -> None:
