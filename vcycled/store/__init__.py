@@ -2,20 +2,32 @@
 
 from vcycled.store.accounting import APEL, Accounted, Key, SyncCount
 from vcycled.store.history import Report
+from vcycled.store.lives import Life
+from vcycled.store.search import Numbered, Place, WantedEvents, WantedMachines
+from vcycled.store.sinks import Backlog, Outage
 from vcycled.store.store import Store, restore
 from vcycled.store.tenure import Lease, Manager, Presence, Roster, Wishes
+from vcycled.store.usage import Usage
 
 __all__ = [
     "APEL",
     "Accounted",
+    "Backlog",
     "Key",
     "Lease",
+    "Life",
     "Manager",
+    "Numbered",
+    "Place",
+    "Outage",
     "Presence",
     "Report",
     "Roster",
     "Store",
     "SyncCount",
+    "Usage",
+    "WantedEvents",
+    "WantedMachines",
     "Wishes",
     "restore",
 ]

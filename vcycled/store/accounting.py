@@ -2,22 +2,25 @@
 
 # Note [Exactly once]
 
-A run is one row, `(uuid, interval)`. Once it is final it is *due* at every sink that ever asked;
+A run is one row, `(uuid, interval)`. Once it is final it is *due* at every sink that has begun;
 a sink that has written its record *marks* it, and the mark is never removed. Sending a record
 again makes it due again; the mark stays, so counts do not change and the run stays what it was.
 A run that any sink has taken cannot be changed any more: the writer must number a new one.
 
-Where managers share the database, each has a sink of its own kind on its own host. So the holder
-of a space *takes* a run in its own name before it writes the record, and nobody else writes it,
-also if it dies in between: it finds what it took when it is back. One that never comes back is
-forgotten by order, which frees what it took.
+A sink that is not configured any more goes on collecting what is due, so that nothing is missing
+when it is put back.
+
+Where managers share the database, each has sinks of its own on its own host. So a manager *takes*
+a run in its own name before it writes the record, and nobody else writes it, also if it dies in
+between: it finds what it took when it is back. One that never comes back is forgotten by order,
+which frees what it took.
 """
 
 from __future__ import annotations
 
 import calendar
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
 from functools import cache
@@ -37,6 +40,9 @@ from vcycled.store.totals import raise_totals
 
 Key: TypeAlias = tuple[str, int]
 """uuid and interval: what names a run."""
+
+Values: TypeAlias = Mapping[str, str | int | list[str] | None]
+"""What a query is given."""
 
 APEL = "apel"
 """The sink whose marks are counted in sync records."""
@@ -90,22 +96,33 @@ class Accounting(Room):
         query = _due_at_sink(of_space=True, whose=_Whose.FREE_OR_MINE)
         values: dict[str, str | int | None] = {"sink": sink, "space": space, "most": limit}
         found = self._due(sink, query, {**values, "taken_by": lease.holder})
-        if found:
-            with self._database.write() as connection:
-                self._fence(connection, space)
-                for chunk in chunks((each.uuid, each.interval) for each in found):
-                    mine = due.update().where(due.c.sink == sink, _among(due, chunk))
-                    connection.execute(mine.values(taken_by=lease.holder))
-        return found
+        if not found:
+            return ()
+        with self._database.write() as connection:
+            self._fence(connection, space)
+            return _claimed(connection, sink, lease.holder, found)
+
+    def claim(
+        self, sink: str, manager: str, *, besides: Collection[str] = (), limit: int = 1000
+    ) -> tuple[RunInterval, ...]:
+        """Return what is due at `sink` of any space but some, `manager`'s alone from now on.
+
+        It needs to hold none of these spaces: what a run is does not change once it is final.
+        """
+        query = _due_at_sink(of_space=False, whose=_Whose.FREE_OR_MINE, is_choosy=True)
+        values: Values = {"sink": sink, "most": limit, "taken_by": manager, "besides": [*besides]}
+        found = self._due(sink, query, values)
+        if not found or not self.leases.is_shared:
+            return found
+        with self._database.write() as connection:
+            return _claimed(connection, sink, manager, found)
 
     def taken(self, sink: str, manager: str, *, limit: int = 1000) -> tuple[RunInterval, ...]:
         """Return what a manager took, of whatever space, and did not mark as exported."""
         query = _due_at_sink(of_space=False, whose=_Whose.MINE)
         return self._due(sink, query, {"sink": sink, "most": limit, "taken_by": manager})
 
-    def _due(
-        self, sink: str, query: sa.Executable, values: Mapping[str, str | int | None]
-    ) -> tuple[RunInterval, ...]:
+    def _due(self, sink: str, query: sa.Executable, values: Values) -> tuple[RunInterval, ...]:
         with self._database.read() as connection:
             if _is_introduced(connection, sink):
                 return self._runs(connection, query, values)
@@ -142,19 +159,6 @@ class Accounting(Room):
         with self._database.read() as connection:
             return connection.scalar(query) is not None
 
-    def exported(self, sink: str) -> int:
-        """Return how many runs `sink` has ever taken."""
-        query = sa.select(sa.func.count()).where(exports.c.sink == sink)
-        with self._database.read() as connection:
-            return connection.scalar(query) or 0
-
-    def backlog(self, sink: str) -> Mapping[str, tuple[int, int]]:
-        """Return how many final runs are due at `sink`, and when the first ended, by space."""
-        due_here = sa.select(intervals.c.space, sa.func.count(), sa.func.min(intervals.c.ended_at))
-        query = due_here.where(due.c.sink == sink, _same_run(due)).group_by(intervals.c.space)
-        with self._database.read() as connection:
-            return {space: (count, first) for space, count, first in connection.execute(query)}
-
     def intervals(
         self,
         *,
@@ -174,7 +178,7 @@ class Accounting(Room):
         order = (intervals.c.ended_at.desc(), intervals.c.uuid, intervals.c.interval)
         query = sa.select(*rows.INTERVAL_COLUMNS).order_by(*order).limit(limit)
         if month is not None:
-            query = query.where(_in_month(*month))
+            query = query.where(in_month(*month))
         if space is not None:
             query = query.where(intervals.c.space == space)
         if uuid is not None:
@@ -196,7 +200,7 @@ class Accounting(Room):
         query = (
             sa.select(*key, sa.func.count())
             .select_from(intervals.join(exports, _same_run(exports)).join(terms))
-            .where(_in_month(year, month), exports.c.sink == sink)
+            .where(in_month(year, month), exports.c.sink == sink)
             .where(terms.c.is_published == sa.true())
             .group_by(*key)
             .order_by(*key)
@@ -209,7 +213,7 @@ class Accounting(Room):
         self,
         connection: Connection,
         query: sa.Executable,
-        values: Mapping[str, str | int | None] | None = None,
+        values: Values | None = None,
     ) -> tuple[RunInterval, ...]:
         known = self._terms.load(connection)
         found = connection.execute(query, values).mappings()
@@ -225,21 +229,45 @@ class _Whose(Enum):
 
 
 @cache
-def _due_at_sink(*, of_space: bool, whose: _Whose = _Whose.ANYBODYS) -> sa.Executable:
-    """Return what finds the runs due at `sink`, of one `space` if so, `most` at once.
+def _due_at_sink(
+    *, of_space: bool, whose: _Whose = _Whose.ANYBODYS, is_choosy: bool = False
+) -> sa.Executable:
+    """Return what finds the runs due at `sink`, `most` at once.
 
     Every cycle asks it, mostly for nothing, so that to make it would be what it costs.
+
+    Args:
+        of_space: only those of one `space`.
+        whose: taken by whom.
+        is_choosy: none of the spaces `besides`.
     """
     query = sa.select(*rows.INTERVAL_COLUMNS).join(due, _same_run(due))
     query = query.where(due.c.sink == sa.bindparam("sink"))
     if of_space:
         query = query.where(intervals.c.space == sa.bindparam("space"))
+    if is_choosy:
+        query = query.where(intervals.c.space.not_in(sa.bindparam("besides", expanding=True)))
     if whose is _Whose.MINE:
         query = query.where(due.c.taken_by == sa.bindparam("taken_by"))
     elif whose is _Whose.FREE_OR_MINE:
         query = query.where(due.c.taken_by.in_(["", sa.bindparam("taken_by")]))
     query = query.order_by(intervals.c.ended_at, intervals.c.uuid, intervals.c.interval)
     return query.limit(sa.bindparam("most", type_=sa.Integer))
+
+
+def _claimed(
+    connection: Connection, sink: str, manager: str, found: Iterable[RunInterval]
+) -> tuple[RunInterval, ...]:
+    """Take these runs for `manager`; return those that nobody else took meanwhile."""
+    runs = {(each.uuid, each.interval): each for each in found}
+    mine: set[Key] = set()
+    for chunk in chunks(runs):
+        here = (due.c.sink == sink, _among(due, chunk))
+        free = due.update().where(*here, due.c.taken_by == "")
+        connection.execute(free.values(taken_by=manager))
+        query = sa.select(due.c.uuid, due.c.interval).where(*here, due.c.taken_by == manager)
+        mine |= {(uuid, interval) for uuid, interval in connection.execute(query)}
+    return tuple(run for key, run in runs.items() if key in mine)
 
 
 def _is_introduced(connection: Connection, sink: str) -> bool:
@@ -284,6 +312,12 @@ def mark_taken(connection: Connection, sink: str, taken: Iterable[tuple[Key, int
         connection.execute(due.delete().where(due.c.sink == sink, _among(due, chunk)))
 
 
+def withdraw(connection: Connection, keys: Iterable[Key]) -> None:
+    """Let these runs be due at no sink."""
+    for chunk in chunks(keys):
+        connection.execute(due.delete().where(_among(due, chunk)))
+
+
 def save_intervals(
     connection: Connection, changed: Sequence[RunInterval], numbers: Mapping[Terms, int]
 ) -> None:
@@ -295,8 +329,7 @@ def save_intervals(
     _refuse_rewriting(connection, changed, numbers)
     upsert(connection, intervals, [rows.of_interval(each, numbers) for each in changed])
     known = connection.scalars(sa.select(sinks.c.sink)).all()
-    for chunk in chunks((each.uuid, each.interval) for each in changed if not each.is_final):
-        connection.execute(due.delete().where(_among(due, chunk)))
+    withdraw(connection, ((run.uuid, run.interval) for run in changed if not run.is_final))
     for chunk in chunks((each.uuid, each.interval) for each in changed if each.is_final):
         taken = {
             (sink, *key) for key, marks in _marks(connection, chunk).items() for sink, _ in marks
@@ -358,7 +391,8 @@ def _among(table: sa.Table, keys: Sequence[Key]) -> sa.ColumnElement[bool]:
     return sa.and_(table.c.uuid.in_([uuid for uuid, _ in keys]), is_one)
 
 
-def _in_month(year: int, month: int) -> sa.ColumnElement[bool]:
+def in_month(year: int, month: int) -> sa.ColumnElement[bool]:
+    """Return whether a run ended in this month (1 to 12), in UTC, as records have it."""
     start = calendar.timegm((year, month, 1, 0, 0, 0))
     end = calendar.timegm((year + month // 12, month % 12 + 1, 1, 0, 0, 0))
     return sa.and_(intervals.c.ended_at >= start, intervals.c.ended_at < end)

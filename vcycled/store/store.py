@@ -27,17 +27,21 @@ from vcycled.model import (
 )
 from vcycled.remember import tallies
 from vcycled.store import backup, rows
-from vcycled.store.accounting import Accounting, mark_taken, save_intervals
+from vcycled.store.accounting import Accounting, mark_taken, save_intervals, withdraw
 from vcycled.store.claim import SoleLeases
 from vcycled.store.database import Database, chunks, connect, insert_new, upsert
 from vcycled.store.history import History
 from vcycled.store.leases import Leases, SharedLeases
+from vcycled.store.lives import Lives
 from vcycled.store.managers import Managers
 from vcycled.store.opening import opened
 from vcycled.store.schema import drains, events, machines, machinetypes, orders, properties, spaces
+from vcycled.store.search import Search
+from vcycled.store.sinks import Sinks
 from vcycled.store.tenure import Lease
 from vcycled.store.totals import raise_totals
 from vcycled.store.upkeep import Upkeep
+from vcycled.store.usage import UsageBook
 
 _ID = "installation_id"
 _LIVE_OF_SPACE = sa.select(*rows.MACHINE_COLUMNS).where(
@@ -50,7 +54,7 @@ _OPEN_ORDERS_OF_SPACE = (
 )
 
 
-class Store(Accounting, History, Managers, Upkeep):
+class Store(Accounting, History, Lives, Managers, Search, Sinks, Upkeep, UsageBook):
     """All that is remembered, in one database; to be used from any number of threads.
 
     Every method may raise StoreError: the database did not answer or refused, and nothing was
@@ -187,7 +191,7 @@ class Store(Accounting, History, Managers, Upkeep):
     def take_over(self, changes: Iterable[Changes], *, sink: str) -> None:
         """Write what another manager left, all or nothing.
 
-        Its runs are those whose records that manager wrote, so `sink` is given none of them.
+        Its runs are those whose records that manager wrote, as `sink` does: no sink is given any.
 
         Raises:
             LeaseLost: nothing was written: a manager holds one of the spaces.
@@ -198,6 +202,7 @@ class Store(Accounting, History, Managers, Upkeep):
                 self._write(connection, each)
                 taken = [((run.uuid, run.interval), run.ended_at) for run in each.intervals]
                 mark_taken(connection, sink, taken)
+                withdraw(connection, (key for key, _ in taken))
 
     def _write(self, connection: Connection, changes: Changes) -> None:
         self._fence(connection, changes.space)
