@@ -289,7 +289,20 @@ due = sa.Table(
 """
 
 sinks = sa.Table("sinks", metadata, _text_key("sink"))
-"""Sinks that have asked at least once; a final interval becomes due for each."""
+"""Sinks that have begun; an interval becomes due for each when it becomes final."""
+
+outages = sa.Table(
+    "outages",
+    metadata,
+    _text_key("sink"),
+    _text_key("manager"),
+    _whole("since"),
+    _whole("failures"),
+    _maybe("retry_at"),
+    _text("error"),
+    sqlite_with_rowid=False,
+)
+"""Sinks that do not take what a manager gives them; once they do, their rows go."""
 
 managers = sa.Table(
     "managers",

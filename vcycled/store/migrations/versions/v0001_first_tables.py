@@ -104,6 +104,17 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("space", name=op.f("pk_reports")),
     )
     op.create_table(
+        "outages",
+        sa.Column("sink", sa.Text(), nullable=False),
+        sa.Column("manager", sa.Text(), nullable=False),
+        sa.Column("since", sa.BigInteger(), nullable=False),
+        sa.Column("failures", sa.BigInteger(), nullable=False),
+        sa.Column("retry_at", sa.BigInteger(), nullable=True),
+        sa.Column("error", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("sink", "manager", name=op.f("pk_outages")),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
         "sinks",
         sa.Column("sink", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("sink", name=op.f("pk_sinks")),
