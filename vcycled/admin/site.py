@@ -1,51 +1,57 @@
-"""The HTTP server of the admin site: /healthz, /readyz, /metrics."""
+"""The HTTP server of the admin site: /healthz, /readyz, /metrics, and who may see them."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
-from typing import TypeVar
+from contextlib import asynccontextmanager, suppress
 
 from aiohttp import web
 
-from vcycled import __version__, kvlog
+from vcycled import __version__
+from vcycled.admin.answers import Unreadable
+from vcycled.admin.doorkeeper import Doorkeeper, guarded
 from vcycled.admin.facts import read_facts
 from vcycled.admin.health import troubles
 from vcycled.admin.measure import exposition, measured, nothing
+from vcycled.admin.readings import Readings
 from vcycled.cli.session import Session
-from vcycled.errors import VcycleError
 from vcycled.web.access import NoHeaders
 
-T = TypeVar("T")
-
-_LOG = kvlog.get(__name__)
 _NO_HEADERS = NoHeaders()
 PATIENCE_S = 9.0
 """A database that takes longer does not answer; Prometheus itself gives up after 10 s."""
+_FOLLOW_S = 15.0
+"""How often it is seen whether tokens and certificates changed."""
+_IDLE_S = 30.0
+_LINGER_S = 2.0
+"""What is refused may send its body for so long."""
 _PROMETHEUS = "text/plain; version=0.0.4; charset=utf-8"
 
 
 class AdminSite:
-    """Answers from what is read afresh for each request, one reading at a time.
+    """Answers from what is read afresh for each request.
 
     Args:
         new_session: gives what the configuration and the database are read with.
+        doorkeeper: says who may; None lets everybody in.
         patience_s: how long a reading may take.
     """
 
     def __init__(
-        self, new_session: Callable[[], Session], *, patience_s: float = PATIENCE_S
+        self,
+        new_session: Callable[[], Session],
+        doorkeeper: Doorkeeper | None = None,
+        *,
+        patience_s: float = PATIENCE_S,
     ) -> None:
-        self._new_session = new_session
-        self._patience_s = patience_s
-        self._reading = asyncio.Lock()
-        self._trouble = ""
+        self.doorkeeper = doorkeeper
+        self._health = Readings(new_session, patience_s=patience_s)
 
     def app(self) -> web.Application:
         """Return the application."""
-        app = web.Application()
+        app = guarded(self.doorkeeper)
         app.router.add_get("/healthz", self._healthz)
         app.router.add_get("/readyz", self._readyz)
         app.router.add_get("/metrics", self._metrics)
@@ -57,32 +63,20 @@ class AdminSite:
 
     async def _readyz(self, _request: web.Request) -> web.Response:
         """Say whether the database answers and every space has had its cycle."""
-        found = await self._read(_not_ready)
-        wrong = ("the database or the configuration cannot be read",) if found is None else found
+        try:
+            wrong = await self._health.read(_not_ready)
+        except Unreadable:
+            wrong = ("the database or the configuration cannot be read",)
         text = "\n".join(wrong or ("ready",))
         return web.Response(status=503 if wrong else 200, text=f"{text}\n")
 
     async def _metrics(self, _request: web.Request) -> web.Response:
         """Show every metric or, if nothing can be read, that."""
-        text = await self._read(_shown)
-        if text is None:
+        try:
+            text = await self._health.read(_shown)
+        except Unreadable:
             text = exposition(nothing(__version__))
         return web.Response(body=text, headers={"Content-Type": _PROMETHEUS})
-
-    async def _read(self, make: Callable[[Session], T]) -> T | None:
-        """Return what `make` does; None if nothing can be read, which is logged when it is new."""
-        trouble, found = "", None
-        try:
-            async with asyncio.timeout(self._patience_s), self._reading:
-                found = await asyncio.to_thread(make, self._new_session())
-        except TimeoutError:
-            trouble = f"no answer within {self._patience_s:g} s"
-        except (VcycleError, OSError) as error:
-            trouble = str(error)
-        if trouble and trouble != self._trouble:
-            _LOG.warning("admin-read-failed", error=trouble)
-        self._trouble = trouble
-        return found
 
 
 @asynccontextmanager
@@ -94,14 +88,32 @@ async def listening(site: AdminSite, hosts: Sequence[str], port: int) -> AsyncIt
     """
     logging.getLogger("aiohttp.server").addFilter(_NO_HEADERS)
     # A scrape each 15 s is nothing to log.
-    runner = web.AppRunner(site.app(), access_log=None)
+    runner = web.AppRunner(
+        site.app(),
+        access_log=None,
+        keepalive_timeout=_IDLE_S,
+        lingering_time=_LINGER_S,
+        auto_decompress=False,
+    )
     await runner.setup()
+    tls = None if site.doorkeeper is None else site.doorkeeper.tls
+    following = asyncio.create_task(_follow(site.doorkeeper))
     try:
         for host in hosts:
-            await web.TCPSite(runner, host, port).start()
+            await web.TCPSite(runner, host, port, ssl_context=tls).start()
         yield runner.addresses[0][1]
     finally:
+        following.cancel()
+        with suppress(asyncio.CancelledError):
+            await following
         await runner.cleanup()
+
+
+async def _follow(doorkeeper: Doorkeeper | None) -> None:
+    """Take note of new tokens, certificates and authorities."""
+    while doorkeeper is not None:
+        await asyncio.sleep(_FOLLOW_S)
+        await asyncio.to_thread(doorkeeper.follow)
 
 
 def _shown(session: Session) -> bytes:

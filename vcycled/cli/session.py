@@ -30,6 +30,10 @@ from vcycled.errors import OperatorError, StoreError
 from vcycled.store import Store
 
 
+class NoStore(OperatorError):
+    """There is no database yet, or this user may not open it."""
+
+
 class Session:
     """One call of `vcycle`."""
 
@@ -94,7 +98,7 @@ class Session:
         """Give the store, open for reading unless `writing`.
 
         Raises:
-            OperatorError: there is none yet, or this user may not open it.
+            NoStore: there is none yet, or this user may not open it.
             StoreError: it does not answer, or is of another version.
         """
         _check_file(self.database)
@@ -131,11 +135,11 @@ def _check_file(url: str) -> None:
     if path is None:
         return
     if not os.access(path.parent, os.X_OK) and path.parent.exists():
-        raise OperatorError(f"{path.parent} is closed to this user; {_who(path.parent)}")
+        raise NoStore(f"{path.parent} is closed to this user; {_who(path.parent)}")
     if not path.exists():
-        raise OperatorError(f"there is no database yet at {path}: has vcycled run?")
+        raise NoStore(f"there is no database yet at {path}: has vcycled run?")
     if not os.access(path, os.R_OK):
-        raise OperatorError(f"{path} cannot be read by this user; {_who(path)}")
+        raise NoStore(f"{path} cannot be read by this user; {_who(path)}")
 
 
 def _who(path: Path) -> str:

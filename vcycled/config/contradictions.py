@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
+from vcycled.config.admin_door import open_doors
 from vcycled.config.check import Checked
 from vcycled.config.grammar import FILE_PREFIX, OPTION_PREFIX
 from vcycled.config.tables import MachinetypeOptions, ManagerOptions
@@ -56,6 +57,7 @@ _DEFAULTS: Mapping[str, object] = {
 def in_manager(checked: Checked) -> Iterator[Problem]:
     """Find what contradicts in a [vcycle] section."""
     yield from _out_of_order(checked, checked, _MANAGER_ORDER)
+    yield from open_doors(checked)
 
 
 def in_space(checked: Checked, api_options: object) -> Iterator[Problem]:

@@ -41,3 +41,8 @@ def machinetype_folder(root: Path, space: str, machinetype: str) -> Path:
 def pid_path(manager: ManagerOptions) -> Path:
     """Return where the process number of vcycled stands."""
     return manager.pid_file or manager.root / "vcycled.pid"
+
+
+def admin_token_path(manager: ManagerOptions) -> Path:
+    """Return where the tokens of vcycle-admin stand."""
+    return manager.admin_token_file or manager.root / "admin-token"

@@ -10,6 +10,7 @@ calls the SNI callback for each, with or without a name.
 from __future__ import annotations
 
 import ssl
+from dataclasses import dataclass
 from pathlib import Path
 
 from vcycled import kvlog
@@ -20,10 +21,33 @@ from vcycled.web.authorities import Authorities, Stamps, stamps_of
 _LOG = kvlog.get(__name__)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OptionNames:
+    """How the options are called that name the files."""
+
+    section: str = "web"
+    certificate: str = "certificate"
+    authorities: str = "client_authorities"
+
+    def problem(self, option: str, why: str) -> Problem:
+        """Return that an option names what cannot be used."""
+        return Problem(file="", line=0, section=self.section, option=option, message=why)
+
+
+_OF_WEB = OptionNames()
+
+
 class Certificate:
     """A TLS context that follows its files."""
 
-    def __init__(self, certificate: Path, key: Path, authorities: Path | None = None) -> None:
+    def __init__(
+        self,
+        certificate: Path,
+        key: Path,
+        authorities: Path | None = None,
+        *,
+        names: OptionNames = _OF_WEB,
+    ) -> None:
         """Load all files.
 
         Args:
@@ -31,12 +55,14 @@ class Certificate:
             key: PEM file with its key.
             authorities: folder or bundle of those that clients' certificates may be of; None
                 asks clients for no certificate.
+            names: of the options that name these files.
 
         Raises:
             ConfigError: they cannot be used.
         """
         self._certificate = certificate
         self._key = key
+        self._names = names
         self._seen = stamps_of(certificate, key)
         self.authorities = None if authorities is None else Authorities(authorities)
         self.generation = 0
@@ -107,7 +133,8 @@ class Certificate:
             self.authorities.trust_in(context)
         except (OSError, ValueError) as error:
             why = f"{self.authorities.path} cannot be used: {_reason(error)}"
-            raise ConfigError((_wrong("client_authorities", why),)) from error
+            problem = self._names.problem(self._names.authorities, why)
+            raise ConfigError((problem,)) from error
         self.authorities.read_crls(self._trusted)
         return context
 
@@ -117,19 +144,16 @@ class Certificate:
 
     def _problem(self, error: Exception) -> Problem:
         missing = [path for path in (self._certificate, self._key) if not path.exists()]
-        if missing:
-            return _wrong("certificate", f"there is no file {missing[0]}")
         files = f"{self._certificate} with key {self._key}"
-        return _wrong("certificate", f"{files} cannot be used: {_reason(error)}")
+        why = f"{files} cannot be used: {_reason(error)}"
+        if missing:
+            why = f"there is no file {missing[0]}"
+        return self._names.problem(self._names.certificate, why)
 
 
 def _reason(error: Exception) -> str:
     reason = getattr(error, "reason", None) or getattr(error, "strerror", None)
     return str(reason or error)
-
-
-def _wrong(option: str, why: str) -> Problem:
-    return Problem(file="", line=0, section="web", option=option, message=why)
 
 
 def _context() -> ssl.SSLContext:

@@ -41,6 +41,10 @@ def _dn(text: str) -> str:
     return text
 
 
+def _dns(text: str) -> tuple[str, ...]:
+    return tuple(_dn(line.strip()) for line in text.splitlines() if line.strip())
+
+
 _DATABASE = re.compile(r"sqlite:////\S+|postgresql(\+psycopg)?://\S+")
 
 
@@ -87,6 +91,7 @@ DATABASE = Kind(
 )
 API = matching(r"[a-z0-9_]+", "the name of an API (a-z 0-9 _), such as openstack")
 DN = Kind("a distinguished name such as /DC=org/DC=example/CN=vm or CN=vm,DC=example,DC=org", _dn)
+DNS = Kind(f"{DN.accepts}; several stand in lines of their own", _dns)
 IMAGE = Kind("image:NAME-OR-ID, a path, or a URL", _image)
 USER_DATA = Kind(
     f"{packaged.PREFIX}NAME ({', '.join(packaged.names())}), a path, or a URL", _user_data

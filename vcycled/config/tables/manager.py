@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from vcycled.config.tables.kinds import ABSOLUTE, DATABASE, or_for_ever
+from vcycled.config.tables.kinds import ABSOLUTE, DATABASE, DNS, or_for_ever
 from vcycled.options import (
     CENTURY_S,
+    FLAG,
     HOST,
     PATIENCE,
     PORT,
@@ -132,14 +133,53 @@ class ManagerOptions:
         words(HOST),
         default=("127.0.0.1",),
         default_text="127.0.0.1",
-        help="""Addresses that vcycle-admin listens on. What it shows of the spaces it shows to
-        everybody who can reach it, so leave it on this host unless a firewall lets only Prometheus
-        through. Read when vcycle-admin starts.""",
+        help="""Addresses that vcycle-admin listens on. On addresses of this host alone (127.0.0.1,
+        ::1, localhost) everybody on it may read, and orders need the token of admin_token_file. On
+        others everything but /healthz needs that token, or a certificate of admin_dns; and TLS
+        (admin_cert), or admin_behind_proxy. Read when vcycle-admin starts, as all of admin_.""",
     )
     admin_port: int = option(
         PORT,
         default=8444,
-        help="Port that vcycle-admin listens on. Read when it starts.",
+        help="Port that vcycle-admin listens on.",
+    )
+    admin_cert: Path | None = optional(
+        ABSOLUTE,
+        default_text="none: plain HTTP",
+        help="""PEM file with the certificate of vcycle-admin, then those of the authorities
+        between it and the root. With it every address is served by https only. Read again when it
+        changes.""",
+    )
+    admin_key: Path | None = optional(
+        ABSOLUTE,
+        help="PEM file with the private key of admin_cert, not encrypted.",
+    )
+    admin_ca: Path | None = optional(
+        ABSOLUTE,
+        default_text="none: no certificates of clients are asked for",
+        help="""Authorities whose certificates clients may show: a folder of hashed certificates
+        such as /etc/grid-security/certificates, whose CRLs are honoured, or a PEM file. Who may
+        come in stands in admin_dns. Read again when it changes.""",
+    )
+    admin_dns: tuple[str, ...] = option(
+        DNS,
+        default=(),
+        help="""Names in certificates of those who may see everything and give orders. Proxies
+        (RFC 3820) are taken for whom they stand for.""",
+    )
+    admin_token_file: Path | None = optional(
+        ABSOLUTE,
+        default_text="ROOT/admin-token",
+        help="""File with what clients may show as Authorization: Bearer TOKEN, to see everything
+        and give orders: a token in each line, then a blank and the name of its holder. Made with
+        one token, for its owner alone, if it is not there. Read again when it changes.""",
+    )
+    admin_behind_proxy: bool = option(
+        FLAG,
+        default=False,
+        help="""A web server of the site's own stands before vcycle-admin, does TLS, and hands
+        Authorization on. Then plain HTTP may leave this host, and who comes by a loopback address
+        needs a token too, as it may be anybody.""",
     )
     heartbeat_receiver: str = option(
         choice("vcycle-web", "external"),
