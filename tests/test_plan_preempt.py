@@ -206,6 +206,16 @@ def test_power_counts_in_shares_of_the_whole() -> None:
     assert [wait.machinetype for wait in plan(given).waits] == ["weak"]
 
 
+def test_what_is_made_now_weighs_in_the_whole_too() -> None:
+    """Four of ten are below a half, though four of the ten are only being asked for."""
+    kinds = [waiting(name, power_per_processor=10.0) for name in ("a", "b")]
+    back = replace(BACK, power_per_processor=10.0)
+    has = (*owned(a=4), *backfill(2))
+    given = plan(facts(*kinds, back, limits=TEN, machines=has, creation_cap=ALL))
+    assert made(given) == {"b": 4}
+    assert [wait.machinetype for wait in given.waits] == ["a", "b"]
+
+
 @pytest.mark.parametrize(
     "change",
     [
