@@ -91,21 +91,27 @@ def check(
 
 def _verdict(session: Session, given: Thresholds, disk: Bounds | None) -> tuple[Level, str]:
     try:
-        thresholds = replace(given, disk=disk or _room(session.config))
-        return answer(judge(_facts(session), thresholds))
+        thresholds = replace(given, disk=disk or room(session.config))
+        return answer(judge(probe_facts(session), thresholds))
     except StoreError as error:
         return failed(Level.CRITICAL, f"the database does not answer: {error}")
     except (VcycleError, OSError) as error:
         return failed(Level.UNKNOWN, str(error))
 
 
-def _room(config: Config) -> Bounds:
+def room(config: Config) -> Bounds:
     """Return the room that creation wants, and twice that as a warning."""
     least = config.manager.min_free_mb or _USUAL.disk.critical
     return Bounds(warning=2 * least, critical=least, is_least=True)
 
 
-def _facts(session: Session) -> Facts:
+def probe_facts(session: Session) -> Facts:
+    """Return all that is judged.
+
+    Raises:
+        VcycleError: configuration or database cannot be read.
+        OSError: the queue of records cannot be read.
+    """
     config, tree = session.config, MachineDir(session.root, clock=session.clock)
     with session.store() as store:
         view, written = session.view(store), _due(store)

@@ -97,28 +97,33 @@ def _problems(problems: Iterable[Problem]) -> Iterator[Block]:
 
 
 def _space(space: SpaceView, staff: Staff | None, words: Words) -> Iterator[Block]:
-    yield Line(_title(space), Tone.HEAD)
-    yield facts(_space_facts(space, staff, words), indent=1)
-    if staff and (unheld := staff.why_unheld(space.name)):
-        yield Line(f"no manager holds it: {unheld}", Tone.BAD, 1)
-    yield from _warnings(space, words)
+    yield Line(f"{space.name} ({space_notes(space)})", Tone.HEAD)
+    yield facts(space_facts(space, staff, words), indent=1)
+    yield from space_warnings(space, staff, words)
     shares = _shares(space)
     if shares.rows:
         yield shares
-    for hold in _untold(space):
-        name = hold.machinetype or "the whole space"
-        tone = Tone.FAINT if hold.cause in _USUAL else Tone.WARN
-        yield Line(f"{name}: {hold_sentence(hold, words)}", tone, 1)
+    for hold in untold_holds(space):
+        yield hold_line(hold, words)
 
 
-def _title(space: SpaceView) -> str:
+def hold_line(hold: Hold, words: Words) -> Line:
+    """Return what is held, why and until when; faint if that is no trouble."""
+    name = hold.machinetype or "the whole space"
+    tone = Tone.FAINT if hold.cause in _USUAL else Tone.WARN
+    return Line(f"{name}: {hold_sentence(hold, words)}", tone, 1)
+
+
+def space_notes(space: SpaceView) -> str:
+    """Return what kind of space it is."""
     notes = [space.config.api] if space.config else ["not configured any more"]
     if space.mode != "manage":
         notes.append(f"mode {space.mode}")
-    return f"{space.name} ({', '.join(notes)})"
+    return ", ".join(notes)
 
 
-def _space_facts(space: SpaceView, staff: Staff | None, words: Words) -> Iterator[tuple[str, str]]:
+def space_facts(space: SpaceView, staff: Staff | None, words: Words) -> Iterator[tuple[str, str]]:
+    """Return the facts of a space, each with its name; an empty one is not to be told."""
     yield "processors", _processors(space)
     yield "machines", states_text(space)
     yield "manager", staff.holder(space.name) if staff else ""
@@ -149,8 +154,11 @@ def _cycle(report: SpaceReport, words: Words) -> str:
     return f"{words.ago(report.at)}, took {took:.1f} s: {done}; next {words.until(report.wake_at)}"
 
 
-def _warnings(space: SpaceView, words: Words) -> Iterator[Line]:
+def space_warnings(space: SpaceView, staff: Staff | None, words: Words) -> Iterator[Line]:
+    """Return what a person should know of a space, the worst first."""
     report = space.report
+    if staff and (unheld := staff.why_unheld(space.name)):
+        yield Line(f"no manager holds it: {unheld}", Tone.BAD, 1)
     if space.config is not None and space.config.held:
         yield Line(f"held: {space.config.held}", Tone.BAD, 1)
     if report is not None and report.error:
@@ -206,7 +214,7 @@ def _shares(space: SpaceView) -> Table:
         rows.append(
             (
                 name,
-                _wanted(share),
+                wanted_text(share),
                 _had(share),
                 str(sum(each.processors for each in mine)),
                 str(len(mine)),
@@ -221,7 +229,8 @@ def _shares(space: SpaceView) -> Table:
     )
 
 
-def _wanted(share: Share | None) -> str:
+def wanted_text(share: Share | None) -> str:
+    """Return which part of its space a machinetype wants."""
     if share is None:
         return "-"
     return "left over" if share.is_preemptible else f"{share.wanted:.0%}"
@@ -236,7 +245,7 @@ def _holds(space: SpaceView) -> tuple[Hold, ...]:
     return space.report.holds if space.report else ()
 
 
-def _untold(space: SpaceView) -> Iterator[Hold]:
+def untold_holds(space: SpaceView) -> Iterator[Hold]:
     """Return the holds but for drains, which are told with their ends already."""
     told = {drain.machinetype for drain in space.records.drains}
     for hold in _holds(space):

@@ -107,9 +107,9 @@ def story_blocks(story: Story, words: Words) -> Iterator[Block]:
     """Return the story for people."""
     machine = story.machine
     yield Line(machine.name, Tone.HEAD)
-    yield facts(_facts(machine, words), indent=1)
+    yield facts(machine_facts(machine, words), indent=1)
     yield Line("Promised when it was asked for", Tone.HEAD)
-    yield facts(_terms(machine.terms), indent=1)
+    yield facts(promises(machine.terms), indent=1)
     yield Line("Story", Tone.HEAD)
     yield from _events(story.events, words)
     if story.folder.console:
@@ -121,7 +121,8 @@ def story_blocks(story: Story, words: Words) -> Iterator[Block]:
     yield from _records(story, words)
 
 
-def _facts(machine: Machine, words: Words) -> Iterator[tuple[str, str]]:
+def machine_facts(machine: Machine, words: Words) -> Iterator[tuple[str, str]]:
+    """Return the facts of a machine, each with its name; an empty one is not to be told."""
     yield "state", condition(machine)
     yield "space", machine.space
     yield "machinetype", machine.machinetype
@@ -151,7 +152,8 @@ def _ago(at: int | None, words: Words) -> str:
     return "" if at is None else words.ago(at)
 
 
-def _terms(terms: Terms) -> Iterator[tuple[str, str]]:
+def promises(terms: Terms) -> Iterator[tuple[str, str]]:
+    """Return what a machine was promised, by the names of the options where there are any."""
     for name, seconds in (
         ("max_wallclock_seconds", terms.max_wallclock_seconds),
         ("fizzle_seconds", terms.fizzle_seconds),
@@ -182,10 +184,15 @@ def _events(events: Sequence[Event], words: Words) -> Iterator[Block]:
         yield Line("nothing is remembered any more", Tone.FAINT, 1)
 
 
+def console_lines(console: str) -> list[str]:
+    """Return what a console said, without blank lines and what would steer a terminal."""
+    lines = [_STEERING.sub("", line).rstrip() for line in console.splitlines()]
+    return [line for line in lines if line]
+
+
 def _console(story: Story) -> Iterator[Block]:
-    """Return the last lines of the console, without what would steer the reader's terminal."""
-    lines = [_STEERING.sub("", line).rstrip() for line in story.folder.console.splitlines()]
-    told = [line for line in lines if line]
+    """Return the last lines of the console."""
+    told = console_lines(story.folder.console)
     if len(told) > _CONSOLE_LINES:
         place = f"{story.folder.path}/{CONSOLE}"
         yield Line(f"the last {_CONSOLE_LINES} of {len(told)} lines in {place}", Tone.FAINT, 1)
@@ -204,7 +211,7 @@ def _outputs(story: Story, words: Words) -> Iterator[Block]:
     yield facts(
         (
             ("folder", folder.path),
-            ("heartbeat", _heartbeat(story, words)),
+            ("heartbeat", heartbeat_text(story, words)),
             ("shutdown message", message.text if message else "none"),
         ),
         indent=1,
@@ -217,7 +224,8 @@ def _outputs(story: Story, words: Words) -> Iterator[Block]:
         yield Table(headings=headings, rows=rows, numbers=frozenset({"BYTES"}), indent=1)
 
 
-def _heartbeat(story: Story, words: Words) -> str:
+def heartbeat_text(story: Story, words: Words) -> str:
+    """Return when it last gave a sign of life; empty if it is not asked for any."""
     if not story.machine.terms.heartbeat_file:
         return ""
     at = story.folder.heartbeat_at
@@ -226,12 +234,13 @@ def _heartbeat(story: Story, words: Words) -> str:
 
 def _records(story: Story, words: Words) -> Iterator[Block]:
     for record in story.records:
-        yield Line(_record(record, words), Tone.PLAIN, 1)
+        yield Line(record_sentence(record, words), Tone.PLAIN, 1)
     if not story.records:
-        yield Line(_no_record(story.machine), Tone.FAINT, 1)
+        yield Line(no_record_sentence(story.machine), Tone.FAINT, 1)
 
 
-def _record(record: Record, words: Words) -> str:
+def record_sentence(record: Record, words: Words) -> str:
+    """Return what became of a run's record; see note [What became of the record]."""
     run = record.interval
     wall = span(run.ended_at - run.started_at)
     told = f"{words.stamp(run.started_at)} to {words.stamp(run.ended_at)} ({wall}): "
@@ -248,7 +257,8 @@ def _record(record: Record, words: Words) -> str:
     return f"{told}record written {words.ago(record.exported_at)}{place}; {state}"
 
 
-def _no_record(machine: Machine) -> str:
+def no_record_sentence(machine: Machine) -> str:
+    """Return why there is no record."""
     fizzle = span(machine.terms.fizzle_seconds)
     if machine.stopped_at is None:
         return f"none yet: it has not ended. It gets one if it runs for {fizzle} or more"
