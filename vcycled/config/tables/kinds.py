@@ -3,20 +3,11 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 from vcycled.machinedir.layout import OUTPUT_NAMES, is_output_name
 from vcycled.model.dn import parse_dn
 from vcycled.options import CENTURY_S, PATH, SECRET, URL, Kind, Secret, matching, whole
 from vcycled.templates import packaged
-
-
-def _folder(text: str) -> Path:
-    path = Path(text)
-    if not path.is_absolute():
-        raise ValueError
-    return path
-
 
 _MOST_POWER = 1_000_000
 MOST_SHARE = 1_000_000
@@ -81,7 +72,6 @@ def or_for_ever(low: int) -> Kind[int]:
     return Kind(f"0 (for ever), or {days.accepts}", read)
 
 
-ABSOLUTE = Kind("an absolute path", _folder)
 ABOVE_ZERO = Kind(f"a number above 0, at most {_MOST_POWER}", _above_zero)
 OUTPUT_NAME = Kind(f"a name that vcycle-web takes: {OUTPUT_NAMES}", _output_name)
 DATABASE = Kind(

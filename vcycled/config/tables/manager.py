@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from vcycled.config.tables.kinds import ABSOLUTE, DATABASE, DNS, or_for_ever
+from vcycled.config.tables.kinds import DATABASE, DNS, or_for_ever
 from vcycled.options import (
+    ABSOLUTE,
     CENTURY_S,
     FLAG,
     HOST,

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from vcycled.config.tables.kinds import ABSOLUTE, API, ASCII
+from vcycled.config.tables.kinds import API, ASCII
 from vcycled.options import (
+    ABSOLUTE,
     AMOUNT,
     CENTURY_S,
     FLAG,
