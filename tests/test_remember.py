@@ -43,6 +43,26 @@ def test_a_start_lies_between_the_intent_and_now(stated: int | None, expected: i
     assert only(cycle(records(starting), [listed(started_at=stated)])).started_at == expected
 
 
+@pytest.mark.parametrize(
+    ("state", "interval", "stated", "began"),
+    [
+        ("unknown", 0, T0 + 30, T0 + 30),
+        ("unknown", 0, None, None),
+        ("unknown", 1, T0 + 30, None),
+        ("starting", 0, T0 + 30, None),
+        ("running", 1, T0 + 30, T0 + 1000),
+    ],
+)
+def test_a_machine_has_started_though_the_cloud_has_lost_sight_of_it(
+    state: str, interval: int, stated: int | None, began: int | None
+) -> None:
+    """Else one that is found so after the loss of a database would be too late to start."""
+    found = machine(started_at=None, state=MachineState.UNKNOWN, interval=interval, seen_at=None)
+    changes = cycle(records(found), [listed(state=state, started_at=stated, created_at=T0)])
+    assert {each.started_at for each in changes.machines} <= {began}
+    assert ("machine-started" in events(changes)) is (began is not None)
+
+
 def test_an_asked_machine_is_known_by_its_tag_and_gets_its_cloud_id() -> None:
     """A creation whose answer was lost is found by its uuid."""
     changed = only(cycle(records(asked()), [listed(state="starting")]))

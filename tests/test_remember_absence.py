@@ -9,6 +9,7 @@ import pytest
 from tests.remember_kit import OURS, T0, asked, cycle, events, listed, machine, only, records
 from vcycled.model import EndSource, Reason, Records, Stage
 from vcycled.remember import Answers, learn, match
+from vcycled.remember.match import ABSENT_ANYWAY_LISTINGS
 
 
 def absent_for(listings: int, seconds: int, **changes: object) -> Records:
@@ -75,23 +76,33 @@ def test_a_deleted_machine_is_gone_when_find_confirms_it() -> None:
     assert (interval.ended_at, interval.end_source) == (T0 + 950, EndSource.DELETED)
 
 
-@pytest.mark.parametrize(("age", "is_gone"), [(599, False), (600, True)])
-def test_a_creation_of_unknown_outcome_counts_for_long(age: int, is_gone: bool) -> None:
-    """The request may still be in some queue of the cloud."""
-    lost = asked(created_at=T0 + 1000 - age, missing_first_at=T0 - 2000, missing_listings=20)
+@pytest.mark.parametrize("asked_at", [T0, T0 + 1000 + 86_400])
+@pytest.mark.parametrize(("absent", "is_gone"), [(599, False), (600, True)])
+def test_a_creation_of_unknown_outcome_counts_for_long(
+    asked_at: int, absent: int, is_gone: bool
+) -> None:
+    """The request may still be in some queue of the cloud; whatever clock asked for it."""
+    first = T0 + 1000 - absent
+    lost = asked(created_at=asked_at, missing_first_at=first, missing_listings=20)
     assert (only(cycle(records(lost), [])).stage is Stage.GONE) is is_gone
 
 
 @pytest.mark.parametrize(
-    ("ahead", "absent", "is_gone"), [(0, 600, False), (1, 599, False), (1, 600, True)]
+    ("now", "listings", "is_gone"),
+    [
+        (T0 + 100, 2, True),
+        (T0 + 99, 2, False),
+        (T0 + 99, ABSENT_ANYWAY_LISTINGS - 2, False),
+        (T0 + 99, ABSENT_ANYWAY_LISTINGS - 1, True),
+    ],
 )
-def test_a_creation_that_a_clock_ahead_asked_for_is_given_up(
-    ahead: int, absent: int, is_gone: bool
+def test_what_by_the_clock_has_yet_to_begin_is_not_gone(
+    now: int, listings: int, is_gone: bool
 ) -> None:
-    """It counts from the first listing without it, not from a day that is to come."""
-    first = T0 + 1000 - absent
-    lost = asked(created_at=T0 + 1000 + ahead, missing_first_at=first, missing_listings=20)
-    assert (only(cycle(records(lost), [])).stage is Stage.GONE) is is_gone
+    """Though we deleted it: its run would have no end after its start, and so no record."""
+    ours = machine(is_delete_acknowledged=True, missing_listings=listings)
+    changes = cycle(records(ours), [], now=now, found={})
+    assert (only(changes).stage is Stage.GONE) is is_gone
 
 
 @pytest.mark.parametrize(

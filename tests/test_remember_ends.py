@@ -157,13 +157,46 @@ def test_a_second_deletion_is_no_sign_of_a_later_end(absent_at: int | None, at: 
     assert (only(changes).stopped_at, only(changes).end_source) == (at, EndSource.DELETED)
 
 
-def test_a_clock_set_back_leaves_what_was_seen_before() -> None:
-    """Our deletion was at a time that cannot be true; that it was listed at T0 + 940 is."""
+@pytest.mark.parametrize("state", ["shutdown", "failed", "deleting"])
+@pytest.mark.parametrize(
+    ("now", "said_at", "at"),
+    [
+        pytest.param(T0 + 99, None, None, id="it has yet to begin"),
+        pytest.param(T0 + 100, None, T0 + 100, id="it began now"),
+        pytest.param(T0 + 99, T0 + 900, T0 + 900, id="the cloud knows"),
+    ],
+)
+def test_what_by_the_clock_has_yet_to_begin_has_not_ended(
+    state: str, now: int, said_at: int | None, at: int | None
+) -> None:
+    """The clock was set back, so all that we know of its end would lie before its start."""
+    shown = listed(state=state, created_at=T0 + 100, stopped_at=said_at)
+    changes = cycle(records(machine(), listed_at=now), [shown], now=now)
+    assert (only(changes).state, only(changes).stopped_at) == (MachineState(state), at)
+
+
+@pytest.mark.parametrize(
+    ("absent_at", "at"),
+    [
+        (None, T0 + 1000),
+        (T0 + 1001, T0 + 1000),
+        (T0 + 700, T0 + 700),
+        (T0 + 99, T0 + 100),
+    ],
+)
+def test_without_any_sign_it_ended_when_it_was_first_absent(
+    absent_at: int | None, at: int
+) -> None:
+    """A clock behind wrote all the rest; not before it began, nor after now."""
     ours = machine(
-        is_delete_acknowledged=True, delete_attempt_at=T0 - 3000, missing_since=T0 + 940
+        is_delete_acknowledged=True,
+        delete_attempt_at=T0 - 3000,
+        missing_since=T0 - 3060,
+        missing_first_at=absent_at,
+        missing_listings=3,
     )
-    changes = cycle(records(ours), [], now=T0 - 3000, found={})
-    assert (only(changes).stopped_at, only(changes).end_source) == (T0 + 940, EndSource.SIGHTING)
+    changes = cycle(records(ours), [], found={})
+    assert (only(changes).stopped_at, only(changes).end_source) == (at, EndSource.SIGHTING)
 
 
 def test_a_machine_that_ran_between_two_listings_is_accounted() -> None:

@@ -9,6 +9,7 @@ import pytest
 from tests.builders import NOW, PROD, SPACE, machine, memory
 from vcycled.model import (
     Changes,
+    Event,
     ListedMachine,
     Machine,
     MachineState,
@@ -17,7 +18,7 @@ from vcycled.model import (
     Unfit,
 )
 from vcycled.remember.ends import LastWords, ended
-from vcycled.remember.times import QUEUED_SECONDS, in_time, rewound
+from vcycled.remember.times import QUEUED_SECONDS, in_time, is_yet_to_begin, rewound
 
 DAY = 86_400
 MADE = NOW - 5000
@@ -34,6 +35,11 @@ def listed(created_at: int | None = MADE, started_at: int | None = MADE + 60) ->
         created_at=created_at,
         started_at=started_at,
     )
+
+
+def with_time(kind: MachinetypeMemory, name: str, at: int) -> MachinetypeMemory:
+    """Return `kind` with the time of this name."""
+    return replace(kind, **{name: at})  # type: ignore[arg-type] # tests name real fields
 
 
 def times(of: Machine) -> tuple[int, int | None]:
@@ -122,9 +128,15 @@ def test_what_has_ended_stays_as_it_was_accounted() -> None:
     assert in_time(ours, listed(), now=NOW) is ours
 
 
+def told(seconds: int) -> Event:
+    """Return what is told of times that were so far ahead."""
+    detail = f"what is remembered was of the future, by up to {seconds} s"
+    return Event(at=NOW, space=SPACE, event="times-rewound", detail=detail)
+
+
 def test_nothing_is_remembered_of_the_future() -> None:
-    """What a clock ahead wrote is taken for having been just now; a minute may be another's."""
-    ours = machine(missing_since=NOW + 59, missing_first_at=NOW + 61, delete_attempt_at=NOW + DAY)
+    """What a clock ahead wrote was just now; a minute may be another's; the clock was set."""
+    ours = machine(missing_since=NOW + 60, missing_first_at=NOW + 61, delete_attempt_at=NOW + DAY)
     kind = MachinetypeMemory(
         space=SPACE, machinetype=PROD, last_abort_at=NOW + DAY, proven_at=NOW - 1
     )
@@ -135,8 +147,34 @@ def test_nothing_is_remembered_of_the_future() -> None:
         space=SPACE,
         machines=(replace(ours, missing_first_at=NOW, delete_attempt_at=NOW),),
         machinetypes=(replace(kind, last_abort_at=NOW),),
-        memory=memory(quota_failed_at=NOW),
+        memory=memory(quota_failed_at=NOW, clock_jumped_at=NOW),
+        events=(told(DAY),),
     )
+
+
+@pytest.mark.parametrize("late", [60, 61, DAY])
+@pytest.mark.parametrize(
+    "name", ["listed_at", "suspect_since", "quota_failed_at", "clock_jumped_at", "preempted_at"]
+)
+def test_a_space_remembers_nothing_of_the_future(name: str, late: int) -> None:
+    """One of these is enough to know that the clock was set; that is known as of now."""
+    before = memory(**{name: NOW + late})
+    changed = rewound(Records(memory=before), now=NOW)
+    right = memory(**{name: NOW, "clock_jumped_at": NOW})
+    assert (changed and changed.memory) == (None if late == 60 else right)
+
+
+@pytest.mark.parametrize("late", [60, 61, DAY])
+@pytest.mark.parametrize(
+    "name", ["last_abort_at", "proven_at", "creation_failed_at", "waiting_since"]
+)
+def test_a_machinetype_remembers_nothing_of_the_future(name: str, late: int) -> None:
+    """Else it would back off, or make others leave, for as long as that was ahead."""
+    kind = MachinetypeMemory(space=SPACE, machinetype=PROD)
+    before = Records(memory=memory(), machinetypes=(with_time(kind, name, NOW + late),))
+    changed = rewound(before, now=NOW)
+    after = () if changed is None else changed.machinetypes
+    assert after == (() if late == 60 else (with_time(kind, name, NOW),))
 
 
 @pytest.mark.parametrize(("late", "stays"), [(0, True), (1, False), (DAY, False)])
@@ -147,45 +185,36 @@ def test_no_wait_ends_later_than_any_may(late: int, stays: bool) -> None:
     before = memory(paused_until=until, unfit=(room,))
     changed = rewound(Records(memory=before, machines=()), now=NOW)
     after = None if changed is None else changed.memory
-    assert after == (None if stays else memory(paused_until=NOW, unfit=()))
-
-
-@pytest.mark.parametrize(("late", "stays"), [(60, True), (61, False)])
-def test_nobody_waits_for_room_from_the_future_on(late: int, stays: bool) -> None:
-    """Else preemptible machines would stay, or none be made, for as long as that was ahead."""
-    kind = MachinetypeMemory(space=SPACE, machinetype=PROD, waiting_since=NOW + late)
-    before = Records(memory=memory(preempted_at=NOW + late), machines=(), machinetypes=(kind,))
-    changed = rewound(before, now=NOW)
-    right = Changes(
-        space=SPACE,
-        machinetypes=(replace(kind, waiting_since=NOW),),
-        memory=memory(preempted_at=NOW),
-    )
-    assert changed == (None if stays else right)
+    assert after == (None if stays else memory(paused_until=NOW, unfit=(), clock_jumped_at=NOW))
 
 
 @pytest.mark.parametrize(
-    ("ours", "seen_at"),
+    ("began", "absent_at", "right"),
     [
-        pytest.param(machine(), NOW, id="it ran before now"),
-        pytest.param(machine(created_at=NOW, started_at=NOW), NOW, id="asked for now"),
-        pytest.param(machine(created_at=NOW + 1), NOW + DAY, id="asked for after now"),
-        pytest.param(machine(started_at=NOW + 1), NOW + DAY, id="seen to run after now"),
-        pytest.param(machine(started_at=NOW + 1, stopped_at=NOW + 2), NOW, id="it has ended"),
+        pytest.param(NOW - 10, NOW - 10, NOW - 10, id="as usual"),
+        pytest.param(NOW - 10, NOW - 11, NOW, id="noted by a clock behind"),
+        pytest.param(NOW, NOW - DAY, NOW, id="and the machine began now"),
+        pytest.param(NOW + 1, NOW - DAY, NOW - DAY, id="the clock is still behind"),
     ],
 )
-def test_what_runs_after_now_keeps_when_it_was_last_seen(ours: Machine, seen_at: int) -> None:
-    """It may be now that is wrong; but nothing waits for what lies in the future."""
-    late = replace(
-        ours,
-        missing_since=NOW + DAY,
-        missing_first_at=NOW + DAY,
-        delete_attempt_at=NOW + DAY,
-    )
-    changed = rewound(Records(memory=memory(), machines=(late,)), now=NOW)
-    assert changed is not None
-    right = replace(late, missing_since=seen_at, missing_first_at=NOW, delete_attempt_at=NOW)
-    assert changed.machines == (right,)
+@pytest.mark.parametrize("what", ["created_at", "started_at"])
+def test_an_absence_from_before_it_began_begins_anew(
+    what: str, began: int, absent_at: int, right: int
+) -> None:
+    """When the clock is right again. Nobody knows how long it has lasted."""
+    usual = machine(created_at=NOW - 2 * DAY, started_at=None, missing_first_at=absent_at)
+    ours = replace(usual, created_at=began) if what == "created_at" else usual
+    ours = replace(ours, started_at=began) if what == "started_at" else ours
+    changed = rewound(Records(memory=memory(), machines=(ours,)), now=NOW)
+    anew = Changes(space=SPACE, machines=(replace(ours, missing_first_at=NOW),))
+    assert changed == (None if right == absent_at else anew)
+
+
+@pytest.mark.parametrize(("now", "is_so"), [(MADE + 59, True), (MADE + 60, False), (NOW, False)])
+def test_a_machine_may_have_yet_to_begin(now: int, is_so: bool) -> None:
+    """By a clock that is behind."""
+    assert is_yet_to_begin(machine(started_at=MADE + 60), now=now) is is_so
+    assert not is_yet_to_begin(machine(started_at=None), now=now)
 
 
 def test_what_was_a_minute_ahead_changes_nothing() -> None:
@@ -199,13 +228,13 @@ def test_what_was_a_minute_ahead_changes_nothing() -> None:
     [
         pytest.param(NOW, NOW - 100, id="as usual"),
         pytest.param(NOW - 200, NOW - 200, id="nothing ends after now"),
-        pytest.param(NOW - 300, NOW - 300, id="when it was last seen"),
-        pytest.param(NOW - 301, NOW - 100, id="before that: the clock was set back"),
-        pytest.param(NOW - DAY, NOW - 100, id="by a day, before it was asked for"),
+        pytest.param(MADE + 60, MADE + 60, id="it began now"),
+        pytest.param(MADE + 59, NOW - 100, id="it has yet to begin: the clock was set back"),
+        pytest.param(MADE - DAY, NOW - 100, id="by a day, before it was asked for"),
     ],
 )
-def test_a_clock_that_is_set_back_shortens_no_run(now: int, at: int) -> None:
-    """Now bounds the end of a machine only as long as it was not seen to run after that."""
+def test_a_clock_that_is_set_back_ends_no_run_before_it_began(now: int, at: int) -> None:
+    """Now bounds the end of a machine only as long as that began by then."""
     ours = machine(created_at=MADE, started_at=MADE + 60)
     shown = replace(listed(), state=MachineState.SHUTDOWN, stopped_at=NOW - 100)
     over = ended(ours, shown, LastWords(), sighted_at=NOW - 300, now=now)

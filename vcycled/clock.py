@@ -56,3 +56,22 @@ class SystemClock:
     def wait(self, event: threading.Event, timeout_s: float) -> bool:
         """Wait until `event` is set or `timeout_s` seconds are over; True if it is set."""
         return event.wait(timeout=max(0.0, timeout_s))
+
+
+class JumpMeter:
+    """Compares the wall clock with the monotonic one; to be asked often.
+
+    What comes in small steps is no jump: a clock is slewed when its server sets it right gently.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._lead = self._measured()
+
+    def jump(self) -> float:
+        """Return by how many seconds the wall clock was set since the last call."""
+        before, self._lead = self._lead, self._measured()
+        return self._lead - before
+
+    def _measured(self) -> float:
+        return self._clock.now() - self._clock.monotonic()

@@ -266,6 +266,8 @@ class History:
             off = self._worst_offset(life.created_at, end)
             before = max((at for at in looks if at < end), default=life.created_at)
             after = min((at for at in looks if at > end), default=self.site.true.now())
+            if self._known_before(life, end) >= 0:
+                after = max(after, self._right_after(end))
             has_run = before - life.launched_at >= FIZZLE and not self._is_hidden(life, end)
             if has_run and life.uuid not in self._archived:
                 self.problems.append(f"{life.name}: lost, it ran until {end}")
@@ -287,13 +289,28 @@ class History:
         return is_gone and life.uuid not in self._archived
 
     def _is_hidden(self, life: Life, end: int) -> bool:
-        """Return whether its end is known by a clock only that was behind by more than it had run.
+        """Return whether too little of its run is known, by a clock that was behind.
 
-        Then all that the manager knows of its end lies before its start.
+        When the clock passes its start before it is set right, the run seems to be brief.
         """
+        before_s = self._known_before(life, end)
+        return before_s > -FIZZLE and self._right_after(end) > end + before_s
+
+    def _known_before(self, life: Life, end: int) -> int:
+        """Return how long before its start, by the manager's clock, it was gone in the end.
+
+        Less than 0 if it was later, or if the cloud tells when it ended.
+        """
+        if life.gone_at != end or life.launched_at is None:
+            return -FIZZLE
         behind_s = -min(self._offsets_between(end, end + 1), default=0)
-        ran_s = end - (life.launched_at or end)
-        return life.gone_at == end and behind_s >= ran_s
+        return behind_s - (end - life.launched_at)
+
+    def _right_after(self, end: int) -> int:
+        """Return when somebody first looked after `end` whose clock was right."""
+        looks = (at for at in self.site.looks if at > end)
+        right = (at for at in looks if not any(self._offsets_between(at, at)))
+        return min(right, default=self.site.true.now())
 
     def _worst_offset(self, since: int, until: int) -> int:
         """Return how wrong the manager's clock was at most when it could note anything of it."""

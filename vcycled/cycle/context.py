@@ -80,4 +80,5 @@ _WARNINGS: Sequence[str] = (
     "machine-warned",
     "no-capacity",
     "quota-exceeded",
+    "times-rewound",
 )

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from vcycled.clock import JumpMeter
 from vcycled.config import SpaceConfig
 from vcycled.cycle.context import Context
 from vcycled.cycle.facts import terms_of_lost
-from vcycled.model import Changes, ListedMachine, Machine, Records
+from vcycled.model import CLOCK_SLACK_SECONDS, Changes, ListedMachine, Machine, Records
 from vcycled.remember import (
     Answers,
     Claim,
@@ -20,10 +21,6 @@ from vcycled.remember import (
     match,
     questions,
 )
-
-JUMP_SECONDS = 60
-"""A wall clock that differs so much from the monotonic one was set; that of another manager may be
-ahead by as much."""
 
 
 def lessons(
@@ -137,50 +134,29 @@ def _renumbered(context: Context, machine: Machine, known: Mapping[str, Machine]
 
 
 class JumpWatch:
-    """Notices when the wall clock was set, by comparing it with the monotonic one."""
+    """Notices when the wall clock was set while this manager runs."""
 
     def __init__(self, context: Context) -> None:
-        self._clock = context.clock
+        self._meter = JumpMeter(context.clock)
         self._log = context.log
-        self._before = context.clock.now(), context.clock.monotonic()
         self._jumped_at: int | None = None
 
-    @property
-    def has_noticed(self) -> bool:
-        """Whether the clock was set since this manager began."""
-        return self._jumped_at is not None
-
-    def look(self, *, listed_at: int | None, now: int) -> None:
-        """Notice whether the clock was set since the last call.
-
-        A listing in the future tells of it too: that came while no manager ran, or another did.
-
-        Args:
-            listed_at: when the last listing was.
-            now: present time.
-        """
-        jump = self._jump(now)
-        if listed_at is not None and now < listed_at - JUMP_SECONDS:
-            jump = now - listed_at
-        if abs(jump) >= JUMP_SECONDS:
+    def look(self, *, now: int) -> None:
+        """Notice whether the clock was set since the last call."""
+        jump = self._meter.jump()
+        if abs(jump) >= CLOCK_SLACK_SECONDS:
             self._log.error("clock-jumped", seconds=int(jump))
             self._jumped_at = now
 
-    def mark(self, changes: Changes, *, now: int) -> Changes:
-        """Return `changes` with the last jump noted, unless it is noted already.
+    def mark(self, changes: Changes) -> Changes:
+        """Return `changes` with the last jump noted, unless a later one is.
 
         What a cycle notes may be lost with it, so every later one notes it again.
         """
         if self._jumped_at is None or changes.memory is None:
             return changes
         noted_at = changes.memory.clock_jumped_at
-        if noted_at is not None and self._jumped_at <= noted_at <= now:
+        if noted_at is not None and self._jumped_at <= noted_at:
             return changes
         memory = replace(changes.memory, clock_jumped_at=self._jumped_at)
         return replace(changes, memory=memory)
-
-    def _jump(self, now: int) -> float:
-        """Return by how much the wall clock was set since the last call, in seconds."""
-        elapsed = self._clock.monotonic()
-        before, self._before = self._before, (now, elapsed)
-        return (now - before[0]) - (elapsed - before[1])

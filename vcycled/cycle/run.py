@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
@@ -33,7 +33,7 @@ from vcycled.cycle.tend import (
     settle,
 )
 from vcycled.errors import SpaceError, Unavailable
-from vcycled.model import Cause, Plan, Records, SpaceFacts
+from vcycled.model import Cause, Changes, Plan, Records, SpaceFacts
 from vcycled.plan import plan_space
 from vcycled.remember import cycle_tallies, noted, obey, rewound, updated
 
@@ -235,17 +235,10 @@ class SpaceCycle:
 
     def _remember(self, config: SpaceConfig, look: Look, now: int) -> Records:
         context = self._context
-        records = context.store.records(context.name)
-        orders = obey(records, now=now)
-        if orders is not None:
-            records = context.save(records, orders)
-        self._jumps.look(listed_at=records.memory.listed_at, now=now)
-        rewinding = rewound(records, now=now) if self._jumps.has_noticed else None
-        if rewinding is not None:
-            records = context.save(records, rewinding)
+        self._jumps.look(now=now)
+        records = _recalled(context, context.save, now=now)
         changes = lessons(context, config, records, look.machines, now=now)
-        changes = self._jumps.mark(changes, now=now)
-        records = settle(context, config, records, changes)
+        records = settle(context, config, records, self._jumps.mark(changes))
         return release_all(context, config, records, look.machines, now=now)
 
     def _think(self, config: SpaceConfig, look: Look, records: Records, held: str) -> _Thought:
@@ -335,10 +328,7 @@ class SpaceCycle:
     def _observe(self, config: SpaceConfig, look: Look, timer: _Timer, held: str) -> Outcome:
         """Think as in a cycle, touch nothing (`mode = observe`, `vcycle plan`)."""
         context, now = self._context, self._context.clock.now()
-        records = context.store.records(context.name)
-        orders = obey(records, now=now)
-        if orders is not None:
-            records = updated(records, orders)
+        records = _recalled(context, updated, now=now)
         changes = lessons(context, config, records, look.machines, now=now)
         thought = self._think(config, look, updated(records, changes), held)
         report = self._report(config, look, thought.plan, thought.records, timer, written=0)
@@ -373,6 +363,18 @@ class SpaceCycle:
             images=self.images.statuses(),
             seconds=timer.seconds,
         )
+
+
+def _recalled(
+    context: Context, save: Callable[[Records, Changes], Records], *, now: int
+) -> Records:
+    """Return what is remembered, with nothing of the future, and orders obeyed."""
+    records = context.store.records(context.name)
+    for step in (rewound, obey):
+        changes = step(records, now=now)
+        if changes is not None:
+            records = save(records, changes)
+    return records
 
 
 def _wake_at(plan: Plan, records: Records, now: int) -> int:

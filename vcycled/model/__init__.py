@@ -13,6 +13,7 @@ from vcycled.model.cloud import (
     MachineState,
 )
 from vcycled.model.memory import (
+    CLOCK_SLACK_SECONDS,
     GRACE_SECONDS,
     Changes,
     Drain,
@@ -47,6 +48,7 @@ from vcycled.model.planning import (
 )
 
 __all__ = [
+    "CLOCK_SLACK_SECONDS",
     "FATE",
     "GRACE_SECONDS",
     "MESSAGES",

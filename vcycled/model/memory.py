@@ -19,6 +19,8 @@ from enum import StrEnum
 
 from vcycled.model.cloud import MachineState
 
+CLOCK_SLACK_SECONDS = 60
+"""A wall clock that is set by so much has jumped; those of two managers may differ by as much."""
 GRACE_SECONDS = 600
 """Promised to machines (MJF grace_secs) between the news of an earlier end and that end."""
 

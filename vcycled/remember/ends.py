@@ -55,18 +55,15 @@ def ended(
         listed: what the cloud still shows of it, None if it is gone.
         words: its shutdown message and last heartbeat.
         sighted_at: last time it was listed as not ended, if ever.
-        now: an upper bound of the end, unless it lies before what is known of the machine: then
-            the clock was set back. Our own sighting may be what a clock ahead wrote; the cloud
-            tells.
+        now: an upper bound of the end, unless the machine has yet to begin by it: then the clock
+            is wrong.
     """
     words = _of_this_run(machine, words)
     began = _began(machine, listed, words)
     at, source = _end(machine, listed, words, sighted_at=sighted_at, now=now)
-    at = max(at, began or machine.created_at)
-    known_at = max(machine.created_at, began or 0)
-    if source is EndSource.CLOUD:
-        known_at = max(known_at, sighted_at or 0)
-    if now >= known_at:
+    earliest = max(machine.created_at, began or 0)
+    at = max(at, earliest)
+    if now >= earliest:
         at = min(at, now)
     ending = replace(
         machine, started_at=began, stopped_at=at, end_source=source, message=words.message
@@ -129,9 +126,11 @@ def _end(
         found.append((words.heartbeat_at, EndSource.HEARTBEAT))
     if sighted_at is not None:
         found.append((sighted_at, EndSource.SIGHTING))
-    # It was seen to run, so what lies before that was written by a clock that was behind.
+    # It was seen to run, so what lies before that was written by a clock that was behind: then it
+    # had ended when it was first found absent by a clock that was right, if not by now.
     found = [each for each in found if each[0] >= (machine.started_at or 0)]
-    return max(found, default=(now, EndSource.SIGHTING))
+    last = now if machine.missing_first_at is None else min(machine.missing_first_at, now)
+    return max(found, default=(last, EndSource.SIGHTING))
 
 
 def _is_ours(message: ShutdownMessage | None) -> bool:

@@ -28,7 +28,7 @@ from vcycled.remember.ends import (
 )
 from vcycled.remember.ledger import Ledger, without_capacity
 from vcycled.remember.match import Matched
-from vcycled.remember.times import in_time
+from vcycled.remember.times import in_time, is_yet_to_begin
 
 CLOSE_SECONDS = 3600
 """A machine that ended so long ago has its final end, though the cloud still shows it."""
@@ -79,7 +79,8 @@ def _see(
     fate = FATE[listed.state]
     was_told = False
     if fate in {Fate.REMOVE, Fate.GOING}:
-        if machine.stopped_at is None:
+        has_begun = not is_yet_to_begin(machine, now=ledger.now)
+        if machine.stopped_at is None and (has_begun or listed.stopped_at is not None):
             machine = stop(ledger, machine, listed, words)
             was_told = True
         machine = _closed(ledger, machine)
@@ -89,7 +90,7 @@ def _see(
             ledger.note(machine, "machine-back", f"it is {listed.state} again")
             was_told = True
         machine = _warned(ledger, machine, listed)
-        if fate is Fate.KEEP and machine.started_at is None:
+        if machine.started_at is None and _has_begun(machine, listed):
             machine = _start(ledger, machine, listed)
             was_told = True
     if before.state is not listed.state and before.stage is Stage.LISTED and not was_told:
@@ -143,6 +144,15 @@ def _warned(ledger: Ledger, machine: Machine, listed: ListedMachine) -> Machine:
     left = f", in {max(0, ends_at - ledger.now)} s" if ends_at is not None else ""
     ledger.note(machine, "machine-warned", f"{warning or 'the cloud will end it'}{left}")
     return replace(machine, warning=warning, ends_at=ends_at)
+
+
+def _has_begun(machine: Machine, listed: ListedMachine) -> bool:
+    """Return whether it runs, or did before the cloud lost sight of its state.
+
+    The cloud's time of a start is that of the first run.
+    """
+    is_in_doubt = FATE[listed.state] is Fate.DOUBT and not machine.interval
+    return FATE[listed.state] is Fate.KEEP or (is_in_doubt and listed.started_at is not None)
 
 
 def _start(ledger: Ledger, machine: Machine, listed: ListedMachine) -> Machine:

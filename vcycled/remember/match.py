@@ -15,13 +15,16 @@ from dataclasses import dataclass, replace
 
 from vcycled.model import FATE, Fate, ListedMachine, Machine, Records, SpaceMemory, Stage
 from vcycled.remember.claims import Claim, claims
+from vcycled.remember.times import is_yet_to_begin
 
 CONFIRM_LISTINGS = 3
 CONFIRM_SECONDS = 300
 """Absent from so many complete listings over so long: then `find` may confirm it (law 3)."""
 UNKNOWN_OUTCOME_SECONDS = 600
-"""How long a creation of unknown outcome counts before `find` may end it: longer than any cloud
-keeps a request in a queue before it shows a machine for it."""
+"""How long a creation of unknown outcome must be absent before `find` may end it: longer than any
+cloud keeps a request in a queue before it shows a machine for it."""
+ABSENT_ANYWAY_LISTINGS = 1000
+"""Absent from so many: then `find` may confirm it though by the clock it has yet to begin."""
 SUSPECT_FROM = 4
 """A listing of fewer machines than this cannot shrink suspiciously."""
 
@@ -144,15 +147,14 @@ def _missed(machine: Machine, memory: SpaceMemory, now: int) -> Machine:
 
 
 def _is_due_for_find(machine: Machine, now: int) -> bool:
+    if is_yet_to_begin(machine, now=now):
+        return machine.missing_listings >= ABSENT_ANYWAY_LISTINGS
     if machine.is_delete_acknowledged:
         return True
     first = now if machine.missing_first_at is None else machine.missing_first_at
-    if machine.missing_listings < CONFIRM_LISTINGS or now - first < CONFIRM_SECONDS:
-        return False
     is_outcome_known = machine.stage is Stage.LISTED or bool(machine.cloud_id)
-    # A clock that was ahead may have written when it was asked for.
-    asked_at = machine.created_at if machine.created_at <= now else first
-    return is_outcome_known or now - asked_at >= UNKNOWN_OUTCOME_SECONDS
+    patience = CONFIRM_SECONDS if is_outcome_known else UNKNOWN_OUTCOME_SECONDS
+    return machine.missing_listings >= CONFIRM_LISTINGS and now - first >= patience
 
 
 def _ends(machine: Machine, listed: ListedMachine) -> bool:

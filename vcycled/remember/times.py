@@ -1,87 +1,123 @@
-"""Times that a clock left which was set wrong, put right by what the cloud says.
+"""Times that a clock left which was set wrong, put right.
 
 # Note [Clocks that were wrong]
 
-While a manager's clock is a day behind, what it writes of a machine makes that a day older once
-the clock is right, and the machine would be ended for its age. What a clock wrote that was a day
-ahead lies in the future, and the machine would end before it began and have no record. A cloud's
-own clock may differ a little from ours, so its word counts only where ours cannot be true: we
-cannot have seen a machine run before the cloud made it, nor asked for it long after that, nor seen
-anything after now.
+At each look at a cloud, whatever is remembered of its space and lies ahead of now is taken for
+having been just now (`rewound`): nobody waits for the end of an absence, a backoff or a pause that
+a clock ahead wrote. That there was such a time says that the clock was set, whoever saw it happen.
 
-Whatever else is remembered of the future would be waited for: an absence that is to last for five
-minutes, a delay before the next attempt. It is taken for having been just now. A wait that is to
-end later than any may is over.
+Two times are spared, as it may be now that is wrong: when a machine was asked for and when it
+began. Only the cloud's word puts these right, at each listing (`in_time`). A cloud's own clock may
+differ a little from ours, so its word counts only where ours cannot be true: nobody can have seen
+a machine run before the cloud made it, asked for it long after that, or seen it after now.
+
+A machine that by our clock has yet to begin has not ended either, unless the cloud says when
+(`is_yet_to_begin`): while a clock is behind, all signs of an end lie before the start, and the run
+would be lost. Its absence begins anew when the clock is right.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
 
-from vcycled.model import Changes, ListedMachine, Machine, MachinetypeMemory, Records, SpaceMemory
+from vcycled.model import (
+    CLOCK_SLACK_SECONDS,
+    Changes,
+    Event,
+    ListedMachine,
+    Machine,
+    MachinetypeMemory,
+    Records,
+    SpaceMemory,
+)
 from vcycled.remember.ends import started_at
 from vcycled.remember.ledger import ASKED_MOST_SECONDS, UNFIT_MOST_SECONDS
 
 QUEUED_SECONDS = 600
 """A cloud may make a machine so long after it was asked for it; its clock may be as wrong."""
-AHEAD_SECONDS = 60
-"""The clock of another manager may be ahead of ours by so much."""
 
 
 def rewound(records: Records, *, now: int) -> Changes | None:
-    """Return `records` without what is remembered of the future; None if nothing is.
-
-    What was asked for or seen to run after now is left alone: it may be now that is wrong.
-    """
-    machines = [(each, _machine(each, now)) for each in records.machines]
-    kinds = [(each, _machinetype(each, now)) for each in records.machinetypes]
-    memory = _space(records.memory, now)
+    """Return `records` without what is remembered of the future; None if nothing is."""
+    past = _Past(now)
+    machines = [(each, past.machine(each)) for each in records.machines]
+    kinds = [(each, past.kind(each)) for each in records.machinetypes]
+    memory = past.space(records.memory)
     changed = Changes(
-        space=records.memory.space,
-        machines=tuple(new for old, new in machines if new != old),
+        space=memory.space,
+        machines=tuple(new for old, new in machines if new is not old),
         machinetypes=tuple(new for old, new in kinds if new != old),
-        memory=None if memory == records.memory else memory,
     )
-    return None if changed == Changes(space=changed.space) else changed
+    if past.lead:
+        told = _event(memory.space, past.lead, now)
+        memory = replace(memory, clock_jumped_at=now)
+        changed = replace(changed, memory=memory, events=(told,))
+    return changed if changed.machines or past.lead else None
 
 
-def _past(at: int | None, now: int, *, most: int = 0) -> int | None:
-    """Return `at`, or now if it is later than what lies `most` seconds ahead by any clock."""
-    return now if at is not None and at > now + most + AHEAD_SECONDS else at
+def _event(space: str, lead: int, now: int) -> Event:
+    detail = f"what is remembered was of the future, by up to {lead} s"
+    return Event(at=now, space=space, event="times-rewound", detail=detail)
 
 
-def _machine(machine: Machine, now: int) -> Machine:
-    is_sure = (
-        machine.stopped_at is not None or max(machine.created_at, machine.started_at or 0) <= now
-    )
-    return replace(
-        machine,
-        missing_since=_past(machine.missing_since, now) if is_sure else machine.missing_since,
-        missing_first_at=_past(machine.missing_first_at, now),
-        delete_attempt_at=_past(machine.delete_attempt_at, now),
-    )
+class _Past:
+    """Brings what lies ahead of now back to it."""
+
+    def __init__(self, now: int) -> None:
+        self._now = now
+        self._latest = now + CLOCK_SLACK_SECONDS
+        self.lead = 0
+        """By how much the latest of all was ahead, in seconds; 0 if none was."""
+
+    def _of(self, at: int | None, *, most: int = 0) -> int | None:
+        """Return `at`, or now if it is later than what may lie `most` seconds ahead."""
+        if at is None or at - most <= self._latest:
+            return at
+        self.lead = max(self.lead, at - most - self._now)
+        return self._now
+
+    def machine(self, machine: Machine) -> Machine:
+        """Return `machine`, itself if nothing changes: there may be thousands."""
+        since, tried_at = self._of(machine.missing_since), self._of(machine.delete_attempt_at)
+        first_at = self._of(machine.missing_first_at)
+        began = max(machine.created_at, machine.started_at or 0)
+        if first_at is not None and first_at < began <= self._now:
+            first_at = self._now  # a clock behind noted that
+        known = (machine.missing_since, machine.delete_attempt_at, machine.missing_first_at)
+        if (since, tried_at, first_at) == known:
+            return machine
+        return replace(
+            machine, missing_since=since, delete_attempt_at=tried_at, missing_first_at=first_at
+        )
+
+    def kind(self, memory: MachinetypeMemory) -> MachinetypeMemory:
+        """Return what is remembered of a machinetype."""
+        return replace(
+            memory,
+            last_abort_at=self._of(memory.last_abort_at),
+            proven_at=self._of(memory.proven_at),
+            creation_failed_at=self._of(memory.creation_failed_at),
+            waiting_since=self._of(memory.waiting_since),
+        )
+
+    def space(self, memory: SpaceMemory) -> SpaceMemory:
+        """Return what is remembered of the space; flavors that wait for too long are tried."""
+        ends = [(each, self._of(each.until, most=UNFIT_MOST_SECONDS)) for each in memory.unfit]
+        return replace(
+            memory,
+            listed_at=self._of(memory.listed_at),
+            suspect_since=self._of(memory.suspect_since),
+            quota_failed_at=self._of(memory.quota_failed_at),
+            paused_until=self._of(memory.paused_until, most=ASKED_MOST_SECONDS),
+            unfit=tuple(each for each, until in ends if until == each.until),
+            clock_jumped_at=self._of(memory.clock_jumped_at),
+            preempted_at=self._of(memory.preempted_at),
+        )
 
 
-def _machinetype(memory: MachinetypeMemory, now: int) -> MachinetypeMemory:
-    return replace(
-        memory,
-        last_abort_at=_past(memory.last_abort_at, now),
-        proven_at=_past(memory.proven_at, now),
-        creation_failed_at=_past(memory.creation_failed_at, now),
-        waiting_since=_past(memory.waiting_since, now),
-    )
-
-
-def _space(memory: SpaceMemory, now: int) -> SpaceMemory:
-    latest = now + UNFIT_MOST_SECONDS + AHEAD_SECONDS
-    return replace(
-        memory,
-        suspect_since=_past(memory.suspect_since, now),
-        quota_failed_at=_past(memory.quota_failed_at, now),
-        paused_until=_past(memory.paused_until, now, most=ASKED_MOST_SECONDS),
-        unfit=tuple(each for each in memory.unfit if each.until <= latest),
-        preempted_at=_past(memory.preempted_at, now),
-    )
+def is_yet_to_begin(machine: Machine, *, now: int) -> bool:
+    """Return whether by our clock a machine has not begun that was seen to run."""
+    return machine.started_at is not None and now < machine.started_at
 
 
 def in_time(machine: Machine, listed: ListedMachine, *, now: int) -> Machine:
