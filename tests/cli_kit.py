@@ -278,7 +278,7 @@ def new_site(folder: Path, prepared: Path | None = None, *, text: str = CONF) ->
     (folder / "user_data").write_text("#!/bin/sh\nexit 0\n")
     site.configure(text)
     if prepared is not None:
-        shutil.copyfile(prepared, site.root / "vcycle.db")
+        shutil.copy(prepared, site.root / "vcycle.db")
     return site
 
 

@@ -155,6 +155,7 @@ def test_a_damaged_last_good_is_pointed_out_and_not_used(tmp_path: Path, content
     """The files are right, so the daemon starts all the same, and writes it anew."""
     kept = tmp_path / "lastgood.json"
     kept.write_bytes(content.encode(errors="surrogateescape"))
+    kept.chmod(0o600)
     own = source(deck(tmp_path))
     (problem,) = own.current().problems
     assert problem.is_warning

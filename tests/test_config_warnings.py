@@ -295,6 +295,67 @@ def test_a_key_that_another_group_can_read_is_pointed_out(
         assert f"the group {GROUP}, not that of the manager, can read D/" in problems[0]
 
 
+MACHINETYPE = "spaces/cloud.example.com/machinetypes/prod"
+WRITE = "write into it, and so decide what the manager does"
+
+
+@pytest.mark.parametrize(
+    ("place", "mode", "told"),
+    [
+        pytest.param(".", 0o777, WRITE, id="ROOT, by everybody"),
+        pytest.param(".", 0o1777, WRITE, id="also if none may remove what is another's"),
+        pytest.param(".", 0o775, "", id="ROOT, by its group, which is the manager's"),
+        pytest.param("apel-outgoing", 0o757, WRITE, id="what lies in ROOT"),
+        pytest.param("shared/spaces", 0o757, WRITE, id="what the machines see"),
+        pytest.param("spaces/cloud.example.com", 0o757, WRITE, id="above a machinetype's folder"),
+        pytest.param(MACHINETYPE, 0o757, WRITE, id="where keys are"),
+        pytest.param(f"{MACHINETYPE}/files", 0o757, WRITE, id="where user_data is"),
+        pytest.param(f"{MACHINETYPE}/files", 0o755, "", id="to be read only"),
+        pytest.param("apel-outgoing/day", 0o777, "", id="deeper down nothing is looked at"),
+        pytest.param("vcycle.conf", 0o602, "change the configuration", id="the configuration"),
+    ],
+)
+def test_what_others_can_write_is_pointed_out(
+    tmp_path: Path, place: str, mode: int, told: str
+) -> None:
+    """With the command that mends it; each place is told of once."""
+    path = deck(tmp_path)
+    if place != "vcycle.conf":
+        (tmp_path / place).mkdir(parents=True, exist_ok=True)
+    (tmp_path / place).chmod(mode)
+    where = str(Path("D") / place).replace("D/vcycle.conf", "F")
+    sentence = f"{where}: every user of this host can {told}; chmod o-w it"
+    assert said(path, warnings=True) == [sentence] * bool(told)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a folder to any group")
+@pytest.mark.parametrize(("mode", "is_told"), [(0o775, True), (0o755, False)])
+def test_what_another_group_can_write_is_pointed_out(
+    tmp_path: Path, mode: int, *, is_told: bool
+) -> None:
+    """One that is neither the manager's nor that of the tree."""
+    path = deck(tmp_path)
+    folder = tmp_path / "shared"
+    folder.mkdir(mode=0o755)
+    os.chown(folder, -1, GROUP)
+    folder.chmod(mode)
+    sentence = f"D/shared: the group {GROUP}, not that of the manager, can {WRITE}; chmod g-w it"
+    assert said(path, warnings=True) == [sentence] * is_told
+
+
+@pytest.mark.parametrize("name", ["vcycle.db", "lastgood.json"])
+def test_a_database_that_others_can_read_is_pointed_out(tmp_path: Path, name: str) -> None:
+    """As a copy that was put back may be."""
+    path = deck(tmp_path)
+    secret = tmp_path / name
+    secret.touch(mode=0o600)
+    assert said(path, warnings=True) == []
+    secret.chmod(0o604)
+    assert said(path, warnings=True) == [
+        f"D/{name}: holds secrets, but every user of this host can read D/{name}; chmod o-r it"
+    ]
+
+
 def test_powers_of_only_some_machinetypes_are_pointed_out(tmp_path: Path) -> None:
     """A space whose machinetypes do not all state a power is warned that it does not count."""
     more = (

@@ -17,6 +17,7 @@ from vcycled.config.grammar import MANAGER, WEB
 from vcycled.config.lastgood import LastGood
 from vcycled.config.machinetype import missing_files
 from vcycled.config.model import Config, MachinetypeConfig, SpaceConfig
+from vcycled.config.permissions import loose
 from vcycled.config.pipe_shelf import Copies, Shelf
 from vcycled.config.places import machinetype_folder
 from vcycled.config.reader import Raw, Section, Signature
@@ -201,6 +202,8 @@ class _Builder:
         problems = [*raw.problems, *manager.problems, *deck.problems, *_nothing(deck)]
         problems += [*unknown_defaults(deck, self.registry), *exposed(deck, self.registry)]
         problems += [problem for space in here for problem in space.problems()]
+        if manager.value is not None:
+            problems += loose(manager.value, raw.sources, _filled(here, manager.value.root))
         return _Built(raw=raw, manager=manager, spaces=(*here, *gone), problems=tuple(problems))
 
     def go_on(self, raw: Raw, signature: Signature) -> Config:
@@ -222,6 +225,14 @@ def _attempt_manager(section: Section) -> Attempt[ManagerOptions]:
     problems = (*checked.problems, *in_manager(checked))
     value = None if checked.errors else checked.fill(ManagerOptions)
     return Attempt(checked=checked, value=value, problems=problems)
+
+
+def _filled(spaces: Iterable[BuiltSpace], root: Path) -> Iterator[Path]:
+    """Return the folders that sites fill for their machinetypes."""
+    for space in filter(None, (each.config for each in spaces)):
+        for kind in space.machinetypes:
+            folder = machinetype_folder(root, space.name, kind.folder)
+            yield from (folder, folder / "files")
 
 
 def _nothing(deck: Deck) -> Iterator[Problem]:

@@ -87,13 +87,14 @@ def strangers(key: Path, root: Path) -> str:
         return ""
     if found.st_mode & _OTHERS_READ:
         return f"every user of this host can read {key}; chmod o-r it"
-    if not found.st_mode & _GROUP_READS or found.st_gid in _own_groups(root):
+    if not found.st_mode & _GROUP_READS or found.st_gid in own_groups(root):
         return ""
-    group = _name_of(found.st_gid)
+    group = group_name(found.st_gid)
     return f"the group {group}, not that of the manager, can read {key}; chmod g-r it"
 
 
-def _own_groups(root: Path) -> set[int]:
+def own_groups(root: Path) -> set[int]:
+    """Return the groups of this process, of `root` and of the tree in it, and root's."""
     groups = {0, os.getegid()}
     for folder in (root, Layout(root).spaces):
         with suppress(OSError):
@@ -101,7 +102,8 @@ def _own_groups(root: Path) -> set[int]:
     return groups
 
 
-def _name_of(group: int) -> str:
+def group_name(group: int) -> str:
+    """Return the name of a group or, if it has none, its number."""
     try:
         return grp.getgrgid(group).gr_name
     except KeyError:
