@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from vcycled.errors import Unavailable
@@ -10,6 +10,7 @@ from vcycled.model import Flavor, Limits, ListedMachine
 from vcycled.spaces.azure.addresses import Addresses
 from vcycled.spaces.azure.api import Api
 from vcycled.spaces.azure.creation import USER_DATA_LIMIT, Creation
+from vcycled.spaces.azure.expiry import Expiry
 from vcycled.spaces.azure.interfaces import Interfaces
 from vcycled.spaces.azure.leftovers import Leavings
 from vcycled.spaces.azure.listing import UUID, cloud_id_of, listed_of
@@ -29,11 +30,12 @@ class AzureSpace(Space):
     user_data_limit = USER_DATA_LIMIT
     takes_gzip = True
 
-    def __init__(self, name: str, options: AzureOptions, *, clock: Clock) -> None:  # noqa: ARG002
+    def __init__(self, name: str, options: AzureOptions, *, clock: Clock) -> None:  # noqa: ARG002 - of the contract
         self._options = options
         self._group = options.resource_group
         group_id = f"/subscriptions/{options.subscription}/resourceGroups/{self._group}"
         self._api = Api(options, clock=clock)
+        self._expiry = Expiry(options, clock=clock)
         self._sizes = Sizes(self._api, options.location)
         self._quotas = Quotas(self._api, options.location, is_spot=options.priority == "spot")
         self._creation = Creation(self._api, options, group_id)
@@ -108,6 +110,14 @@ class AzureSpace(Space):
             client.virtual_machines.begin_delete(
                 self._group, name, force_deletion=True if is_going else None, polling=False
             )
+
+    def notices(self) -> Sequence[str]:
+        """Return what ends soon of what we log in with."""
+        return self._expiry.notices()
+
+    def credential_ends(self) -> Mapping[str, int]:
+        """Return when it ends, as far as it is a file with an end."""
+        return self._expiry.ends()
 
     def leftovers(self, public_keys: Collection[str]) -> Sequence[Leftover]:  # noqa: ARG002
         """Return disks and network interfaces of ours that are on no machine."""
