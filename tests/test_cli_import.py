@@ -103,15 +103,65 @@ class TestImport(OnASite):
         with site.store() as store:
             assert [each.name for each in store.machines()] == [NAME]
 
+    def test_what_is_of_no_machinetype_is_told_to_drain(self, site: Site) -> None:
+        """It is taken over all the same; what has ended already, or is to come, is not told of."""
+        tree = old(site)
+        for name in ("a", "b"):
+            tree.machine(f"vcycle-was-{name * 10}", uuid=f"id-{name}", kind="was")
+        tree.machine("vcycle-was-cccccccccc", uuid="id-c", kind="was", stopped=NOW - 700)
+        tree.machine("vcycle-lhcb1-dddddddddd", uuid="id-d", kind="lhcb1")
+        tree.machine("vcycle-odd-eeeeeeeeee", uuid="id-e", kind="odd")
+        tree.machine("vcycle-lhcb-x-ffffffffff", uuid="id-f", kind="lhcb-x")
+        site.configure(
+            f"{CONF}\n[machinetype {SPACE} odd]\ntarget_share = much\n"
+            f"[vacuum_pipe {SPACE} lhcb]\nvacuum_pipe_url = https://pipe.example.org/\n"
+            "target_share = 1\n"
+        )
+        told = [
+            f"[machinetype {SPACE} {name}] is not configured, so it drains: {count} to run on"
+            " until the end, and no new ones"
+            for name, count in (("lhcb1", "1 machine"), ("was", "2 machines"))
+        ]
+        words = ("import-vcycle3", "--dry-run", str(site.root))
+        page = [each for each in site.ok(*words).splitlines() if "not configured" in each]
+        assert page == told
+        one, was = json.loads(site.ok(*words, "--json"))["draining"]
+        assert one == {"space": SPACE, "machinetype": "lhcb1", "machines": 1}
+        assert was == {"space": SPACE, "machinetype": "was", "machines": 2}
+
+    @pytest.mark.parametrize("words", [(), ("--dry-run",)])
+    def test_a_folder_without_anything_of_it_is_refused(
+        self, site: Site, words: tuple[str, ...]
+    ) -> None:
+        """An empty one, or one above or below the right one; what was looked for is said."""
+        said = site.refused("import-vcycle3", *words, str(site.root))
+        assert said.startswith(
+            f"vcycle: there is nothing of Vcycle 3 under {site.root}: no shared/"
+        )
+
+    @pytest.mark.parametrize("sign", ["abort", "heartbeat list", "record"])
+    def test_a_vcycle_3_without_machines_left_its_signs(self, site: Site, sign: str) -> None:
+        """Its folder is the right one, though nothing runs."""
+        tree = old(site)
+        match sign:
+            case "abort":
+                tree.abort("prod", at=NOW - 700)
+            case "heartbeat list":
+                tree.heartbeat_list("prod", at=NOW - 700)
+            case _:
+                tree.record(NAME, uuid="id-9", started=NOW - 3600, ended=NOW - 700)
+        said = site.ok("import-vcycle3", str(site.root))
+        assert said.startswith("0 machines taken over from Vcycle 3\n")
+
     def test_every_key_of_its_document_is_in_the_manual(self, site: Site) -> None:
         """By its name, those of the counts too."""
-        old(site).machine(NAME)
+        old(site).machine(NAME, kind="was")
         old(site, OTHER).machine("vcycle-prod-1111111111")
         result = site.vcycle("import-vcycle3", "--json", "--dry-run", str(site.root))
         assert result.exit_code == 1
         found = site_json(result.stdout)
         assert found["counts"] == {"listed": 1, "by-name": 0, "lost": 0, "ended": 0, "gone": 0}
-        keys = {*found, *found["counts"], *found["troubles"][0]}
+        keys = {*found, *found["counts"], *found["troubles"][0], *found["draining"][0]}
         assert {key for key in keys if f"`{key}`" not in MANUAL_TEXT} == set()
 
     @pytest.mark.parametrize(

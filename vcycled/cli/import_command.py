@@ -7,7 +7,13 @@ from pathlib import Path
 import click
 
 from vcycled.cli.alive import ManagerState
-from vcycled.cli.importing import blocks, refuse_if_active, takeover_json
+from vcycled.cli.importing import (
+    blocks,
+    draining,
+    refuse_if_active,
+    refuse_if_empty,
+    takeover_json,
+)
 from vcycled.cli.ownership import hand_over
 from vcycled.cli.params import config_option, json_option, pass_session
 from vcycled.cli.printing import clean
@@ -35,14 +41,16 @@ def import_vcycle3(
     the machines run on. They are known from then on by the cloud's ids, or by their exact names.
     It can be repeated: what is known already is passed over.
 
-    Exit status: 0 if all could be taken over, 1 if anything had to be left out.
+    Exit status: 0 if all could be taken over, 1 if anything had to be left out, or if there is
+    nothing of Vcycle 3 under ROOT.
     """
     tree = read_tree(root, clock=session.clock)
     found = _rehearse(session, root, tree) if dry_run else _import(session, root, tree)
+    drains = draining(found, session.config)
     if as_json:
-        session.printer.json(takeover_json(found, is_rehearsal=dry_run))
+        session.printer.json(takeover_json(found, drains, is_rehearsal=dry_run))
     else:
-        session.printer.show(blocks(found, is_rehearsal=dry_run))
+        session.printer.show(blocks(found, drains, is_rehearsal=dry_run))
     context.exit(1 if any(each.is_left_out for each in found.troubles) else 0)
 
 
@@ -50,7 +58,8 @@ def _import(session: Session, root: Path, tree: OldTree) -> Takeover:
     """Take over what is in `tree`, making the database if there is none.
 
     Raises:
-        OperatorError: machines would get two managers, or one that cannot hear them.
+        OperatorError: machines would get two managers, or one that cannot hear them; or there are
+            none.
     """
     if session.manager is ManagerState.RUNNING:
         raise OperatorError("vcycled is running: stop it first (machines run on)")
@@ -59,6 +68,7 @@ def _import(session: Session, root: Path, tree: OldTree) -> Takeover:
             f"machines go on writing to {root}, so it must be the manager's folder, but root in "
             f"[vcycle] is {session.root}; a copy can be looked at with --dry-run"
         )
+    refuse_if_empty(tree, root)
     refuse_if_active(tree, now=session.now)
     with Store.open(session.database, clock=session.clock) as store:
         found = _survey(session, root, tree, store)
@@ -69,7 +79,12 @@ def _import(session: Session, root: Path, tree: OldTree) -> Takeover:
 
 
 def _rehearse(session: Session, root: Path, tree: OldTree) -> Takeover:
-    """Return what would be taken over; where vcycled has never run nothing is known yet."""
+    """Return what would be taken over; where vcycled has never run nothing is known yet.
+
+    Raises:
+        OperatorError: there is nothing.
+    """
+    refuse_if_empty(tree, root)
     try:
         with session.store() as store:
             return _survey(session, root, tree, store)
