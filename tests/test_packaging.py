@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from tests.packages import PROGRAMS
 from vcycled import __version__
 
 TOP = Path(__file__).parents[1]
@@ -48,15 +49,26 @@ def test_the_how_to_copies_files_that_are_there() -> None:
     block = HOW_TO[HOW_TO.index("# cd /opt/vcycle/share/vcycle") :].partition("```")[0]
     named = re.findall(r"(?:cp|install -m \d+(?: -g vcycle)?) ((?:vcycle\S* )+)", block)
     files = " ".join(named).split()
-    assert len(files) == 7
+    assert len(files) == 8
     assert [name for name in files if not (TOP / "etc" / name).is_file()] == []
 
 
 def test_containers_run_commands_that_there_are() -> None:
-    """The manager, its web site and the database, of which only the site has a port."""
+    """The manager, its sites and the database; only machines come in from elsewhere."""
     text = (TOP / "packaging" / "container" / "compose.yaml").read_text(encoding="utf-8")
     services = yaml.safe_load(text)["services"]
-    assert {"database", "vcycled", "vcycle-web"} == services.keys()
-    for name in ("vcycled", "vcycle-web"):
+    names = ("vcycled", "vcycle-web", "vcycle-admin")
+    assert {"database", *names} == services.keys()
+    for name in names:
         assert services[name]["command"][0] == name
-    assert [name for name, service in services.items() if "ports" in service] == ["vcycle-web"]
+    ports = {name: each["ports"] for name, each in services.items() if "ports" in each}
+    assert ports == {"vcycle-web": ["8443:8443"], "vcycle-admin": ["127.0.0.1:8444:8444"]}
+
+
+def test_ci_installs_what_the_tests_of_packages_run() -> None:
+    """On a host that has none of it."""
+    script = (TOP / ".ci" / "run").read_text(encoding="utf-8")
+    looked_for = dict(
+        re.findall(r"^command -v (\S+) >/dev/null \|\| missing\+=\((\S+)\)", script, re.MULTILINE)
+    )
+    assert PROGRAMS.items() - looked_for.items() == set()

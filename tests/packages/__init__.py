@@ -8,6 +8,24 @@ import pytest
 TOP = Path(__file__).parents[2]
 DIST = TOP / "dist"
 
+PROGRAMS = {
+    "cpio": "cpio",
+    "curl": "curl",
+    "dh": "debhelper",
+    "fish": "fish",
+    "ip": "iproute2",
+    "logrotate": "logrotate",
+    "man": "man-db",
+    "mandoc": "mandoc",
+    "openssl": "openssl",
+    "pgrep": "procps",
+    "rpmbuild": "rpm",
+    "rpmlint": "rpmlint",
+    "systemd-analyze": "systemd",
+    "zsh": "zsh",
+}
+"""What the packages are made and looked at with, and which package of Debian 12 has it."""
+
 MARKS = [
     pytest.mark.live,
     pytest.mark.live_packages,

@@ -28,8 +28,9 @@ mount -t devpts -o newinstance,ptmxmode=666 devpts "$root/dev/pts"
 ln -s pts/ptmx "$root/dev/ptmx"
 ln -s /proc/self/fd "$root/dev/fd"
 
-# Nothing of a Vcycle that the host has, and no policy that keeps packages from starting services.
-rm -f "$root/usr/sbin/policy-rc.d"
+# Nothing of a Vcycle that the host has, and no policy that keeps packages from starting services
+# or from bringing their manual pages, as images of containers have.
+rm -f "$root/usr/sbin/policy-rc.d" "$root"/etc/dpkg/dpkg.cfg.d/*
 rm -rf "$root"/{etc,opt,var/lib,var/log}/vcycle* "$root"/usr/{bin,sbin}/vcycle*
 
 # Of the host's services none but the journal: some would change the kernel that it shares.

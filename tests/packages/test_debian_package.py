@@ -18,9 +18,11 @@ from tests.packages.guest import PACKAGES, Guest, booted
 
 pytestmark = [*MARKS, pytest.mark.timeout(300)]
 
-UNITS = ("vcycled", "vcycle-web")
-EXPOSURE = {"vcycled": 3.6, "vcycle-web": 1.7, "clouds-only": 1.9}
-"""What `systemd-analyze security` says of each, of 10; docs/explanation/security.md tells it."""
+UNITS = ("vcycled", "vcycle-web", "vcycle-admin")
+COMMANDS = ("vcycle", *UNITS)
+CLOUDS_ONLY = "vcycled` with `vcycled-clouds-only.conf"
+EXPOSURE = {"vcycled": 3.6, "vcycle-web": 1.7, "vcycle-admin": 1.7, CLOUDS_ONLY: 1.9}
+"""What `systemd-analyze security` says of each, of 10; docs/how-to/installing.md tells it."""
 
 CONF = """\
 [vcycle]
@@ -102,7 +104,7 @@ def worker_pid(guest: Guest) -> str:
 
 
 def test_nothing_runs_after_the_installation(guest: Guest) -> None:
-    """An example is no configuration, so both units wait to be enabled."""
+    """An example is no configuration, so the units wait to be enabled."""
     for unit in UNITS:
         assert guest.run("systemctl", "is-enabled", unit).stdout == "disabled\n"
         assert guest.run("systemctl", "is-active", unit).stdout == "inactive\n"
@@ -110,7 +112,7 @@ def test_nothing_runs_after_the_installation(guest: Guest) -> None:
 
 def test_the_commands_are_in_the_path(guest: Guest) -> None:
     """Each tells its version, with nothing of Python in the environment."""
-    for command in ("vcycle", "vcycled", "vcycle-web"):
+    for command in COMMANDS:
         assert guest.do(command, "--version") == f"{command}, version 4.0.0\n"
 
 
@@ -158,9 +160,10 @@ def test_how_exposed_the_units_are(guest: Guest, unit: str) -> None:
     drop_in = "/opt/vcycle/share/vcycle/vcycled-clouds-only.conf"
     unit_with_it = "/lib/systemd/system/clouds-only.service"
     guest.do("sh", "-c", f"cat /lib/systemd/system/vcycled.service {drop_in} >{unit_with_it}")
-    assert exposure(guest, f"/lib/systemd/system/{unit}.service") == EXPOSURE[unit]
-    told = (TOP / "docs" / "explanation" / "security.md").read_text(encoding="utf-8")
-    assert f"{EXPOSURE[unit]} of 10" in told
+    name = "clouds-only" if unit == CLOUDS_ONLY else unit
+    assert exposure(guest, f"/lib/systemd/system/{name}.service") == EXPOSURE[unit]
+    told = (TOP / "docs" / "how-to" / "installing.md").read_text(encoding="utf-8")
+    assert f"| `{unit}` | {EXPOSURE[unit]} of 10 |" in told
 
 
 def exposure(guest: Guest, unit: str) -> float:
@@ -172,7 +175,7 @@ def exposure(guest: Guest, unit: str) -> float:
 
 def test_the_manual_pages_are_found(guest: Guest) -> None:
     """By their names and sections."""
-    for page in (("1", "vcycle"), ("5", "vcycle.conf"), ("8", "vcycled"), ("8", "vcycle-web")):
+    for page in (("1", "vcycle"), ("5", "vcycle.conf"), *(("8", unit) for unit in UNITS)):
         assert guest.do("man", "--where", *page).startswith("/usr/share/man/man")
 
 
@@ -183,7 +186,15 @@ def test_a_machine_runs_and_its_output_arrives(running: Guest) -> None:
     uid, name, processes = seen.split()
     assert (uid, int(processes) < 9) == ("0", True)
     assert name == machines(running)[0]["name"]
-    assert running.do("systemctl", "show", "--property=NRestarts", *UNITS).count("=0") == 2
+    assert running.do("systemctl", "show", "--property=NRestarts", *UNITS).count("=0") == 3
+
+
+def test_the_admin_site_tells_of_what_runs(running: Guest) -> None:
+    """Under all that its unit forbids it reads the database and the tree."""
+    site = "http://127.0.0.1:8444"
+    assert running.do("curl", "-sS", f"{site}/healthz") == "ok\n"
+    running.until("curl", "-sSf", f"{site}/readyz")
+    running.until("sh", "-c", f"curl -sSf {site}/metrics | grep 'vcycle_machines.*running.* 1'")
 
 
 def test_the_log_is_rotated(running: Guest) -> None:

@@ -20,7 +20,7 @@ pytestmark = [*MARKS, pytest.mark.timeout(300)]
 
 USUAL = "/usr/sbin:/usr/bin:/sbin:/bin"
 LINKED = ("spaces", "apel", "templates")
-COMMANDS = ("vcycle", "vcycled", "vcycle-web")
+COMMANDS = ("vcycle", "vcycled", "vcycle-web", "vcycle-admin")
 DEMO_SECONDS = 6
 USAGE = b"Usage: vcycle config show"
 PATIENCE_S = 30.0
@@ -215,7 +215,9 @@ def test_fish_completes_commands(venv: Path) -> None:
     assert {line.split("\t")[0] for line in said.splitlines()} == {"check", "set", "show"}
 
 
-@pytest.mark.parametrize("page", ["man1/vcycle.1", "man5/vcycle.conf.5", "man8/vcycled.8"])
+@pytest.mark.parametrize(
+    "page", ["man1/vcycle.1", "man5/vcycle.conf.5", *(f"man8/{each}.8" for each in COMMANDS[1:])]
+)
 def test_the_manual_pages_can_be_set(venv: Path, page: str) -> None:
     """Neither groff nor mandoc finds an error in them."""
     path = str(venv / "share" / "man" / page)
