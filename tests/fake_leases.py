@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from sqlalchemy.engine import Connection
 
-from vcycled.errors import StoreError
+from vcycled.errors import Outdated, StoreError
 from vcycled.store import Lease, Presence, Wishes
 
 
@@ -17,11 +17,14 @@ class Leases:
 
     is_shared: bool = True
     held: Mapping[str, Lease] = field(default_factory=dict)
+    to_hand_over: str = ""
     skew: float = 0.0
     beats: int = 0
     error: str = ""
     """Why a beat fails."""
-    is_any_free: bool = False
+    is_outdated: bool = False
+    """Whether it fails because of a newer Vcycle."""
+    is_any_open: bool = False
     has_left: bool = False
     wishes: Wishes | None = None
     """What was wished for last."""
@@ -32,13 +35,15 @@ class Leases:
     def beat(self, wishes: Wishes) -> None:
         """Count it."""
         self.wishes = wishes
+        if self.is_outdated:
+            raise Outdated(self.error)
         if self.error:
             raise StoreError(self.error)
         self.beats += 1
 
-    def would_take(self, wishes: Wishes) -> bool:
+    def is_worth_a_beat(self, wishes: Wishes) -> bool:
         """Return what the test says."""
-        return self.is_any_free
+        return self.is_any_open
 
     def may_act(self, lease: Lease) -> bool:
         """Return whether it is held."""

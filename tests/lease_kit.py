@@ -13,6 +13,7 @@ from vcycled.clock import SystemClock
 from vcycled.store import Lease, Store, Wishes
 from vcycled.store.leases import SharedLeases
 from vcycled.store.schema import managers
+from vcycled.store.tenure import SETTLED_BEATS
 from vcycled.testing.clock import FakeClock
 
 ONE, TWO = "m1.example.org", "m2.example.org"
@@ -51,10 +52,16 @@ class Desk:
 
     def fall_silent(self, seconds: float = 2 * BEAT + 1) -> None:
         """Let its last beat be so long ago."""
+        self._set(beaten_at=managers.c.beaten_at - seconds)
+
+    def grow_old(self, seconds: int = SETTLED_BEATS * BEAT + 1) -> None:
+        """Let it have started so long ago."""
+        self._set(started_at=managers.c.started_at - seconds)
+
+    def _set(self, **values: object) -> None:
         with self.store._database.write() as connection:
-            was = managers.c.beaten_at - seconds
             named = managers.update().where(managers.c.name == self.leases._enrolled().name)
-            assert connection.execute(named.values(beaten_at=was)).rowcount == 1
+            assert connection.execute(named.values(**values)).rowcount == 1
 
 
 class Office:

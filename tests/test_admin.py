@@ -293,6 +293,7 @@ def test_managers_that_share_a_database_are_told_apart() -> None:
     live = Manager(
         presence=presence("m1"),
         started_at=NOW,
+        up_s=3600.0,
         silent_s=3.5,
         ended_at=None,
         skew=0.0,

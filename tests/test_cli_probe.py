@@ -88,6 +88,7 @@ def manager(**changes: object) -> Manager:
     usual = Manager(
         presence=presence(HOST, beat_seconds=10),
         started_at=NOW - 100,
+        up_s=3600.0,
         silent_s=1.0,
         ended_at=None,
         skew=0.0,

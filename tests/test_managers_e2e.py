@@ -56,6 +56,27 @@ def test_another_manager_takes_over_within_two_missed_beats(cluster: Cluster) ->
 
 @pytest.mark.live
 @pytest.mark.timeout(300)
+def test_a_manager_that_joins_is_handed_its_part_between_two_cycles(cluster: Cluster) -> None:
+    """Nothing is lost with it, and it stays so; in an orderly end all goes back at once."""
+    clouds = cluster.clouds.values()
+    first, second = cluster.add("m1"), cluster.add("m2")
+    cluster.start(first)
+    cluster.wait("full", lambda: all(len(each.here) == LIMIT for each in clouds))
+    cluster.start(second)
+    cluster.wait("shared out", lambda: {cluster.holder(A), cluster.holder(B)} == {"m1", "m2"})
+    for cloud in clouds:
+        cloud.finish(cloud.here[0].name)
+    cluster.wait("replaced", lambda: all(len(each.truth) == LIMIT + 1 for each in clouds))
+    assert {cluster.holder(A), cluster.holder(B)} == {"m1", "m2"}
+    assert cluster.logs().count("lease-handed-over") == 1
+    cluster.signal(first, signal.SIGTERM)
+    cluster.wait("taken", lambda: cluster.holder(A) == cluster.holder(B) == "m2")
+    assert "lease-lost" not in cluster.logs()
+    assert [each.peak_processors["*"] for each in clouds] == [LIMIT, LIMIT]
+
+
+@pytest.mark.live
+@pytest.mark.timeout(300)
 def test_a_manager_that_is_cut_off_from_the_database_changes_nothing(cluster: Cluster) -> None:
     """Nor does one whose clock is off take its spaces; where people look, both are told."""
     clouds = cluster.clouds.values()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from tests.fake_leases import Leases
 from tests.store_kit import run
 from tests.test_supervisor import A, B, Site
 from vcycled.apel.queue import Queue
+from vcycled.errors import Outdated
 from vcycled.model import Changes, Order, OrderKind
 from vcycled.store import APEL, Lease, Wishes
 
@@ -64,6 +66,37 @@ def test_work_goes_on_anew_under_a_new_lease(site: Site) -> None:
     connects = site.clouds[A].calls["connect"]
     leases.held = {A: lease(A, 2)}
     site.until(lambda: site.clouds[A].calls["connect"] > connects)
+
+
+def test_a_space_is_handed_over_when_its_cycle_has_ended(site: Site) -> None:
+    """No other begins meanwhile, and where there is nothing to hand over nothing is idle."""
+    leases = Leases(held={A: lease(A), B: lease(B)})
+    site.start(leases=leases)
+    site.until(lambda: len(site.clouds[A].here) == 2)
+    assert leases.wishes is not None
+    assert leases.wishes.idle == frozenset()
+    leases.to_hand_over = A
+    leases.is_any_open = True
+    site.until(lambda: leases.wishes is not None and leases.wishes.idle == {A})
+    assert is_idle(site, A)
+    assert leases.wishes.spaces == {A, B}
+    leases.to_hand_over, before = "", site.listings(A)
+    site.until(lambda: site.listings(A) > before)
+
+
+def test_a_manager_ends_whose_database_a_newer_one_has_changed(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its cycles first; whoever started it is told why."""
+    raised: list[BaseException | None] = []
+    monkeypatch.setattr(threading, "excepthook", lambda args: raised.append(args.exc_value))
+    leases = Leases(held={A: lease(A)})
+    site.start(leases=leases)
+    site.until(lambda: site.listings(A) > 0)
+    leases.error, leases.is_outdated, leases.is_any_open = "a newer Vcycle", True, True
+    site.until(lambda: site.thread is not None and not site.thread.is_alive())
+    assert [str(each) for each in raised] == ["a newer Vcycle"]
+    assert isinstance(raised[0], Outdated)
 
 
 def test_an_order_waits_for_the_holder(site: Site) -> None:

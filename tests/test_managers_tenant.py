@@ -61,7 +61,7 @@ def test_it_beats_when_a_beat_is_due(bench: Bench) -> None:
 
 def test_it_beats_at_once_for_a_lease_that_became_free(bench: Bench) -> None:
     """So that a take-over does not wait for the next beat."""
-    bench.leases.is_any_free = True
+    bench.leases.is_any_open = True
     assert bench.turn(1) == 1
 
 
@@ -109,6 +109,32 @@ def test_it_tells_what_it_holds(bench: Bench, caplog: pytest.LogCaptureFixture) 
     ]
 
 
+def test_what_is_handed_over_is_not_lost(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
+    """It is what was meant; what goes without being asked for is a loss."""
+    both = {**lease(1), "other": Lease(space="other", holder="m1", epoch=1)}
+    bench.leases.held, bench.leases.to_hand_over = both, SPACE
+    bench.turn(BEAT)
+    assert bench.tenant.to_hand_over == SPACE
+    caplog.clear()
+    bench.leases.held = {}
+    bench.turn(BEAT)
+    assert [each.message for each in caplog.records] == [
+        "lease-lost space=other",
+        f"lease-handed-over space={SPACE}",
+    ]
+
+
+def test_a_newer_vcycle_is_no_trouble_that_passes(
+    bench: Bench, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It says why this manager must end; who ends it tells."""
+    assert bench.tenant.outdated == ""
+    bench.leases.error, bench.leases.is_outdated = "a newer Vcycle", True
+    bench.turn(BEAT)
+    assert bench.tenant.outdated == "a newer Vcycle"
+    assert "beat-failed" not in caplog.text
+
+
 def test_a_loss_is_told_though_the_beat_failed(
     bench: Bench, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -149,11 +175,11 @@ def test_a_clock_that_is_off_is_told_until_it_is_right(
 
 def test_a_bug_ends_no_beats(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
     """It is logged with its traceback."""
-    real, bench.leases.would_take = bench.leases.would_take, broken  # type: ignore[method-assign]
+    real, bench.leases.is_worth_a_beat = bench.leases.is_worth_a_beat, broken  # type: ignore[method-assign]
     bench.turn(1)
     assert "beat-broken" in caplog.text
     assert "Traceback" in caplog.text
-    bench.leases.would_take = real  # type: ignore[method-assign]
+    bench.leases.is_worth_a_beat = real  # type: ignore[method-assign]
     assert bench.turn(BEAT) == 1
 
 

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from tests.store_kit import presence
 from vcycled.store import Lease, Manager, Roster, Wishes
-from vcycled.store.tenure import BEATS, SKEW_MOST_SECONDS, Decision, decide
+from vcycled.store.sharing import Decision, decide
+from vcycled.store.tenure import BEATS, SKEW_MOST_SECONDS, skew_between
 
 ME, OTHER = "m1.example.org", "m2.example.org"
 SPACE = "space.example.org"
@@ -23,6 +24,7 @@ def manager(name: str = ME, *spaces: str, **changes: object) -> Manager:
     usual = Manager(
         presence=presence(name, beat_seconds=BEAT),
         started_at=0,
+        up_s=0.0,
         silent_s=0.0,
         ended_at=None,
         skew=0.0,
@@ -157,6 +159,88 @@ def test_a_removed_space_of_a_dead_manager_is_drained_by_who_removed_it_too() ->
     dead = manager(OTHER, "elsewhere", silent_s=60.0)
     wishes = Wishes(removed=frozenset({SPACE}))
     assert fate(decided(dead, row=lease(OTHER), wishes=wishes)) == TAKEN
+
+
+# Who may write
+
+
+@pytest.mark.parametrize(
+    ("row", "mine", "refusal"),
+    [
+        pytest.param(lease(ME), lease(ME), "", id="it holds"),
+        pytest.param(lease(ME, 6), lease(ME, 5), f"{ME} does not hold it any more, {ME} does",
+                     id="taken anew by an earlier or later run"),
+        pytest.param(lease(OTHER, 6), lease(ME), f"{ME} does not hold it any more, {OTHER} does",
+                     id="another's"),
+        pytest.param(lease("", 5), lease(ME), f"{ME} does not hold it any more, nobody does",
+                     id="given up"),
+        pytest.param(None, lease(ME), f"{ME} does not hold it any more, nobody does",
+                     id="there is no such lease"),
+        pytest.param(lease(OTHER), None, f"only {OTHER}, which holds it, may write of it",
+                     id="a command, and a live manager holds it"),
+        pytest.param(lease(ME), None, "", id="a command, and the holder is dead"),
+        pytest.param(None, None, "", id="a command, and nobody ever held it"),
+    ],
+)  # fmt: skip
+def test_only_who_holds_a_space_may_write_of_it(
+    row: Lease | None, mine: Lease | None, refusal: str
+) -> None:
+    """The lease itself counts, with its epoch; whether its holder lives counts for commands."""
+    known = {OTHER: manager(OTHER), ME: manager(ME, silent_s=60.0)}
+    roster = Roster(managers=known, leases={SPACE: row} if row else {})
+    assert roster.refusal(SPACE, mine) == (f"{SPACE}: {refusal}" if refusal else "")
+
+
+# Who one is
+
+
+@pytest.mark.parametrize(
+    ("other", "is_rival"),
+    [
+        pytest.param(manager(OTHER), False, id="of another name"),
+        pytest.param(manager(ME), False, id="ourselves"),
+        pytest.param(manager(ME, presence=presence(ME, run="another")), True, id="another run"),
+        pytest.param(
+            manager(ME, presence=presence(ME, run="another"), silent_s=20.1), False, id="dead"
+        ),
+        pytest.param(
+            manager(ME, presence=presence(ME, run="another"), ended_at=3), False, id="ended"
+        ),
+    ],
+)
+def test_a_rival_is_another_run_that_lives_under_our_name(
+    other: Manager, *, is_rival: bool
+) -> None:
+    """Whatever its host and folder."""
+    roster = Roster(managers={other.presence.name: other}, leases={})
+    found = roster.rival(presence(ME))
+    assert found == (other.presence if is_rival else None)
+
+
+def test_a_manager_goes_on_from_its_first_beat_and_begins_anew_with_each_run() -> None:
+    """Since when it runs is told by the database's clock."""
+    spaces = frozenset({SPACE})
+    known = {ME: manager(ME, started_at=100, up_s=50.0, silent_s=9.0, ended_at=140)}
+    roster = Roster(managers=known, leases={})
+    again = roster.introduce(presence(ME), spaces, skew=1.5, now=150.5)
+    assert again == manager(ME, SPACE, started_at=100, up_s=50.0, skew=1.5, presence=presence(ME))
+    mine = presence(ME, run="new")
+    new = roster.introduce(mine, spaces, skew=0.0, now=150.5)
+    assert new == manager(ME, SPACE, started_at=150, up_s=0.0, presence=mine)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "skew"),
+    [
+        pytest.param(100.0, 100.0, 0.0, id="alike"),
+        pytest.param(99.0, 101.0, 0.0, id="theirs lies between: nothing is certain"),
+        pytest.param(103.0, 104.0, 3.0, id="ahead by three at the least"),
+        pytest.param(95.0, 98.0, -2.0, id="behind by two at the least"),
+    ],
+)
+def test_a_clock_is_off_by_as_much_as_is_certain(before: float, after: float, skew: float) -> None:
+    """A slow answer proves nothing."""
+    assert skew_between(before, 100.0, after) == skew
 
 
 NAMES = ("a", "b", "c")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from contextlib import ExitStack
+from dataclasses import replace
 
 import pytest
 import sqlalchemy as sa
@@ -49,12 +50,12 @@ class TestHolding(WithManagers):
         one, two = office.desk(ONE), office.desk(TWO)
         one.beat()
         two.beat()
-        assert not two.leases.would_take(WISHES)
+        assert not two.leases.is_worth_a_beat(WISHES)
         one.fall_silent()
-        assert two.leases.would_take(WISHES)
+        assert two.leases.is_worth_a_beat(WISHES)
         assert two.beat()
         assert two.lease.epoch == one.lease.epoch + 1
-        assert not two.leases.would_take(WISHES)
+        assert not two.leases.is_worth_a_beat(WISHES)
         assert not one.beat()
 
     def test_an_orderly_end_frees_it_at_once(self, office: Office) -> None:
@@ -64,11 +65,34 @@ class TestHolding(WithManagers):
         lease = one.lease
         one.leases.leave()
         assert not one.leases.may_act(lease)
-        assert two.leases.would_take(WISHES)
+        assert two.leases.is_worth_a_beat(WISHES)
         assert two.beat()
         ended = two.store.roster().managers[ONE]
         assert ended.ended_at is not None
         assert not ended.is_live
+
+    def test_one_that_joins_is_handed_its_part(self, office: Office) -> None:
+        """Named by one beat, given up by the next once it is idle, and taken at once."""
+        wishes = Wishes(spaces=frozenset({"s1", "s2"}))
+        one, two = office.desk(ONE), office.desk(TWO)
+        one.beat(wishes)
+        two.beat(wishes)
+        one.beat(wishes)
+        assert one.leases.to_hand_over == ""
+        two.grow_old()
+        assert not one.leases.is_worth_a_beat(wishes)
+        one.beat(wishes)
+        assert one.leases.to_hand_over == "s1"
+        assert one.leases.held.keys() == {"s1", "s2"}
+        idle = replace(wishes, idle=frozenset({"s1"}))
+        assert one.leases.is_worth_a_beat(idle)
+        one.beat(idle)
+        assert one.leases.to_hand_over == ""
+        assert one.leases.held.keys() == {"s2"}
+        assert not one.leases.is_worth_a_beat(wishes)
+        assert two.leases.is_worth_a_beat(wishes)
+        two.beat(wishes)
+        assert two.leases.held.keys() == {"s1"}
 
     def test_many_that_come_at_once_share_out_the_spaces(self, office: Office) -> None:
         """Each space has one holder, who knows it, and nobody fails."""
@@ -126,7 +150,7 @@ class TestFencing(WithManagers):
         one.fall_silent()
         two.beat()
         two.leases.leave()
-        assert not one.leases.would_take(WISHES)  # it does not know yet that it lost it
+        assert not one.leases.is_worth_a_beat(WISHES)  # it does not know yet that it lost it
         assert one.beat()
         assert not one.leases.may_act(old.lease or one.lease)
         assert one.leases.may_act(one.lease)
@@ -201,7 +225,7 @@ class TestCertainty(WithManagers):
         one.clock.jump(shift)
         assert not one.beat()
         assert one.store.roster().managers[ONE].is_clock_off
-        assert not one.leases.would_take(WISHES)
+        assert not one.leases.is_worth_a_beat(WISHES)
         assert two.beat()
         one.clock.jump(-shift)
         one.beat()
@@ -230,7 +254,7 @@ class TestCertainty(WithManagers):
         with Store.open(url, clock=FakeClock()) as store:
             for act in (
                 lambda: store.leases.beat(WISHES),
-                lambda: store.leases.would_take(WISHES),
+                lambda: store.leases.is_worth_a_beat(WISHES),
                 store.leases.leave,
             ):
                 with pytest.raises(StoreError, match="has not enrolled"):

@@ -7,7 +7,8 @@ import shutil
 import sqlite3
 import sys
 import threading
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import pytest
@@ -15,12 +16,13 @@ import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
-from tests.store_kit import SPACE, OnBothDatabases, OnSqlite, machine, run
-from vcycled.errors import StoreError
+from tests.lease_kit import ONE, Desk, Office
+from tests.store_kit import SPACE, OnBothDatabases, OnPostgresql, OnSqlite, machine, run
+from vcycled.errors import LeaseLost, Outdated, StoreError
 from vcycled.model import Changes, EndSource, Stage
 from vcycled.options import Secret
 from vcycled.remember import Tally
-from vcycled.store import Store, migrate, schema
+from vcycled.store import Store, Wishes, migrate, schema
 from vcycled.store.database import connect
 from vcycled.testing.clock import START, FakeClock
 
@@ -249,3 +251,45 @@ def test_a_driver_that_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setitem(sys.modules, "psycopg", None)
     with pytest.raises(StoreError, match=r"pip install 'vcycle\[postgresql\]'"):
         Store.open("postgresql://host/name", clock=FakeClock())
+
+
+@pytest.mark.live
+class TestUnderManagers(OnPostgresql):
+    """Upgrades of a database that several managers share."""
+
+    @pytest.fixture
+    def desk(self, url: str) -> Iterator[Desk]:
+        """Return a manager of this version that holds a space."""
+        with ExitStack() as stack:
+            desk = Office(url, stack).desk(ONE)
+            desk.beat()
+            yield desk
+
+    def test_tables_are_not_changed_under_a_manager_that_lives(
+        self, desk: Desk, url: str, clock: FakeClock, request: pytest.FixtureRequest
+    ) -> None:
+        """It is named; once it is dead, or has ended, they are."""
+        request.getfixturevalue("next_version")
+        said = rf"{ONE} \(Vcycle 4.0 on {ONE}, up for 0:00:\d\d, last sign of life \d s ago\)"
+        for _ in range(2):
+            with pytest.raises(StoreError, match=f"alive that know it as it is: {said}. Stop"):
+                Store.open(url, clock=clock)
+        assert desk.beat()
+        desk.leases.leave()
+        Store.open(url, clock=clock).close()
+
+    def test_a_manager_that_slept_through_an_upgrade_writes_nothing(
+        self, desk: Desk, url: str, clock: FakeClock, request: pytest.FixtureRequest
+    ) -> None:
+        """Its leases are nobody's, and it learns why at its next beat, or as it looks or ends."""
+        old = desk.leased
+        desk.fall_silent()
+        request.getfixturevalue("next_version")
+        Store.open(url, clock=clock).close()
+        with pytest.raises(LeaseLost):
+            old.save(Changes(space=SPACE, machines=(machine(1),)))
+        more = Wishes(spaces=frozenset({SPACE, "another"}))
+        for act in (lambda: desk.leases.is_worth_a_beat(more), desk.beat, desk.leases.leave):
+            with pytest.raises(Outdated, match=f"version {migrate.revisions()[-2]} to next"):
+                act()
+        assert desk.leases.held == {}

@@ -4,7 +4,8 @@
     ├── ConfigError            the operator, before anything starts
     ├── OperatorError          the operator, about the command just given
     ├── StoreError             the manager, when the database answers again
-    │   └── LeaseLost          nobody here: another manager looks after the space now
+    │   ├── LeaseLost          nobody here: another manager looks after the space now
+    │   └── Outdated           the operator: a newer Vcycle has changed the tables, install it here
     ├── UserDataError          the VO or the operator: this machinetype has no user_data now
     ├── ImageError             the VO or the operator: this root image cannot be used now
     └── SpaceError             what a cloud said; spaces raise these and nothing else
@@ -65,6 +66,10 @@ class StoreError(VcycleError):
 
 class LeaseLost(StoreError):
     """Another manager holds the space, so that this one must write nothing of it."""
+
+
+class Outdated(StoreError):
+    """The database is that of a newer Vcycle, so that this one must write nothing any more."""
 
 
 class UserDataError(VcycleError):

@@ -19,7 +19,7 @@ from vcycled.daemon.outfit import Outfit, context_of
 from vcycled.daemon.pipes import PipeKeeper
 from vcycled.daemon.tenant import Tenant
 from vcycled.daemon.worker import SpaceWorker
-from vcycled.errors import StoreError
+from vcycled.errors import Outdated, StoreError
 from vcycled.house.disks import disk_hold
 from vcycled.house.keeper import Housekeeper
 from vcycled.machinedir import MachineDir
@@ -96,16 +96,18 @@ class Supervisor:
         """Work until `stop` was called and the cycles have ended, or `exit_s` is over.
 
         Raises:
-            StoreError: this manager cannot be one of this database now.
+            StoreError: this manager cannot be one of this database now, or not any more.
         """
         outfit = self._outfit
         self._tell(self._config)
         self._tenant.start()
-        while not self._is_stopping:
+        while not (self._is_stopping or self._tenant.outdated):
             self._try_tick()
             self._tell_systemd()
             outfit.clock.wait(self._stop, TICK_S)
         self._end()
+        if self._tenant.outdated:
+            raise Outdated(self._tenant.outdated)
 
     def _try_tick(self) -> None:
         """Let a database that is away hinder nothing but this tick; it is told once."""
@@ -188,7 +190,7 @@ class Supervisor:
 
     def _staff(self, space: SpaceConfig) -> None:
         """See to it that a space that we hold has a worker made from its present options."""
-        lease = self._tenant.held.get(space.name)
+        lease = self._lease(space.name)
         made_from = (lease, space.api, space.api_options, self._config.manager)
         team = self._teams.get(space.name)
         if team is not None and team.made_from != made_from:
@@ -204,6 +206,11 @@ class Supervisor:
         worker = self._worker(space, lease)
         self._teams[space.name] = _Team(worker=worker, made_from=made_from)
         worker.start()
+
+    def _lease(self, name: str) -> Lease | None:
+        """Return under what a cycle may begin; a space that is to be handed over has none."""
+        is_leaving = name == self._tenant.to_hand_over  # asked first: it changes last
+        return None if is_leaving else self._tenant.held.get(name)
 
     def _release(self) -> None:
         """Let go of spaces of ours that were removed from the configuration and have drained."""
@@ -242,10 +249,12 @@ class Supervisor:
         return True
 
     def _wishes(self) -> Wishes:
-        spaces = self._config.spaces
+        spaces, leaving = self._config.spaces, self._tenant.to_hand_over
+        is_idle = leaving and leaving not in self._teams
         return Wishes(
             spaces=frozenset(each.name for each in spaces if not each.is_removed),
             removed=frozenset(each.name for each in spaces if each.is_removed),
+            idle=frozenset({leaving} if is_idle else ()),
         )
 
     def _worker(self, space: SpaceConfig, lease: Lease) -> SpaceWorker:

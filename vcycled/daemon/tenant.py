@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Mapping
 
 from vcycled.clock import Clock
-from vcycled.errors import StoreError
+from vcycled.errors import Outdated, StoreError
 from vcycled.kvlog import KVLogger
 from vcycled.store import Lease, Wishes
 from vcycled.store.leases import Leases
@@ -47,6 +47,7 @@ class Tenant:
         self._beaten_at = clock.monotonic()
         self._told: Mapping[str, Lease] = {}
         self._trouble = ""
+        self._outdated = ""
         self._is_cut_off = False
         self._is_clock_off = False
         self._is_ending = False
@@ -57,6 +58,16 @@ class Tenant:
     def held(self) -> Mapping[str, Lease]:
         """The leases that are ours, as far as we know, by space."""
         return self._leases.held
+
+    @property
+    def to_hand_over(self) -> str:
+        """A held space in which no cycle may begin, as another manager is to have it; or empty."""
+        return self._leases.to_hand_over
+
+    @property
+    def outdated(self) -> str:
+        """Why this manager must end: the database is that of a newer Vcycle; else empty."""
+        return self._outdated
 
     def start(self) -> None:
         """Beat for the first time, and go on in a thread.
@@ -95,19 +106,21 @@ class Tenant:
         """Beat if that is due or worth it; made in the thread again and again."""
         try:
             is_due = self._clock.monotonic() - self._beaten_at >= self._beat_s
-            if is_due or self._trouble or self._leases.would_take(self._wishes()):
+            if is_due or self._trouble or self._leases.is_worth_a_beat(self._wishes()):
                 self._beat()
+        except Outdated as error:
+            self._outdated = str(error)
         except StoreError as error:
             self._fail(str(error))
         except Exception:  # noqa: BLE001 - the top of a thread: without beats all would stop
             self._log.bug("beat-broken")
 
     def _beat(self) -> None:
-        began = self._clock.monotonic()
+        began, handed_over = self._clock.monotonic(), self._leases.to_hand_over
         try:
             self._leases.beat(self._wishes())
         finally:
-            self._tell_changes()
+            self._tell_changes(handed_over)
         self._beaten_at = began
         if self._trouble:
             self._log.info("beat-back")
@@ -125,12 +138,15 @@ class Tenant:
             self._log.error("cut-off", detail=detail, error=error)
         self._is_cut_off = is_cut_off
 
-    def _tell_changes(self) -> None:
+    def _tell_changes(self, handed_over: str) -> None:
         if not self._leases.is_shared:
             return
         before, now = self._told, self._leases.held
         for space in sorted(before.keys() - now.keys()):
-            self._log.warning("lease-lost", space=space)
+            if space == handed_over:
+                self._log.info("lease-handed-over", space=space)
+            else:
+                self._log.warning("lease-lost", space=space)
         for space in sorted(now):
             if now[space] != before.get(space):
                 self._log.info("lease-taken", space=space, epoch=now[space].epoch)

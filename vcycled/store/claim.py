@@ -59,6 +59,7 @@ class SoleLeases:
     """All spaces are left to whoever has the claim; see Leases in leases.py."""
 
     is_shared = False
+    to_hand_over = ""
     skew = 0.0
 
     def __init__(self, database: Path) -> None:
@@ -88,7 +89,7 @@ class SoleLeases:
         self._claim.take()
         self._held = {space: Lease(space=space, holder="", epoch=0) for space in wishes.all}
 
-    def would_take(self, wishes: Wishes) -> bool:
+    def is_worth_a_beat(self, wishes: Wishes) -> bool:
         """Return whether there is a new wish."""
         return not wishes.all <= self._held.keys()
 

@@ -9,10 +9,12 @@ from typing import Protocol
 from sqlalchemy.engine import Connection
 
 from vcycled.clock import Clock
-from vcycled.errors import LeaseLost, StoreError
+from vcycled.errors import LeaseLost, Outdated, StoreError
 from vcycled.store import roster as rosters
 from vcycled.store.database import Database
-from vcycled.store.tenure import BEATS, Lease, Manager, Presence, Roster, Wishes, decide
+from vcycled.store.schema import REVISION
+from vcycled.store.sharing import decide
+from vcycled.store.tenure import BEATS, Lease, Presence, Roster, Wishes, skew_between
 
 
 class Leases(Protocol):
@@ -29,6 +31,14 @@ class Leases(Protocol):
     @property
     def held(self) -> Mapping[str, Lease]:
         """What the last beat left us, by space."""
+        ...
+
+    @property
+    def to_hand_over(self) -> str:
+        """A held space that another manager is to have; empty if there is none.
+
+        No cycle may begin there, and it is given up when the wishes call it idle.
+        """
         ...
 
     @property
@@ -49,11 +59,16 @@ class Leases(Protocol):
 
         Raises:
             StoreError: it was not taken, or another manager goes by our name.
+            Outdated: the tables are those of a newer Vcycle.
         """
         ...
 
-    def would_take(self, wishes: Wishes) -> bool:
-        """Return whether a beat now would take something."""
+    def is_worth_a_beat(self, wishes: Wishes) -> bool:
+        """Return whether a beat now would take something, or hand it over.
+
+        Raises:
+            Outdated: the tables are those of a newer Vcycle.
+        """
         ...
 
     def may_act(self, lease: Lease) -> bool:
@@ -91,6 +106,7 @@ class SharedLeases:
         self._has_beaten = False
         self._lock = threading.Lock()
         self._held: Mapping[str, Lease] = {}
+        self._to_hand_over = ""
         self._valid_until = 0.0
         self._skew = 0.0
 
@@ -100,14 +116,18 @@ class SharedLeases:
         return self._held
 
     @property
+    def to_hand_over(self) -> str:
+        """See Leases."""
+        return self._to_hand_over
+
+    @property
     def skew(self) -> float:
         """See Leases."""
         return self._skew
 
     def enrol(self, presence: Presence) -> None:
         """Make sure that no other manager goes by our name; see Leases."""
-        with self._database.read() as connection:
-            self._refuse_namesake(rosters.read(connection), presence)
+        self._refuse_namesake(self._look(), presence)
         self._presence = presence
 
     def beat(self, wishes: Wishes) -> None:
@@ -115,27 +135,28 @@ class SharedLeases:
         presence = self._enrolled()
         began = self._clock.monotonic()
         with self._database.write() as connection:
-            roster = rosters.read(connection)
+            roster = self._roster(connection)
             self._refuse_namesake(roster, presence)
             now = self._measure(connection)
-            me = self._me(presence, wishes, roster, now=now)
+            me = roster.introduce(presence, wishes.spaces, skew=self._skew, now=now)
             decision = decide(me, wishes, self._held, roster)
             self._keep(decision.kept)  # others may have the rest once this is committed
             rosters.put(connection, me, now=now)
             taken = rosters.settle(connection, presence.name, decision, now=now)
         with self._lock:
             self._held = {**self._held, **taken}
+            self._to_hand_over = decision.to_hand_over  # after what was held: no cycle begins
             self._valid_until = began + BEATS * presence.beat_seconds
             self._has_beaten = True
 
-    def would_take(self, wishes: Wishes) -> bool:
-        """Look only if a wish is open; see Leases."""
+    def is_worth_a_beat(self, wishes: Wishes) -> bool:
+        """Look only if something is open; see Leases."""
+        if wishes.idle:
+            return True
         if wishes.all <= self._held.keys():
             return False
-        presence = self._enrolled()
-        with self._database.read() as connection:
-            roster = rosters.read(connection)
-        me = self._me(presence, wishes, roster, now=0.0)
+        presence, roster = self._enrolled(), self._look()
+        me = roster.introduce(presence, wishes.spaces, skew=self._skew, now=0.0)
         return bool(decide(me, wishes, self._held, roster).taken)
 
     def may_act(self, lease: Lease) -> bool:
@@ -149,6 +170,7 @@ class SharedLeases:
         presence = self._enrolled()
         self._keep(())
         with self._database.write() as connection:
+            self._refuse_newer(connection)
             rosters.end(connection, presence)
 
     def close(self) -> None:
@@ -157,20 +179,32 @@ class SharedLeases:
 
     def fence(self, connection: Connection, space: str, lease: Lease | None) -> None:
         """Compare with the row, which nobody can change meanwhile; see Leases."""
-        roster = rosters.read(connection, space=space)
-        found = roster.leases.get(space)
-        holder = found.holder if found else ""
-        if lease is None and not roster.is_free(space):
-            raise LeaseLost(f"{space}: only {holder}, which holds it, may write of it")
-        if lease is not None and lease != found:
-            raise LeaseLost(
-                f"{space}: {lease.holder} does not hold it any more, {holder or 'nobody'} does"
-            )
+        refusal = rosters.read(connection, space=space).refusal(space, lease)
+        if refusal:
+            raise LeaseLost(refusal)
 
     def _enrolled(self) -> Presence:
         if self._presence is None:
             raise StoreError(f"{self._database.name}: this process has not enrolled as a manager")
         return self._presence
+
+    def _look(self) -> Roster:
+        with self._database.read() as connection:
+            return self._roster(connection)
+
+    def _roster(self, connection: Connection) -> Roster:
+        self._refuse_newer(connection)
+        return rosters.read(connection)
+
+    def _refuse_newer(self, connection: Connection) -> None:
+        """Hold nothing and write nothing once the tables may mean something else."""
+        found = rosters.revision(connection)
+        if found != REVISION:
+            self._keep(())
+            raise Outdated(
+                f"{self._database.name}: a newer Vcycle has brought the database from version "
+                f"{REVISION} to {found}; install that one here too"
+            )
 
     def _keep(self, spaces: Container[str]) -> None:
         with self._lock:
@@ -182,10 +216,9 @@ class SharedLeases:
         One that ran in the same folder is dead: we hold the lock there. Should it be a copy of
         ours all the same, it stands back at its next beat, so that the two do not fight.
         """
-        other = roster.managers.get(mine.name)
-        if other is None or not other.is_live or other.presence.run == mine.run:
+        theirs = roster.rival(mine)
+        if theirs is None:
             return
-        theirs = other.presence
         if self._has_beaten or (theirs.host, theirs.root) != (mine.host, mine.root):
             self._keep(())
             raise StoreError(
@@ -193,22 +226,10 @@ class SharedLeases:
                 f"in {theirs.root} (process {theirs.pid}); give each its own manager_hostname"
             )
 
-    def _me(self, presence: Presence, wishes: Wishes, roster: Roster, *, now: float) -> Manager:
-        before = roster.managers.get(presence.name)
-        is_known = before is not None and before.presence.run == presence.run
-        return Manager(
-            presence=presence,
-            started_at=before.started_at if before is not None and is_known else int(now),
-            silent_s=0.0,
-            ended_at=None,
-            skew=self._skew,
-            spaces=wishes.spaces,
-        )
-
     def _measure(self, connection: Connection) -> float:
         """Return the server's time, and note how far ours is from it at the least."""
         before = self._clock.now_ns() / 1e9
         now = rosters.server_time(connection)
         after = self._clock.now_ns() / 1e9
-        self._skew = max(before - now, 0.0) + min(after - now, 0.0)
+        self._skew = skew_between(before, now, after)
         return now

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from vcycled.errors import StoreError
-from vcycled.store import backup, schema
+from vcycled.store import backup, roster, schema
 from vcycled.store.database import Database, Mode, connect
 
 
@@ -125,7 +125,24 @@ def _upgrade(database: Database) -> None:
 
     with database.write() as connection:
         found = _revision(connection)  # another process may have been here first
-        if found is not None and found != schema.REVISION and database.path is not None:
+        is_older = found is not None and found != schema.REVISION
+        if is_older and database.path is not None:
             copy = database.path.with_name(f"{database.path.name}.version-{found}")
             backup.copy(database.path, copy)
+        elif is_older:
+            _refuse_while_managed(database, connection, found)
         migrate.upgrade(connection)
+        if is_older and database.path is None:
+            roster.end_all(connection)
+
+
+def _refuse_while_managed(database: Database, connection: Connection, found: str | None) -> None:
+    """Change no tables under managers of an older Vcycle, which would go on writing as before."""
+    living = roster.living(connection)
+    if living:
+        message = (
+            f"{database.name}: the database is of version {found} and must become version "
+            f"{schema.REVISION}, but managers are alive that know it as it is: "
+            f"{', '.join(living)}. Stop them first; one that died is alive for two beats more"
+        )
+        raise StoreError(message)

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from datetime import timedelta
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from vcycled.store.database import upsert
 from vcycled.store.schema import due, leases, managers
-from vcycled.store.tenure import Decision, Lease, Manager, Presence, Roster
+from vcycled.store.sharing import Decision
+from vcycled.store.tenure import BEATS, Lease, Manager, Presence, Roster
 
 # Not now(), which stands still while a transaction waits for its turn to write.
 _NOW = sa.cast(sa.extract("epoch", sa.func.clock_timestamp()), sa.Double)
 _SILENT = (_NOW - managers.c.beaten_at).label("silent_s")
+_UP = (_NOW - managers.c.started_at).label("up_s")
 
 
 def server_time(connection: Connection) -> float:
@@ -23,9 +26,15 @@ def server_time(connection: Connection) -> float:
     return now
 
 
+def revision(connection: Connection) -> str:
+    """Return of which version the tables are."""
+    found: str = connection.scalars(sa.text("SELECT version_num FROM alembic_version")).one()
+    return found
+
+
 def read(connection: Connection, *, space: str | None = None) -> Roster:
     """Return all managers and leases, or the lease of one space and who may hold it."""
-    named = sa.select(managers, _SILENT)
+    named = sa.select(managers, _SILENT, _UP)
     left = sa.select(leases)
     if space is not None:
         left = left.where(leases.c.space == space)
@@ -37,11 +46,33 @@ def read(connection: Connection, *, space: str | None = None) -> Roster:
     )
 
 
+def living(connection: Connection) -> tuple[str, ...]:
+    """Return the managers that are alive, in words.
+
+    To be asked of tables of any version, so it reads only what all have had.
+    """
+    what = (managers.c.name, managers.c.host, managers.c.version, managers.c.beat_seconds)
+    living = sa.select(*what, _SILENT, _UP).where(managers.c.ended_at.is_(None))
+    found = connection.execute(living.order_by(managers.c.name)).mappings()
+    return tuple(
+        f"{each['name']} (Vcycle {each['version']} on {each['host']}, up for "
+        f"{timedelta(seconds=int(each['up_s']))}, last sign of life {each['silent_s']:.0f} s ago)"
+        for each in found
+        if each["silent_s"] <= BEATS * each["beat_seconds"]
+    )
+
+
+def end_all(connection: Connection) -> None:
+    """Free all spaces, so that nothing is written under the leases of before."""
+    connection.execute(leases.update().values(holder="", epoch=leases.c.epoch + 1))
+
+
 def _manager(found: sa.RowMapping) -> Manager:
     told = ("name", "run", "host", "root", "pid", "version", "beat_seconds")
     return Manager(
         presence=Presence(**{name: found[name] for name in told}),
         started_at=found["started_at"],
+        up_s=found["up_s"],
         silent_s=found["silent_s"],
         ended_at=found["ended_at"],
         skew=found["skew"],

@@ -1,11 +1,11 @@
-"""Which spaces a manager keeps, takes and gives up; pure.
+"""Managers that share a database, what they hold, and what that lets them do; pure.
 
 # Note [Leases]
 
 Managers that share a database share out its spaces: only the holder of a space's lease plans and
 acts there. A manager *beats* every few seconds. Its leases are live until two of its beats were
-missed, by the clock of the database; then they are free, and whoever comes first takes them.
-Each taking gives the lease a higher epoch. Three things follow from that:
+missed, by the clock of the database; then they are free, and another takes them, as sharing.py
+says. Each taking gives the lease a higher epoch. Three things follow from that:
 
 * What is written of a space names the epoch it is written under, and is refused in the same
   transaction if the lease has another by now. Writers stand in line (see [One writer]), so an
@@ -19,13 +19,16 @@ Each taking gives the lease a higher epoch. Three things follow from that:
 from __future__ import annotations
 
 from collections.abc import Mapping
-from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
 BEATS = 2
 """After so many missed beats a lease is free."""
 SKEW_MOST_SECONDS = 60.0
 """A manager whose clock is further off that of the database holds nothing."""
+PROMPT_BEATS = 1.5
+"""A manager that was silent for longer is not waited for: it may be dying."""
+SETTLED_BEATS = 6
+"""How long a manager has run that is worth a move; one that fails as it starts is not."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +52,8 @@ class Manager:
 
     presence: Presence
     started_at: int
+    up_s: float
+    """Seconds since it started."""
     silent_s: float
     """Seconds since its last beat."""
     ended_at: int | None
@@ -67,6 +72,17 @@ class Manager:
     def is_clock_off(self) -> bool:
         """Whether its clock is too far off for it to hold anything."""
         return abs(self.skew) > SKEW_MOST_SECONDS
+
+    @property
+    def is_prompt(self) -> bool:
+        """Whether it will surely take what is left to it."""
+        late = self.silent_s > PROMPT_BEATS * self.presence.beat_seconds
+        return self.is_live and not late and not self.is_clock_off
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether it had run for long enough, when it beat last, to be given what others hold."""
+        return self.up_s - self.silent_s >= SETTLED_BEATS * self.presence.beat_seconds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,21 +105,13 @@ class Wishes:
     """Those in its configuration."""
     removed: frozenset[str] = frozenset()
     """Those that were in it and still have something to clean up."""
+    idle: frozenset[str] = frozenset()
+    """Those that it was asked to hand over and in which nothing is under way any more."""
 
     @property
     def all(self) -> frozenset[str]:
-        """Both."""
+        """All of them."""
         return self.spaces | self.removed
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Decision:
-    """What becomes of the leases of one manager."""
-
-    kept: AbstractSet[str]
-    taken: Mapping[str, int]
-    """With their new epochs."""
-    given_up: AbstractSet[str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,36 +127,44 @@ class Roster:
         holder = self.managers.get(lease.holder) if lease else None
         return holder is None or not holder.is_live
 
+    def rival(self, mine: Presence) -> Presence | None:
+        """Return another run that lives under our name."""
+        other = self.managers.get(mine.name)
+        if other is None or not other.is_live or other.presence.run == mine.run:
+            return None
+        return other.presence
 
-def decide(me: Manager, wishes: Wishes, held: Mapping[str, Lease], roster: Roster) -> Decision:
-    """Return what `me` keeps, takes and gives up.
+    def refusal(self, space: str, lease: Lease | None) -> str:
+        """Return why nobody may write of a space under `lease`; empty if that holds.
 
-    Args:
-        me: as it is at this beat.
-        wishes: what it would hold.
-        held: what it holds as far as it knows; what the roster gives it beyond that it held in
-            an earlier run, or took without hearing that it had it.
-        roster: as of now.
-    """
-    name = me.presence.name
-    wanted = frozenset() if me.is_clock_off else _wanted(name, wishes, roster)
-    mine = {space for space, lease in roster.leases.items() if lease.holder == name}
-    kept = {space for space in mine & wanted if roster.leases[space] == held.get(space)}
-    free = {space for space in wanted - kept if space in mine or roster.is_free(space)}
-    return Decision(
-        kept=kept,
-        taken={space: _epoch(roster, space) + 1 for space in sorted(free)},
-        given_up=mine - wanted,
-    )
+        Without a lease, as for a command: unless nobody holds one.
+        """
+        found = self.leases.get(space)
+        holder = found.holder if found else ""
+        if lease is None:
+            is_free = self.is_free(space)
+            return "" if is_free else f"{space}: only {holder}, which holds it, may write of it"
+        if lease == found:
+            return ""
+        return f"{space}: {lease.holder} does not hold it any more, {holder or 'nobody'} does"
+
+    def introduce(
+        self, mine: Presence, spaces: frozenset[str], *, skew: float, now: float
+    ) -> Manager:
+        """Return the manager that beats now, by the database's clock, as this roster knows it."""
+        before = self.managers.get(mine.name)
+        is_known = before is not None and before.presence.run == mine.run
+        return Manager(
+            presence=mine,
+            started_at=before.started_at if before is not None and is_known else int(now),
+            up_s=before.up_s if before is not None and is_known else 0.0,
+            silent_s=0.0,
+            ended_at=None,
+            skew=skew,
+            spaces=spaces,
+        )
 
 
-def _wanted(name: str, wishes: Wishes, roster: Roster) -> frozenset[str]:
-    """Return what the manager may hold: a removed space only if no other has it configured."""
-    others = (each for each in roster.managers.values() if each.presence.name != name)
-    configured = frozenset().union(*(each.spaces for each in others if each.is_live))
-    return wishes.spaces | (wishes.removed - configured)
-
-
-def _epoch(roster: Roster, space: str) -> int:
-    lease = roster.leases.get(space)
-    return lease.epoch if lease else 0
+def skew_between(before: float, theirs: float, after: float) -> float:
+    """Return how far ahead our clock is for sure, if theirs was read between two looks at ours."""
+    return max(before - theirs, 0.0) + min(after - theirs, 0.0)
