@@ -170,6 +170,21 @@ class TestReleases:
         found = releases(given, CloudView(listed={}, installation=INSTALLATION), now=NOW)
         assert [each.refusal for each in found] == ["", "no such machine now"]
 
+    @pytest.mark.parametrize(("word", "uuids"), [(NAME, [None]), ("u2", ["u2"]), ("u1", ["u1"])])
+    def test_of_two_machines_of_one_name_a_uuid_tells_which(
+        self, word: str, uuids: list[str | None]
+    ) -> None:
+        """Their name alone is refused; force does not help."""
+        given = Records(
+            memory=memory(),
+            machines=(machine(NAME, uuid="u1"), machine(NAME, uuid="u2")),
+            orders=(order(OrderKind.FORGET, machine=word, is_forced=True),),
+        )
+        (found,) = releases(given, CloudView(listed={}, installation=INSTALLATION), now=NOW)
+        assert [found.machine and found.machine.uuid] == uuids
+        assert found.is_final == (found.machine is None)
+        assert found.refusal == "" or "several machines have this name" in found.refusal
+
 
 @pytest.fixture
 def world(tmp_path: Path) -> Iterator[World]:

@@ -205,11 +205,21 @@ class TestUndrain(WithSudo):
         site.save(drains=(Drain(space=SPACE, machinetype="", since=NOW),))
         assert site.ok("undrain", SPACE).count("\n") == 1
 
+    def test_where_the_whole_space_drains_it_is_said_what_would_lift_that(
+        self, site: Site
+    ) -> None:
+        """The drain of a machinetype alone there is none."""
+        site.save(drains=(Drain(space=SPACE, machinetype="", since=NOW),))
+        assert site.refused("undrain", "prod") == (
+            f"vcycle: prod of {SPACE} is not draining, but {SPACE} as a whole is:"
+            f" vcycle undrain {SPACE}\n"
+        )
+        assert orders(site) == ()
+
     @pytest.mark.parametrize("words", [[SPACE], ["prod"]])
     def test_without_a_drain_there_is_nothing_to_lift(self, site: Site, words: list[str]) -> None:
         """The drain of a machinetype is not that of its space, nor the other way round."""
-        other = "test" if words == [SPACE] else ""
-        site.save(drains=(Drain(space=SPACE, machinetype=other, since=NOW),))
+        site.save(drains=(Drain(space=SPACE, machinetype="test", since=NOW),))
         assert site.refused("undrain", *words).endswith("is not draining\n")
         assert orders(site) == ()
 
@@ -308,6 +318,32 @@ class TestDelete(WithSudo):
             self.NAMES[1], stage=Stage.ASKED, state=MachineState.STARTING, started_at=None
         )
         site.save(machine(), asked, ended())
+
+    @pytest.mark.parametrize("command", ["delete", "drain", "undrain"])
+    def test_a_name_of_several_machines_is_refused(self, site: Site, command: str) -> None:
+        """As when the cloud made two of one request; each is told of with its uuid."""
+        twin = machine(self.NAMES[0], uuid="uuid-2", state=MachineState.FAILED, drain_by=NOW + 900)
+        site.save(twin)
+        assert site.refused(command, self.NAMES[0]) == (
+            f"vcycle: {self.NAMES[0]} is the name of 2 machines: say which by its uuid:"
+            f" uuid-2 ({SPACE}, failed); uuid-{self.NAMES[0]} ({SPACE}, running)\n"
+        )
+        assert orders(site) == ()
+        site.ok(command, "uuid-2", *["--yes"] * (command == "delete"))
+        (order,) = orders(site)
+        assert order.machine == "uuid-2"
+
+    def test_a_machine_that_is_named_twice_is_ordered_once(self, site: Site) -> None:
+        """By its name and by its uuid."""
+        said = site.ok("delete", f"uuid-{self.NAMES[0]}", self.NAMES[0], "--yes")
+        assert said.count("is deleted at the next cycle") == 1
+        assert len(orders(site)) == 1
+
+    def test_a_uuid_of_one_that_is_gone_is_told_so(self, site: Site) -> None:
+        """As its name is."""
+        gone = ended()
+        for word in (gone.name, gone.uuid):
+            assert site.refused("delete", word, "--yes") == f"vcycle: {word} is gone already\n"
 
     def test_they_are_ordered_to_go(self, site: Site) -> None:
         """One order for each, once, also if it is named twice."""

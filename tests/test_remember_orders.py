@@ -114,6 +114,22 @@ def test_the_last_order_for_a_machine_holds() -> None:
     ]
 
 
+def test_a_name_that_two_machines_bear_means_neither() -> None:
+    """A uuid means one of them; the story is told of its name."""
+    one, two = machine(), replace(machine(), uuid="u2")
+    orders = (
+        order(OrderKind.DELETE, machine=one.name),
+        order(OrderKind.DELETE, machine="u2", id=8),
+    )
+    changes = obey(replace(records(one, two), orders=orders), now=T0)
+    assert changes is not None
+    assert only(changes).uuid == "u2"
+    assert [(each.machine, each.detail) for each in changes.events] == [
+        (one.name, "by ops: several machines have this name now; say which by its uuid"),
+        (one.name, "by ops: it will be deleted"),
+    ]
+
+
 @pytest.mark.parametrize("kind", [OrderKind.DRAIN, OrderKind.UNDRAIN, OrderKind.DELETE])
 def test_an_order_for_a_machine_that_is_gone_is_told(kind: OrderKind) -> None:
     """And changes nothing, least of all its whole machinetype."""

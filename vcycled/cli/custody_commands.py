@@ -20,6 +20,7 @@ from vcycled.cycle import Context
 from vcycled.errors import SpaceError
 from vcycled.model import ListedMachine, Order, OrderKind
 from vcycled.remember import CloudView, match, releases
+from vcycled.store import Store
 
 _MACHINES = click.argument("machine", nargs=-1, required=True)
 
@@ -72,16 +73,25 @@ def forget(
     """
     config = space_config(session, space)
     order = Order(kind=OrderKind.FORGET, space=space, at=session.now, who=user())
-    orders = orders_for(replace(order, is_forced=force), machine)
     with session.store() as store, look_context(session, config, store) as context:
         records = store.records(space)
-        known = (each for name in machine for each in store.machine(name))
-        doomed(machine, records.machines, (each.name for each in known if each.space == space))
+        known = doomed(machine, records.machines, _ever_here(machine, space, store))
+        orders = orders_for(replace(order, is_forced=force), known)
         view = CloudView(listed=_listed(context), installation=context.installation)
         released = releases(replace(records, orders=orders), view, now=session.now)
     lines = list(forgotten_lines(released))
     _confirm(session, lines, f"Forget {several(len(orders), 'machine')}?", yes=yes)
     leave(session, orders, (f"{each.machine} is forgotten at the next cycle" for each in orders))
+
+
+def _ever_here(words: Sequence[str], space: str, store: Store) -> tuple[str, ...]:
+    """Return those of `words` that are the name or uuid of a machine of a space, gone or not."""
+    known = [
+        *store.known(words).values(),
+        *(each for word in words for each in store.machine(word)),
+    ]
+    here = {word for each in known if each.space == space for word in (each.name, each.uuid)}
+    return tuple(word for word in words if word in here)
 
 
 def _listing(context: Context) -> Sequence[ListedMachine]:

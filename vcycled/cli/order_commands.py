@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import click
@@ -26,6 +26,7 @@ from vcycled.cli.session import Session, user
 from vcycled.cli.views import SpaceView, staff_of
 from vcycled.cli.words import several
 from vcycled.model import Machine, Order, OrderKind
+from vcycled.store import Store
 
 _TARGET = click.argument(
     "target", nargs=-1, required=True, metavar="SPACE|MACHINETYPE|SPACE MACHINETYPE|MACHINE..."
@@ -60,7 +61,7 @@ def drain(session: Session, target: tuple[str, ...], *, by: int | None) -> None:
         orders = [found.order(OrderKind.DRAIN, now=session.now, who=user(), by=by)]
         promise = drain_promise(found, by, session.words)
     else:
-        orders = _orders(session, OrderKind.DRAIN, found.machines, by)
+        orders = _orders(session, OrderKind.DRAIN, found.named, by)
         promise = leave_promise(found.machines, by, session.words)
     leave(session, orders, promise)
 
@@ -79,7 +80,7 @@ def undrain(session: Session, target: tuple[str, ...]) -> None:
         orders = [found.order(OrderKind.UNDRAIN, now=session.now, who=user())]
         promise = list(undrain_promise(found, session.words))
     else:
-        orders = _orders(session, OrderKind.UNDRAIN, found.machines)
+        orders = _orders(session, OrderKind.UNDRAIN, found.named)
         promise = list(stay_promise(found.machines, found.spaces, session.words))
     leave(session, orders, promise)
 
@@ -95,9 +96,8 @@ def delete(session: Session, machine: tuple[str, ...], *, yes: bool) -> None:
     They are told nothing first; `vcycle drain` is the gentle way.
     """
     with session.store() as store:
-        gone = [name for name in machine if store.machine(name)]
-        chosen = doomed(machine, store.machines(), gone)
-    lines = [machine_line(each, session.words) for each in chosen]
+        chosen = doomed(machine, store.machines(), _ever(machine, store))
+    lines = [machine_line(each, session.words) for each in chosen.values()]
     if not yes:
         session.printer.show(Line(each, indent=1) for each in lines)
         click.confirm(f"Delete {several(len(chosen), 'machine')} now?", abort=True)
@@ -109,19 +109,24 @@ def delete(session: Session, machine: tuple[str, ...], *, yes: bool) -> None:
 class _Single:
     """Machines that were named one by one."""
 
-    machines: tuple[Machine, ...]
-    """As they will be once the open orders are carried out."""
+    named: Mapping[str, Machine]
+    """By name or uuid, as they will be once the open orders are carried out."""
     spaces: tuple[SpaceView, ...]
+
+    @property
+    def machines(self) -> tuple[Machine, ...]:
+        """All of them."""
+        return tuple(self.named.values())
 
 
 def _find(session: Session, words: tuple[str, ...]) -> Target | _Single:
     """Return what was named: single machines if one of the words is the name of one."""
     with session.store() as store:
         spaces = session.view(store).spaces
-        gone = [word for word in words if store.machine(word)]
-    if gone:
+        known = _ever(words, store)
+    if known:
         live = [each for space in spaces for each in space.machines(now=session.now)]
-        return _Single(machines=doomed(words, live, gone), spaces=spaces)
+        return _Single(named=doomed(words, live, known), spaces=spaces)
     if len(words) > 2:
         raise click.UsageError(
             "name a space, a machinetype, a space and a machinetype of it, or machines"
@@ -129,11 +134,21 @@ def _find(session: Session, words: tuple[str, ...]) -> Target | _Single:
     return target(words, spaces)
 
 
+def _ever(words: Iterable[str], store: Store) -> tuple[str, ...]:
+    """Return those of `words` that are the name or the uuid of a machine, gone or not."""
+    typed = tuple(words)
+    uuids = store.known(typed)
+    return tuple(word for word in typed if word in uuids or store.machine(word))
+
+
 def _orders(
-    session: Session, kind: OrderKind, machines: Iterable[Machine], by: int | None = None
+    session: Session, kind: OrderKind, machines: Mapping[str, Machine], by: int | None = None
 ) -> list[Order]:
     now, who = session.now, user()
-    return [machine_order(kind, each, now=now, who=who, by=by) for each in machines]
+    return [
+        machine_order(kind, machine, now=now, who=who, by=by, word=word)
+        for word, machine in machines.items()
+    ]
 
 
 def leave(session: Session, orders: Iterable[Order], promise: Iterable[str]) -> None:

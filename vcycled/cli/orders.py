@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from vcycled.cli.as_json import condition
 from vcycled.cli.names import demand, hint
@@ -11,6 +11,7 @@ from vcycled.cli.views import SpaceView
 from vcycled.cli.words import Words, several, span
 from vcycled.errors import OperatorError
 from vcycled.model import GRACE_SECONDS, Drain, Machine, Order, OrderKind, Stage
+from vcycled.remember.named import meant
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,7 +142,9 @@ def undrain_promise(target: Target, words: Words) -> Iterator[str]:
         OperatorError: there is none.
     """
     if _drain_of(target, words.now) is None:
-        raise OperatorError(f"{target.title} is not draining")
+        whole = _drain_of(replace(target, machinetype=""), words.now)
+        hint = f", but {target.space.name} as a whole is: vcycle undrain {target.space.name}"
+        raise OperatorError(f"{target.title} is not draining{hint if whole else ''}")
     yield f"{target.title}: machines are created again as its share allows."
     left = target.space.drains(now=words.now)
     if target.machinetype and any(not each.machinetype for each in left):
@@ -157,38 +160,54 @@ def _drain_of(target: Target, now: int) -> Drain | None:
 
 
 def doomed(
-    names: Iterable[str], live: Iterable[Machine], gone: Iterable[str]
-) -> tuple[Machine, ...]:
-    """Return the machines of these names, of whatever space.
+    words: Iterable[str], live: Iterable[Machine], gone: Iterable[str]
+) -> Mapping[str, Machine]:
+    """Return the machines of these names or uuids, of whatever space, by the words for them.
 
     Args:
-        names: as they were typed.
+        words: as they were typed; a machine that is meant by two of them is there once.
         live: all machines that are not gone.
-        gone: those of the names that were machines once.
+        gone: those of the words that named a machine once.
 
     Raises:
-        OperatorError: a name is of none of them.
+        OperatorError: a word is of none of them, or the name of several.
     """
-    known: dict[str, list[Machine]] = {}
-    for machine in live:
-        known.setdefault(machine.name, []).append(machine)
-    past = set(gone)
-    for name in names:
-        if name in past and name not in known:
-            raise OperatorError(f"{name} is gone already")
-        demand("machine", name, known)
-    return tuple(each for name in dict.fromkeys(names) for each in known[name])
+    here, past = tuple(live), set(gone)
+    found: dict[str, tuple[str, Machine]] = {}
+    for word in words:
+        machine = meant(here, word)
+        if machine is None:
+            raise OperatorError(_unmeant(word, here, is_gone=word in past))
+        found.setdefault(machine.uuid, (word, machine))
+    return dict(found.values())
+
+
+def _unmeant(word: str, here: Sequence[Machine], *, is_gone: bool) -> str:
+    """Return why `word` means no machine, and what would."""
+    named = sorted((each for each in here if each.name == word), key=lambda each: each.uuid)
+    if named:
+        told = "; ".join(f"{each.uuid} ({each.space}, {condition(each)})" for each in named)
+        return f"{word} is the name of {len(named)} machines: say which by its uuid: {told}"
+    if is_gone:
+        return f"{word} is gone already"
+    return f"there is no machine {word!r}{hint(word, (each.name for each in here))}"
 
 
 def machine_order(
-    kind: OrderKind, machine: Machine, *, now: int, who: str, by: int | None = None
+    kind: OrderKind,
+    machine: Machine,
+    *,
+    now: int,
+    who: str,
+    by: int | None = None,
+    word: str = "",
 ) -> Order:
-    """Return an order that concerns `machine` alone."""
+    """Return an order that concerns `machine` alone, by its name or by the `word` for it."""
     return Order(
         kind=kind,
         space=machine.space,
         machinetype=machine.machinetype,
-        machine=machine.name,
+        machine=word or machine.name,
         at=now,
         who=who,
         by=by,

@@ -266,7 +266,8 @@ class Order:
     machinetype: str = ""
     """Of a drain; empty for the whole space. Of an adoption; empty for what the machine tells."""
     machine: str = ""
-    """Name of the machine to delete, to forget, or to drain alone; name or id of one to adopt."""
+    """Name or uuid of the machine to delete, to forget, or to drain alone; name or id in the cloud
+    of one to adopt."""
     by: int | None = None
     """Of a drain: when its machines must be gone."""
     is_forced: bool = False

@@ -15,6 +15,7 @@ from vcycled.model import (
     Records,
     Stage,
 )
+from vcycled.remember.named import meant, why_unmeant
 
 _NEED_A_LOOK = frozenset({OrderKind.ADOPT, OrderKind.FORGET})
 """What a machine is in the cloud decides about these: see claims and release."""
@@ -35,7 +36,7 @@ def obey(records: Records, *, now: int) -> Changes | None:
             space=order.space,
             event=f"order-{order.kind}",
             machinetype=order.machinetype,
-            machine=order.machine,
+            machine=desk.name(order),
             detail=f"by {order.who}: {desk.carry_out(order)}",
         )
         for order in orders
@@ -54,20 +55,25 @@ class _Desk:
 
     def __init__(self, records: Records, now: int) -> None:
         self._now = now
-        self._machines = {machine.name: machine for machine in records.machines}
+        self._machines = {machine.uuid: machine for machine in records.machines}
         self.changed: dict[str, Machine] = {}
         """By uuid."""
         self.drains = {drain.machinetype: drain for drain in records.drains}
+
+    def name(self, order: Order) -> str:
+        """Return the name of the machine that `order` means, or else what it says."""
+        machine = meant(self._machines.values(), order.machine)
+        return order.machine if machine is None else machine.name
 
     def carry_out(self, order: Order) -> str:
         """Carry out `order` and say what came of it."""
         if not order.machine:
             return self._drain(order)
-        machine = self._machines.get(order.machine)
+        machine = meant(self._machines.values(), order.machine)
         if machine is None:
-            return "no such machine now"
+            return why_unmeant(self._machines.values(), order.machine)
         after, said = self._of_machine(machine, order)
-        self._machines[after.name] = self.changed[after.uuid] = after
+        self._machines[after.uuid] = self.changed[after.uuid] = after
         return said
 
     def _of_machine(self, machine: Machine, order: Order) -> tuple[Machine, str]:

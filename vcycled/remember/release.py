@@ -28,6 +28,7 @@ from vcycled.remember.ends import LastWords
 from vcycled.remember.learn import stop
 from vcycled.remember.ledger import Ledger
 from vcycled.remember.match import CONFIRM_LISTINGS
+from vcycled.remember.named import meant, why_unmeant
 
 BLIND_SECONDS = 3600
 """A cloud that has not answered for so long may be gone for ever."""
@@ -57,20 +58,23 @@ class CloudView:
 
 def releases(records: Records, view: CloudView, *, now: int) -> tuple[Release, ...]:
     """Return what becomes of each order to forget a machine."""
-    machines = {machine.name: machine for machine in records.machines}
+    machines = {machine.uuid: machine for machine in records.machines}
     found: list[Release] = []
     for order in records.orders:
         if order.kind is OrderKind.FORGET:
-            machine = machines.pop(order.machine, None)
-            found.append(_release(order, machine, records, view, now=now))
+            machine = meant(machines.values(), order.machine)
+            if machine is None:
+                why = why_unmeant(machines.values(), order.machine)
+                found.append(Release(order=order, refusal=why, is_final=True))
+            else:
+                del machines[machine.uuid]
+                found.append(_release(order, machine, records, view, now=now))
     return tuple(found)
 
 
 def _release(
-    order: Order, machine: Machine | None, records: Records, view: CloudView, *, now: int
+    order: Order, machine: Machine, records: Records, view: CloudView, *, now: int
 ) -> Release:
-    if machine is None:
-        return Release(order=order, refusal="no such machine now", is_final=True)
     shown = _shown(machine, view)
     if shown is not None and shown.tags.get("vcycle_installation") == view.installation:
         why = f"the cloud shows it as {shown.state} with our tags: delete it instead"
@@ -146,6 +150,6 @@ def _event(release: Release, now: int) -> Event:
         space=order.space,
         event="order-forget",
         machinetype=order.machinetype,
-        machine=order.machine,
+        machine=order.machine if machine is None else machine.name,
         detail=f"by {order.who}: {said}",
     )
