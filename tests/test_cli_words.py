@@ -77,7 +77,10 @@ def test_what_is_to_come_and_what_is_over_are_told_with_their_times() -> None:
     [
         ("drained since 1800000000 by alice", "drained since 09:00:00 CET by alice"),
         ("machines gone by 1800000600", "machines gone by 09:10:00 CET"),
-        ("shutdown_time 1800003600 was 90 s ago", "shutdown_time 10:00:00 CET was 1 min 30 s ago"),
+        (
+            "shutdown_time passed at 1800003600, 90 s ago",
+            "shutdown_time passed at 10:00:00 CET, 1 min 30 s ago",
+        ),
         ("a machine aborted 2534 s ago", "a machine aborted 42 min 14 s ago"),
         ("backoff_seconds is 900", "backoff_seconds is 900"),
         ("request 1800000000 failed", "request 1800000000 failed"),

@@ -61,7 +61,7 @@ def held_by(*causes: Cause) -> SpaceFacts:
     [
         (Cause.HELD, "vcycle.conf shrank", None),
         (Cause.DRAIN, f"drained since {NOW - 100} by alice", None),
-        (Cause.SHUTDOWN_TIME, f"shutdown_time {NOW - 5} was 5 s ago", None),
+        (Cause.SHUTDOWN_TIME, f"shutdown_time passed at {NOW - 5}, 5 s ago", None),
         (
             Cause.LISTING_SUSPECT,
             f"listings have shown far too few machines since {NOW - 30}; before, they showed 7",

@@ -31,7 +31,8 @@ def space_hold(facts: SpaceFacts, *, now: int) -> Hold | None:
     if facts.drain is not None:
         return _hold("", Cause.DRAIN, _drained(facts.drain))
     if ends_at is not None and now >= ends_at:
-        return _hold("", Cause.SHUTDOWN_TIME, f"shutdown_time {ends_at} was {now - ends_at} s ago")
+        detail = f"shutdown_time passed at {ends_at}, {now - ends_at} s ago"
+        return _hold("", Cause.SHUTDOWN_TIME, detail)
     if memory.suspect_since is not None:
         before = f"before, they showed {memory.listed_machines}"
         detail = f"listings have shown far too few machines since {memory.suspect_since}; {before}"
