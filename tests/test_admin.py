@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import re
 import signal
@@ -205,16 +206,32 @@ class TestSite(OnASite):
         site.clock.advance(age)
         found, _, text = await fetched(site, "/readyz")
         assert found == status
-        late = f"{SPACE}: its next cycle is 1 min 1 s late\n"
-        assert text == ("ready\n" if status == 200 else late)
+        late = f"{SPACE}: its next cycle is 1 min 1 s late"
+        assert text.splitlines()[-1] == ("ready" if status == 200 else late)
+
+    async def test_who_was_killed_is_not_ready_though_its_last_cycle_is_fresh(
+        self, site: Site
+    ) -> None:
+        """By the manager's lock, as `vcycle check` judges."""
+        site.report(report())
+        lock = site.root / "vcycled.lock"
+        lock.touch()
+        handle = os.open(lock, os.O_RDWR)
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        assert (await fetched(site, "/readyz"))[0] == 200
+        os.close(handle)
+        status, _, text = await fetched(site, "/readyz")
+        assert status == 503
+        assert text == "vcycled is NOT running; last cycle 10 s ago (07:59:50 UTC)\n"
 
     async def test_a_space_without_a_cycle_is_not_ready(self, site: Site) -> None:
         """It may never get one."""
-        assert await fetched(site, "/readyz") == (
-            503,
-            "text/plain; charset=utf-8",
-            f"{SPACE}: no cycle yet\n",
-        )
+        status, kind, text = await fetched(site, "/readyz")
+        assert (status, kind) == (503, "text/plain; charset=utf-8")
+        assert text.splitlines() == [
+            "vcycled has not run on this host, as far as is known; no cycle yet",
+            f"{SPACE}: no cycle yet",
+        ]
 
     async def test_nothing_else_is_there(self, site: Site) -> None:
         """And nothing can be written."""
@@ -319,7 +336,13 @@ def test_managers_that_share_a_database_are_told_apart() -> None:
     ages = values(facts, "vcycle_manager_heartbeat_age_seconds")
     assert ages == {("m1",): 3.5, ("m2",): 99.0}
     assert values(facts, "vcycle_space_held") == {("a",): 1, ("b",): 0}
-    assert list(troubles(facts.view)) == ["a: no cycle yet", "b: no cycle yet"]
+    assert list(troubles(facts.view)) == [
+        "a: no cycle yet",
+        "b: no manager holds it: m2, which held it, has been silent for 1 min 39 s",
+    ]
+    dead = Staff(roster=replace(roster, managers={"m2": lost}), unwritten={})
+    first, *_ = troubles(replace(facts.view, staff=dead))
+    assert first == "No manager is alive; m2 has been silent for 1 min 39 s"
 
 
 def test_totals_of_later_versions_and_of_spaces_that_are_gone() -> None:
