@@ -73,7 +73,10 @@ IDLE = f"manager alive: {TWO} (0 spaces)"
             staff(OFF), f"the clock of {ONE} is 1 min 30 s behind the database's", id="clock"
         ),
         pytest.param(
-            staff(OFF, manager(TWO)), f"{ONE} is about to take it", id="one clock of two"
+            staff(OFF, manager(TWO)), f"{TWO} is about to take it", id="one clock of two"
+        ),
+        pytest.param(
+            staff(manager(silent_s=19.0)), f"{ONE} is about to take it", id="one that is late"
         ),
         pytest.param(
             staff(manager(TWO, "another")),

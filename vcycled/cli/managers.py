@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from vcycled.cli.printing import BLANK, Block, Json, Line, Table, Tone
 from vcycled.cli.words import Words, several, span
 from vcycled.store import Lease, Manager, Roster
+from vcycled.store.sharing import heirs
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +44,8 @@ class Staff:
             return self._why_nobody(space)
         if len(off) == len(able):
             return "; ".join(_clock_sentence(each) for each in off)
-        return f"{able[0].presence.name} is about to take it"
+        heir = heirs(self.roster).get(space, able[0].presence.name)
+        return f"{heir} is about to take it"
 
     def _why_nobody(self, space: str) -> str:
         found = self.roster.leases.get(space)

@@ -64,6 +64,11 @@ def decide(me: Manager, wishes: Wishes, held: Mapping[str, Lease], roster: Roste
     )
 
 
+def heirs(roster: Roster) -> Mapping[str, str]:
+    """Return which manager is to take which of the free spaces."""
+    return _Shares(roster).free
+
+
 class _Shares:
     """How many spaces each manager holds once every free one is taken."""
 
