@@ -12,7 +12,7 @@ from vcycled.model import Changes, Drain, Event, Order, OrderKind, SpaceMemory
 from vcycled.store import Store
 from vcycled.testing.clock import START
 
-SHORT = {"leases", "managers", "reports", "sinks"}
+SHORT = {"leases", "managers", "reports", "sinks", "totals"}
 """Tables that do not grow with time."""
 
 

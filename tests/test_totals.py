@@ -10,10 +10,11 @@ import pytest
 
 from tests.builders import NOW, machine
 from tests.store_kit import SPACE, OnBothDatabases, run
+from tests.store_kit import machine as stored
 from tests.world import SPACE as WORLD_SPACE
 from tests.world import World
 from vcycled.errors import Refused, StoreError, Unavailable
-from vcycled.model import MESSAGES, Changes, Event, Machine, Reason
+from vcycled.model import MESSAGES, Changes, Event, Machine, Reason, Stage
 from vcycled.remember import Tally, cycle_tallies, tallies
 from vcycled.store import Store
 
@@ -121,6 +122,35 @@ class TestTotals(OnBothDatabases):
         (apel, auditor) = sorted(store.totals().items())
         assert (apel[0].name, apel[0].label, apel[1]) == ("records", "apel", 2)
         assert (auditor[0].label, auditor[1]) == ("auditor", 1)
+
+    @pytest.mark.parametrize(
+        ("stage", "told_at", "reported_at", "kept"),
+        [
+            pytest.param(Stage.LISTED, 1, 1, {"creations"}, id="a machine lives"),
+            pytest.param(Stage.GONE, NOW, 1, {"creations"}, id="its history is kept"),
+            pytest.param(Stage.GONE, NOW - 1, 1, set(), id="all is forgotten"),
+            pytest.param(Stage.GONE, 1, NOW, {"cycles"}, id="the space has cycles"),
+        ],
+    )
+    def test_they_go_with_the_last_that_is_known_of_a_name(
+        self, store: Store, stage: Stage, told_at: int, reported_at: int, kept: set[str]
+    ) -> None:
+        """Pipes of communities may bring new names every day."""
+        made = stored(1, stage=stage, gone_at=1)
+        told = Event(
+            at=told_at,
+            space=SPACE,
+            event="machine-created",
+            machinetype=made.machinetype,
+            machine=made.name,
+        )
+        store.save(Changes(space=SPACE, machines=(made,), events=(told,)))
+        store.save_report(SPACE, "{}", reported_at, raised={Tally(SPACE, "", "cycles"): 1})
+        other = Tally("other", "", "cycles")
+        store.save_report("other", "{}", NOW, raised={other: 1})
+        store.forget_before(NOW)
+        assert {each.name for each in store.totals() if each != other} == kept
+        assert store.totals()[other] == 1
 
     def test_they_survive_a_restart(self, store: Store, url: str, clock: object) -> None:
         """They are in the database."""

@@ -61,6 +61,11 @@ GAUGES = (
         labels=SPACE,
     ),
     Metric(
+        name="vcycle_machinetype_processors_limit",
+        help="How many processors a machinetype may have; none if it has no limit of its own.",
+        labels=KIND,
+    ),
+    Metric(
         name="vcycle_machines_limit",
         help="How many machines the cloud allows; none if it states no limit.",
         labels=SPACE,

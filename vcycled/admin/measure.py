@@ -18,6 +18,8 @@ from vcycled.cli.views import SpaceView, View
 from vcycled.model import MachineState, Stage
 from vcycled.remember import Tally
 
+LABEL_MOST = 200
+"""Characters of a label."""
 _STATES = (*map(str, MachineState), *(each for each in CONDITIONS if each != Stage.GONE))
 
 
@@ -50,13 +52,18 @@ class _Shown(Collector):
         for metric in GAUGES:
             gauge = GaugeMetricFamily(metric.name, metric.help, labels=metric.labels)
             for sample in self._samples.get(metric.name, ()):
-                gauge.add_metric(sample.labels, sample.value)
+                gauge.add_metric(tuple(map(_label, sample.labels)), sample.value)
             yield gauge
         for metric in COUNTERS:
             counter = CounterMetricFamily(metric.name, metric.help, labels=metric.labels)
             for sample in self._samples.get(metric.name, ()):
-                counter.add_metric(sample.labels, sample.value)
+                counter.add_metric(tuple(map(_label, sample.labels)), sample.value)
             yield counter
+
+
+def _label(value: str) -> str:
+    """Return `value` as a label can be: clouds and file systems may have names that are no text."""
+    return value.encode("utf-8", "replace").decode()[:LABEL_MOST]
 
 
 def nothing(version: str) -> Iterator[Sample]:
@@ -133,6 +140,9 @@ def _machines(space: SpaceView) -> Iterator[Sample]:
             yield Sample("vcycle_machines", (space.name, kind, state), counts[state])
         processors = sum(each.processors for each in mine)
         yield Sample("vcycle_processors", (space.name, kind), processors)
+    for config in space.config.machinetypes if space.config else ():
+        if (limit := config.options.processors_limit) is not None:
+            yield Sample("vcycle_machinetype_processors_limit", (space.name, config.name), limit)
 
 
 def _thoughts(space: SpaceView) -> Iterator[Sample]:

@@ -21,6 +21,7 @@ from vcycled.store.schema import (
     orders,
     reports,
     spaces,
+    totals,
 )
 
 _BATCH = 2000
@@ -36,7 +37,8 @@ class Upkeep(Room):
         """Remove what ended before `instant`, and return how many rows that were.
 
         Forgotten are events, orders that were carried out, reports of spaces that have had no
-        cycle since, and machines that are gone, unless a record of theirs is still due at a sink.
+        cycle since, machines that are gone, unless a record of theirs is still due at a sink, and
+        (not counted) totals of spaces and machinetypes of which nothing else is left.
         Runs of machines and their marks are kept for ever: they are what keeps a record from
         being sent twice, and what sync records count.
 
@@ -52,8 +54,31 @@ class Upkeep(Room):
         removed += self._remove(orders, orders.c.done_at < instant)
         removed += self._remove(reports, reports.c.at < instant)
         removed += self._remove(machines, sa.and_(is_gone, ~unsent, ~open_run.exists()))
+        self._forget_totals()
         self._shrink()
         return removed
+
+    def _forget_totals(self) -> None:
+        """Remove the totals of what was taken out of the configuration and has no history left.
+
+        Names come and go, as with pipes of communities, and each total is a series for ever.
+        """
+        told = sa.select(events.c.id).where(
+            events.c.space == totals.c.space, events.c.machinetype == totals.c.machinetype
+        )
+        lives = sa.select(machines.c.uuid).where(
+            machines.c.stage.in_(rows.LIVE),
+            machines.c.space == totals.c.space,
+            machines.c.machinetype == totals.c.machinetype,
+        )
+        reported = sa.select(reports.c.space).where(reports.c.space == totals.c.space)
+        is_of_space = totals.c.machinetype == ""
+        is_over = sa.or_(
+            sa.and_(is_of_space, ~reported.exists()),
+            sa.and_(~is_of_space, ~told.exists(), ~lives.exists()),
+        )
+        with self._database.write() as connection:
+            connection.execute(totals.delete().where(is_over))
 
     def abandoned(self, configured: Iterable[str]) -> frozenset[str]:
         """Return the spaces that were ours once, have no machines and are nobody's any more.
