@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
 from tests.config_support import REGISTRY, USER_DATA, deck
-from vcycled.config import Config, ConfigSource, LastGood, lastgood, load, lost_limits
+from vcycled.config import Config, ConfigSource, LastGood, lastgood, load, lost_limits, pipe, space
+from vcycled.config.check import Checked
 from vcycled.config.pipe_shelf import Copy, Shelf
-from vcycled.config.reader import read
+from vcycled.config.reader import Section, read
 from vcycled.config.show import show
 from vcycled.options import SECONDS
 
@@ -272,6 +274,66 @@ def test_a_copy_of_another_url_is_none(tmp_path: Path) -> None:
     """The community of the new one has not spoken yet."""
     shelve(tmp_path, PROD, url="https://old.example.com/pipe.json")
     assert list(shares(poured(tmp_path))) == ["prod"]
+
+
+@pytest.mark.parametrize("place", [(pipe, "pour"), (space, "attempt_machinetype")])
+def test_a_bug_that_a_document_meets_holds_its_pipe_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: tuple[ModuleType, str]
+) -> None:
+    """As it last was; the section of files beside it, and the other pipe, go on."""
+    other = PIPE.replace(" vo]", " xx]")
+    shelve(tmp_path, PROD)
+    shelve(tmp_path, {**PROD, "suffix": "more"}, prefix="xx")
+    good = poured(tmp_path, PIPE + other).good
+    shelve(tmp_path, {**PROD, "target_share": 1.25}, TEST)
+    part, name = place
+    sound = getattr(part, name)
+
+    def broken(given: Checked | Section, *more: object, **others: object) -> object:
+        section = given if isinstance(given, Section) else given.section
+        values = {each.value for each in section.settings}
+        is_new = section.title == "machinetype cloud.example.com vo-test"
+        if is_new or (name == "pour" and section.title.endswith(" vo") and URL in values):
+            raise KeyError(section.title)
+        return sound(given, *more, **others)
+
+    monkeypatch.setattr(part, name, broken)
+    config = poured(tmp_path, PIPE + other, keep=good)
+    why = (
+        f"{URL}: {SECTION} met a bug in Vcycle, KeyError, so its machinetypes are held; the log of"
+        " vcycled has the traceback"
+    )
+    assert held(config) == {"vo-prod": why}
+    assert shares(config) == {"prod": 1.0, "vo-prod": 3.0, "xx-more": 3.0}
+    assert [str(error) for error in config.errors] == [why]
+    (bug,) = config.bugs
+    assert (bug.space, bug.pipe, type(bug.error)) == (SPACE, "vo", KeyError)
+    assert shares(poured(tmp_path)) == {"prod": 1.0}, "nothing of it was ever good"
+
+
+def test_a_pipe_that_meets_a_bug_is_not_shown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The files are."""
+
+    def broken(*_given: object) -> None:
+        raise KeyError
+
+    shelve(tmp_path, PROD)
+    monkeypatch.setattr(pipe, "pour", broken)
+    sections = show(read([deck(tmp_path, more=PIPE)]), REGISTRY)
+    assert [each.title for each in sections if "vo" in each.title] == [SECTION.strip("[]")]
+
+
+def test_a_bug_in_files_is_no_pipe_s(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor one that also the last good of a pipe meets: nothing is guessed then."""
+
+    def broken(*_given: object, **_more: object) -> None:
+        raise KeyError("prod")
+
+    monkeypatch.setattr(space, "attempt_machinetype", broken)
+    with pytest.raises(KeyError):
+        poured(tmp_path)
 
 
 def test_a_wrong_pipe_section_holds_its_machinetypes_under_its_last_values(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from tests.http_servers import Script, answer, serving
 from vcycled import kvlog
 from vcycled.apel.queue import Queue
 from vcycled.clock import Clock, SystemClock
-from vcycled.config import ConfigSource
+from vcycled.config import ConfigSource, pipe, source
 from vcycled.cycle import images as keeper
 from vcycled.cycle import sweep
 from vcycled.daemon import supervisor
@@ -347,6 +347,51 @@ def test_a_claim_that_is_lost_ends_all_work_until_it_is_back(
     assert len(site.clouds[A].here) == 2
     leases._claim.take = real  # type: ignore[method-assign] # as it was
     site.until(lambda: len(site.clouds[A].here) == 4)
+
+
+def test_a_bug_in_reading_the_configuration_stops_nothing(
+    site: Site, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is told once with its traceback; what was read before goes on until it can be read."""
+    tries: list[None] = []
+
+    def broken(*_given: object, **_more: object) -> None:
+        tries.append(None)
+        raise KeyError("surprise")
+
+    monkeypatch.setattr(supervisor, "TICK_S", 0.05)
+    site.write(site.space(A))
+    site.start()
+    with monkeypatch.context() as patched:
+        patched.setattr(source, "configure", broken)
+        site.write(site.space(A, limit=3))
+        site.until(lambda: len(tries) >= 3)
+        site.until(lambda: len(site.clouds[A].here) == 2)
+    site.until(lambda: len(site.clouds[A].here) == 3)
+    (record,) = (each for each in caplog.records if each.message.startswith("config-broken"))
+    assert record.exc_info is not None
+
+
+def test_a_bug_that_a_pipe_meets_is_told_once(
+    site: Site, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With its traceback; whatever else changes in the configuration is heeded."""
+
+    def broken(*_given: object) -> None:
+        raise KeyError("surprise")
+
+    section = f"[vacuum_pipe {A} vo]\nvacuum_pipe_url = http://127.0.0.1:9/\ntarget_share = 1\n"
+    monkeypatch.setattr(pipe, "pour", broken)
+    monkeypatch.setattr(supervisor, "TICK_S", 0.05)
+    site.write(site.space(A), extra=section)
+    site.start()
+    site.until(lambda: len(site.clouds[A].here) == 2)
+    site.write(site.space(A, limit=3), extra=section)
+    site.until(lambda: len(site.clouds[A].here) == 3)
+    (record,) = (each for each in caplog.records if each.message.startswith("pipe-broken"))
+    assert record.message == f"pipe-broken space={A} pipe=vo"
+    assert record.exc_info is not None
+    assert isinstance(record.exc_info[1], KeyError)
 
 
 def unclaimed() -> None:

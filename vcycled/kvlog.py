@@ -56,10 +56,10 @@ class KVLogger:
         """Log that a person must act."""
         self._logger.error("%s", line(event, **{**self._bound, **fields}))
 
-    def bug(self, event: str, **fields: Value) -> None:
-        """Log an unexpected exception with its traceback."""
+    def bug(self, event: str, *, caught: Exception | None = None, **fields: Value) -> None:
+        """Log an unexpected exception with its traceback: `caught`, or the one being handled."""
         text = line(event, **{**self._bound, **fields})
-        self._logger.error("%s", text, exc_info=True)  # noqa: LOG014 - callers are in a handler
+        self._logger.error("%s", text, exc_info=caught or True)
 
 
 def get(name: str, **bound: Value) -> KVLogger:

@@ -155,6 +155,7 @@ class _Built:
             unusable={title: held for title, held, is_used in self._held() if not is_used},
             good=self._good(),
             signature=(*signature, *self._watched(), *_gone(missing(spaces, root))),
+            bugs=tuple(bug for space in self.spaces for bug in space.bugs),
         )
 
     def _watched(self) -> Signature:

@@ -45,6 +45,16 @@ class PipeConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Bug:
+    """An unexpected exception that what a vacuum pipe says has met."""
+
+    space: str
+    pipe: str
+    """Its prefix."""
+    error: Exception
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SpaceConfig:
     """A space and its machinetypes, in the order of the files."""
 
@@ -77,6 +87,8 @@ class Config:
     """What to go on with if the next reading is broken."""
     signature: Signature = field(repr=False)
     """Changes when the files do."""
+    bugs: tuple[Bug, ...] = ()
+    """What is to be logged with its traceback."""
 
     @property
     def errors(self) -> tuple[Problem, ...]:

@@ -14,7 +14,17 @@ from vcycled.config.pouring import Poured, pour
 from vcycled.config.reader import Section
 from vcycled.config.settle import Attempt, Settled, settle
 from vcycled.config.tables import PipeOptions
+from vcycled.download import shown
 from vcycled.errors import Problem
+
+
+class PipeBug(Exception):
+    """What a pipe says met a bug of ours, which is the cause of this."""
+
+    def __init__(self, prefix: str) -> None:
+        self.prefix = prefix
+        super().__init__(prefix)
+
 
 _NOTHING = Poured(sections={}, flaws={}, remarks=(), is_known=False)
 
@@ -26,6 +36,8 @@ class BuiltPipe:
     settled: Settled[PipeConfig]
     poured: Poured
     found: Found
+    bug: Exception | None = None
+    """What its document met; its machinetypes are held as they last were."""
 
     def without(self, names: Iterable[str]) -> BuiltPipe:
         """Return this pipe without machinetypes of these names, and say so of each it has."""
@@ -63,13 +75,59 @@ def build_pipe(
         before: what it said when it was last right.
         local: sections of machinetypes in the files of its space, by name.
         shelf: with the copies.
+
+    Raises:
+        PipeBug: the document cannot be told from a sound one, but met a bug.
     """
     settled = settle(section, before, _attempt)
     config = settled.value
     if config is None:
         return BuiltPipe(settled=settled, poured=_NOTHING, found=Found(copy=None))
     found = shelf.find(config.space, config.prefix, config.url)
-    return BuiltPipe(settled=settled, poured=pour(settled.checked, found, local), found=found)
+    try:
+        poured = pour(settled.checked, found, local)
+    except Exception as error:
+        raise PipeBug(config.prefix) from error
+    return BuiltPipe(settled=settled, poured=poured, found=found)
+
+
+def held_pipe(
+    section: Section,
+    before: Section | None,
+    bug: Exception,
+    *,
+    earlier: Mapping[str, Section],
+    shelf: Shelf,
+) -> BuiltPipe:
+    """Return a pipe whose document met a bug: its machinetypes as they last were, all held.
+
+    Args:
+        section: of the pipe.
+        before: what it said when it was last right.
+        bug: what was raised.
+        earlier: sections of machinetypes of its space as they were when they were last right.
+        shelf: with the copies.
+    """
+    settled = settle(section, before, _attempt)
+    pipe = settled.value
+    assert pipe is not None, "a section that cannot be used pours nothing"
+    flaw = Problem(
+        file=shown(pipe.url),
+        line=0,
+        section=section.title,
+        option="",
+        message=f"met a bug in Vcycle, {type(bug).__name__}, so its machinetypes are held; the log"
+        " of vcycled has the traceback",
+    )
+    sections = {name: each for name, each in earlier.items() if each.pipe == pipe.prefix}
+    poured = Poured(
+        sections=sections,
+        flaws=dict.fromkeys(sections, (flaw,)),
+        remarks=(flaw,),
+        is_known=False,
+    )
+    found = shelf.find(pipe.space, pipe.prefix, pipe.url)
+    return BuiltPipe(settled=settled, poured=poured, found=found, bug=bug)
 
 
 def pipes_of(deck: Deck) -> Iterator[PipeConfig]:
@@ -91,7 +149,10 @@ def expanded(deck: Deck, shelf: Shelf) -> Iterator[Section]:
     for space, pipes in deck.pipes.items():
         local = deck.machinetypes.get(space, {})
         for pipe in pipes.values():
-            made = build_pipe(pipe, None, local=local, shelf=shelf).poured.sections
+            try:
+                made = build_pipe(pipe, None, local=local, shelf=shelf).poured.sections
+            except PipeBug:
+                continue  # `config check` tells of it
             poured |= {section.title: section for section in made.values()}
             after[pipe.title] = [each for name, each in made.items() if name not in local]
     for section in deck.sections:

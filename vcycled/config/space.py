@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -12,8 +12,8 @@ from vcycled.config.contradictions import in_space
 from vcycled.config.deck import Deck
 from vcycled.config.grammar import space_grammar
 from vcycled.config.machinetype import Frame, attempt_machinetype, is_missing
-from vcycled.config.model import MachinetypeConfig, PipeConfig, SpaceConfig
-from vcycled.config.pipe import BuiltPipe, build_pipe
+from vcycled.config.model import Bug, MachinetypeConfig, PipeConfig, SpaceConfig
+from vcycled.config.pipe import BuiltPipe, PipeBug, build_pipe, held_pipe
 from vcycled.config.pipe_shelf import Shelf
 from vcycled.config.reader import Section, Signature
 from vcycled.config.registry import NotInstalled, Registry, find_space
@@ -78,6 +78,15 @@ class BuiltSpace:
             pipes=tuple(pipe.settled.value for pipe in self.pipes if pipe.settled.value),
         )
 
+    @property
+    def bugs(self) -> tuple[Bug, ...]:
+        """What documents of pipes met."""
+        return tuple(
+            Bug(space=self.name, pipe=pipe.settled.value.prefix, error=pipe.bug)
+            for pipe in self.pipes
+            if pipe.bug and pipe.settled.value
+        )
+
     def _held_pipe(self, prefix: str) -> str:
         """Return why the machinetypes of a pipe are held all together."""
         for pipe in self.pipes:
@@ -127,12 +136,35 @@ def missing_of_space(options: SpaceOptions) -> Mapping[str, Path]:
 def build_space(
     name: str, deck: Deck, before: Deck, *, shelf: Shelf, registry: Registry
 ) -> BuiltSpace:
-    """Return what a space comes to, with `before` for its sections that are wrong now."""
+    """Return what a space comes to, with `before` for its sections that are wrong now.
+
+    A pipe whose document meets a bug is held, and everything else is as it would be without it.
+    """
+    bugs: dict[str, Exception] = {}
+    while True:
+        try:
+            return _build_space(name, deck, before, bugs, shelf=shelf, registry=registry)
+        except PipeBug as bug:
+            cause = bug.__cause__
+            if bug.prefix in bugs or not isinstance(cause, Exception):
+                raise
+            bugs[bug.prefix] = cause
+
+
+def _build_space(
+    name: str,
+    deck: Deck,
+    before: Deck,
+    bugs: Mapping[str, Exception],
+    *,
+    shelf: Shelf,
+    registry: Registry,
+) -> BuiltSpace:
     space = settle(
         deck.spaces[name], before.spaces.get(name), lambda each: _attempt(each, registry)
     )
     sections = dict(deck.machinetypes.get(name, {}))
-    pipes = _pipes(name, deck, before, shelf)
+    pipes = _pipes(name, deck, before, bugs, shelf)
     flaws: dict[str, tuple[Problem, ...]] = {}
     for pipe in pipes:
         sections |= pipe.poured.sections
@@ -150,7 +182,7 @@ def build_space(
         name=name,
         space=space,
         kinds={
-            kind: settle(
+            kind: _settle_kind(
                 section,
                 earlier.get(kind),
                 partial(attempt_machinetype, frame=frame, flaws=flaws.get(kind, ())),
@@ -161,12 +193,37 @@ def build_space(
     )
 
 
-def _pipes(name: str, deck: Deck, before: Deck, shelf: Shelf) -> list[BuiltPipe]:
+def _settle_kind(
+    section: Section,
+    before: Section | None,
+    attempt: Callable[[Section], Attempt[MachinetypeConfig]],
+) -> Settled[MachinetypeConfig]:
+    """Settle a machinetype.
+
+    Raises:
+        PipeBug: it is of a pipe and met a bug.
+    """
+    try:
+        return settle(section, before, attempt)
+    except Exception as error:
+        if section.pipe:
+            raise PipeBug(section.pipe) from error
+        raise
+
+
+def _pipes(
+    name: str, deck: Deck, before: Deck, bugs: Mapping[str, Exception], shelf: Shelf
+) -> list[BuiltPipe]:
     """Return the pipes of a space; of machinetypes with one name the first pipe's counts."""
     local, earlier = deck.machinetypes.get(name, {}), before.pipes.get(name, {})
     built: list[BuiltPipe] = []
     for prefix, section in deck.pipes.get(name, {}).items():
-        pipe = build_pipe(section, earlier.get(prefix), local=local, shelf=shelf)
+        then = earlier.get(prefix)
+        if prefix in bugs:
+            kept = before.machinetypes.get(name, {})
+            pipe = held_pipe(section, then, bugs[prefix], earlier=kept, shelf=shelf)
+        else:
+            pipe = build_pipe(section, then, local=local, shelf=shelf)
         built.append(pipe.without(each for one in built for each in one.poured.sections))
     return built
 

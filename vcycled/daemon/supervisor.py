@@ -61,6 +61,10 @@ class Supervisor:
         """Spaces whose worker was found dead in this tick; they get another one."""
         self._emptied_at: dict[str, float] = {}
         """By removed space: since when it has had no machines, on the monotonic clock."""
+        self._bug: type[Exception] | None = None
+        """What keeps the configuration from being read, which was told."""
+        self._pipe_bugs: set[tuple[str, str, type[Exception]]] = set()
+        """By space and pipe: what their documents met, which was told."""
         self._pipes = PipeKeeper(clock=outfit.clock, log=outfit.log)
         self._house = Housekeeper(
             outfit.store,
@@ -163,7 +167,7 @@ class Supervisor:
 
     def _heed_config(self) -> None:
         outfit = self._outfit
-        config = outfit.configs.current()
+        config = self._read_config()
         if config is self._config:
             return
         for space, why in lost_limits(self._config, config).items():
@@ -175,6 +179,18 @@ class Supervisor:
         for team in self._teams.values():
             team.worker.kick()
 
+    def _read_config(self) -> Config:
+        """Return the configuration; what there was if a bug keeps the new one from being read."""
+        try:
+            config = self._outfit.configs.current()
+        except Exception as error:  # noqa: BLE001 - the spaces go on under what was good
+            if self._bug is not type(error):
+                self._outfit.log.bug("config-broken")
+            self._bug = type(error)
+            return self._config
+        self._bug = None
+        return config
+
     def _tend_pipes(self) -> None:
         spaces = (space for space in self._config.spaces if not space.is_removed)
         shelf = Shelf(root=self._config.manager.root)
@@ -185,6 +201,10 @@ class Supervisor:
         for problem in config.problems:
             say = log.warning if problem.is_warning else log.error
             say("config-warning" if problem.is_warning else "config-error", detail=str(problem))
+        for bug in config.bugs:
+            if (bug.space, bug.pipe, type(bug.error)) not in self._pipe_bugs:
+                log.bug("pipe-broken", caught=bug.error, space=bug.space, pipe=bug.pipe)
+        self._pipe_bugs = {(bug.space, bug.pipe, type(bug.error)) for bug in config.bugs}
         errors = sum(not problem.is_warning for problem in config.problems)
         log.info("config-read", spaces=len(config.spaces), errors=errors)
 
