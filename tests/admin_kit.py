@@ -5,10 +5,11 @@ from __future__ import annotations
 import ssl
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import aiohttp
+from aiohttp import web
 
 from tests.cli_kit import CONF, Site
 from vcycled.admin.doorkeeper import Doorkeeper
@@ -38,7 +39,12 @@ class Served:
     url: str
     client: aiohttp.ClientSession
     doorkeeper: Doorkeeper
-    own: Mapping[str, str] = field(default_factory=dict)
+    site: AdminSite
+
+    @property
+    def app(self) -> web.Application:
+        """Return what it serves."""
+        return self.site.app()
 
     async def ask(
         self,
@@ -58,7 +64,7 @@ class Served:
             method, f"{self.url}{path}", headers=given, ssl=tls or True, **more
         ) as answer:
             text = await answer.text()
-            is_json = answer.content_type in {"application/json", "application/problem+json"}
+            is_json = answer.content_type.endswith("json")
             return Answer(
                 status=answer.status,
                 headers=answer.headers,
@@ -68,9 +74,11 @@ class Served:
 
 
 @asynccontextmanager
-async def served(site: Site, options: str = "", host: str = "127.0.0.1") -> AsyncIterator[Served]:
+async def served(
+    site: Site, options: str = "", host: str = "127.0.0.1", *, text: str = CONF
+) -> AsyncIterator[Served]:
     """Serve the admin site with `options` in [vcycle]; TOKEN opens it."""
-    site.configure(CONF.replace("[vcycle]", f"[vcycle]\n{options}"))
+    site.configure(text.replace("[vcycle]", f"[vcycle]\n{options}"))
     session = Session(site.clock, [site.conf])
     manager = session.config.manager
     path = admin_token_path(manager)
@@ -79,8 +87,11 @@ async def served(site: Site, options: str = "", host: str = "127.0.0.1") -> Asyn
     doorkeeper.keys.open()
     scheme = "http" if doorkeeper.tls is None else "https"
     name = f"[{host}]" if ":" in host else host
+    admin = AdminSite(session.anew, doorkeeper)
     async with (
-        listening(AdminSite(session.anew, doorkeeper), (host,), 0) as port,
+        listening(admin, (host,), 0) as port,
         aiohttp.ClientSession() as client,
     ):
-        yield Served(url=f"{scheme}://{name}:{port}", client=client, doorkeeper=doorkeeper)
+        yield Served(
+            url=f"{scheme}://{name}:{port}", client=client, doorkeeper=doorkeeper, site=admin
+        )

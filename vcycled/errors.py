@@ -3,6 +3,8 @@
     VcycleError
     ├── ConfigError            the operator, before anything starts
     ├── OperatorError          the operator, about the command just given
+    │   ├── Unknown            the same: there is nothing of that name
+    │   └── Misworded          the same: it makes no sense
     ├── StoreError             the manager, when the database answers again
     │   ├── LeaseLost          nobody here: another manager looks after the space now
     │   └── Outdated           the operator: a newer Vcycle has changed the tables, install it here
@@ -58,6 +60,14 @@ class ConfigError(VcycleError):
 
 class OperatorError(VcycleError):
     """A command names something that does not exist or cannot be done now."""
+
+
+class Unknown(OperatorError):
+    """There is nothing of the name that was given."""
+
+
+class Misworded(OperatorError):
+    """What was said makes no sense, whatever there is."""
 
 
 class StoreError(VcycleError):

@@ -9,6 +9,8 @@ keys        tokens and names that open the door, from their files
 doorkeeper  the door as aiohttp's middlewares
 answers     headers of every answer, and what is said of what is not done
 readings    reading for requests, so many at once and no longer than so
+api_routes  every path of the API; api_input reads requests, api answers them
+schemas     of its documents; openapi describes it all. Pure
 site        the HTTP server
 """
 

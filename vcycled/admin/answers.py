@@ -11,6 +11,7 @@ from aiohttp import web
 API = "/api/"
 """Programs ask below this."""
 PROBLEM = "application/problem+json"
+KINDS = "urn:vcycle:problem:"
 HEADERS: Mapping[str, str] = {
     "Cache-Control": "no-store",
     "Content-Security-Policy": (
@@ -34,13 +35,28 @@ def failure(
     status: int,
     why: str,
     headers: Mapping[str, str] | None = None,
+    *,
+    kind: str = "",
 ) -> web.Response:
-    """Return what is said of a request that is not done."""
+    """Return what is said of a request that is not done.
+
+    Args:
+        request: that one.
+        status: of HTTP.
+        why: in a sentence, with what is accepted.
+        headers: more of them.
+        kind: tells programs what else tells a status from itself.
+    """
     title = HTTPStatus(status).phrase
     if not request.path.startswith(API):
         text = f"{title}: {why}\n"
         return web.Response(status=status, text=text, headers=headers)
-    document = {"type": "about:blank", "title": title, "status": status, "detail": why}
+    document = {
+        "type": f"{KINDS}{kind}" if kind else "about:blank",
+        "title": title,
+        "status": status,
+        "detail": why,
+    }
     body = json.dumps(document, indent=2).encode() + b"\n"
     return web.Response(status=status, body=body, content_type=PROBLEM, headers=headers)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import ssl
 from http import HTTPStatus
 
@@ -122,6 +123,16 @@ def _door_of(doorkeeper: Doorkeeper) -> Middleware:
     return door
 
 
+_WHY = {
+    404: "there is no such page here",
+    408: "the body did not come in time",
+    413: f"the body may have {MOST_BYTES} bytes at most",
+    415: "the body must be of Content-Type: application/json, without Content-Encoding",
+}
+_STANDARD = re.compile(r"[0-9]{3}: ")
+"""How aiohttp's own texts begin."""
+
+
 @web.middleware
 async def _plainly(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Say in our words what aiohttp says of paths, methods and bodies."""
@@ -133,12 +144,9 @@ async def _plainly(request: web.Request, handler: Handler) -> web.StreamResponse
         allowed = ", ".join(sorted(error.allowed_methods))
         why = f"{request.method} cannot be done with this; {allowed} can"
         return failure(request, error.status, why, {hdrs.ALLOW: allowed})
-    except web.HTTPNotFound as error:
-        is_ours = error.text and not error.text.startswith("404:")
-        why = error.text if is_ours and error.text else "there is no such page here"
-        return failure(request, error.status, why)
-    except web.HTTPRequestEntityTooLarge as error:
-        why = f"the body may have {MOST_BYTES} bytes at most"
+    except web.HTTPError as error:
+        text = error.text or ""
+        why = _WHY.get(error.status, error.reason) if _STANDARD.match(text) else text
         return failure(request, error.status, why)
 
 

@@ -11,6 +11,7 @@ from aiohttp import web
 
 from vcycled import __version__
 from vcycled.admin.answers import Unreadable
+from vcycled.admin.api import Api
 from vcycled.admin.doorkeeper import Doorkeeper, guarded
 from vcycled.admin.facts import read_facts
 from vcycled.admin.health import troubles
@@ -48,6 +49,7 @@ class AdminSite:
     ) -> None:
         self.doorkeeper = doorkeeper
         self._health = Readings(new_session, patience_s=patience_s)
+        self._api = Api(new_session, doorkeeper)
 
     def app(self) -> web.Application:
         """Return the application."""
@@ -55,6 +57,7 @@ class AdminSite:
         app.router.add_get("/healthz", self._healthz)
         app.router.add_get("/readyz", self._readyz)
         app.router.add_get("/metrics", self._metrics)
+        app.router.add_routes(self._api.routes())
         return app
 
     async def _healthz(self, _request: web.Request) -> web.Response:

@@ -24,7 +24,7 @@ from vcycled.model import (
 
 Plain = Drain | Event | Hold | Limits | MachinetypeMemory | Share | Terms
 
-_NOT_SHOWN = {"token_hash", "heartbeat_at", "is_heartbeat_known", "terms"}
+NOT_SHOWN = frozenset({"token_hash", "heartbeat_at", "is_heartbeat_known", "terms"})
 
 
 def plain_json(fact: Plain) -> dict[str, Json]:
@@ -43,7 +43,7 @@ CONDITIONS = ("intended", "asked", "gone")
 
 def machine_json(machine: Machine) -> dict[str, Json]:
     """Return what is remembered of a machine, but for its terms and the hash of its token."""
-    known = {key: value for key, value in asdict(machine).items() if key not in _NOT_SHOWN}
+    known = {key: value for key, value in asdict(machine).items() if key not in NOT_SHOWN}
     return {"condition": condition(machine), **known}
 
 

@@ -9,12 +9,12 @@ import click
 
 from vcycled.cli.custody import adopted_lines, forgotten_lines, orders_for
 from vcycled.cli.names import demand
-from vcycled.cli.order_commands import leave
 from vcycled.cli.orders import doomed
 from vcycled.cli.params import config_option, pass_session, yes_option
-from vcycled.cli.plan_commands import look_context, space_config
+from vcycled.cli.planning import look_context, space_config
 from vcycled.cli.printing import Line
 from vcycled.cli.session import Session, user
+from vcycled.cli.telling import leave_orders
 from vcycled.cli.words import several
 from vcycled.cycle import Context
 from vcycled.errors import SpaceError
@@ -52,7 +52,9 @@ def adopt(
         matched = match(records, listing, installation=context.installation, now=session.now)
     lines = list(adopted_lines(matched.claims, config, session.words))
     _confirm(session, lines, f"Adopt {several(len(orders), 'machine')}?", yes=yes)
-    leave(session, orders, (f"{each.machine} is ours from the next cycle on" for each in orders))
+    leave_orders(
+        session, orders, (f"{each.machine} is ours from the next cycle on" for each in orders)
+    )
 
 
 @click.command()
@@ -81,7 +83,9 @@ def forget(
         released = releases(replace(records, orders=orders), view, now=session.now)
     lines = list(forgotten_lines(released))
     _confirm(session, lines, f"Forget {several(len(orders), 'machine')}?", yes=yes)
-    leave(session, orders, (f"{each.machine} is forgotten at the next cycle" for each in orders))
+    leave_orders(
+        session, orders, (f"{each.machine} is forgotten at the next cycle" for each in orders)
+    )
 
 
 def _ever_here(words: Sequence[str], space: str, store: Store) -> tuple[str, ...]:

@@ -5,21 +5,13 @@ from __future__ import annotations
 import click
 from rich.console import Console
 
-from vcycled.cli.as_json import CONDITIONS, machine_json, plain_json
-from vcycled.cli.events import event_blocks
-from vcycled.cli.machines import Filter, machine_blocks, wanted
-from vcycled.cli.names import demand, hint
+from vcycled.cli.as_json import CONDITIONS
 from vcycled.cli.params import config_option, json_option, pass_session, read_instant
+from vcycled.cli.questions import Accounting, Events, Machines, Status, Stories, Why
 from vcycled.cli.session import Session
-from vcycled.cli.status import chosen, status_blocks, status_json
-from vcycled.cli.story import story_blocks, story_json
-from vcycled.cli.story_reader import read_story
+from vcycled.cli.telling import tell
 from vcycled.cli.top import show_once, show_until_quit
-from vcycled.cli.views import space_names
-from vcycled.cli.why import answer, why_blocks, why_json
-from vcycled.errors import OperatorError
-from vcycled.model import Machine, MachineState
-from vcycled.store import Store
+from vcycled.model import MachineState
 
 _STATES = (*map(str, MachineState), *CONDITIONS)
 
@@ -35,12 +27,7 @@ def status(session: Session, space: str, *, as_json: bool) -> None:
     For each space, or for SPACE alone: limits, machines by state, wanted and actual shares, what
     is held and until when, and the last cycle. What is wrong stands first.
     """
-    with session.store() as store:
-        view = chosen(session.view(store), space)
-    if as_json:
-        session.printer.json(status_json(view))
-    else:
-        session.printer.show(status_blocks(view, session.words))
+    tell(session, Status(space=space), as_json=as_json)
 
 
 @click.command()
@@ -91,20 +78,10 @@ def machines(
     A state is what the cloud says, or how far the manager is: intended (the cloud was not asked
     yet), asked (not listed yet), gone.
     """
-    with session.store() as store:
-        spaces = session.view(store).spaces
-        if space:
-            demand("space", space, space_names(spaces))
-        if machinetype is not None:
-            demand(
-                "machinetype", machinetype, (name for each in spaces for name in each.machinetypes)
-            )
-        found = store.machines(space=space or None, include_gone=has_gone or state == "gone")
-    listed = wanted(found, Filter(machinetype=machinetype, condition=state))
-    if as_json:
-        session.printer.json([machine_json(each) for each in listed])
-    else:
-        session.printer.show(machine_blocks(listed, session.words))
+    question = Machines(
+        space=space, machinetype=machinetype or "", state=state or "", has_gone=has_gone
+    )
+    tell(session, question, as_json=as_json)
 
 
 @click.command()
@@ -114,23 +91,7 @@ def machines(
 @pass_session
 def machine(session: Session, name: str, *, as_json: bool) -> None:
     """Tell the whole story of a machine, also if it is gone."""
-    with session.store() as store:
-        stories = [
-            read_story(each, store, session.root, session.clock) for each in _bearers(store, name)
-        ]
-    if as_json:
-        session.printer.json([story_json(each) for each in stories])
-        return
-    for story in stories:
-        session.printer.show(story_blocks(story, session.words))
-
-
-def _bearers(store: Store, name: str) -> tuple[Machine, ...]:
-    found = store.machine(name)
-    if not found:
-        known = [each.name for each in store.machines()]
-        raise OperatorError(f"there is no machine {name!r}, nor was there one{hint(name, known)}")
-    return found
+    tell(session, Stories(name=name), as_json=as_json)
 
 
 @click.command()
@@ -144,13 +105,7 @@ def why(session: Session, space: str, machinetype: str, *, as_json: bool) -> Non
 
     Of MACHINETYPE, or of every machinetype of SPACE, as of the last cycle.
     """
-    with session.store() as store:
-        view = session.view(store)
-    given = answer(view, space, machinetype, session.words)
-    if as_json:
-        session.printer.json(why_json(given))
-    else:
-        session.printer.show(why_blocks(given, session.words))
+    tell(session, Why(space=space, machinetype=machinetype), as_json=as_json)
 
 
 @click.command()
@@ -181,12 +136,19 @@ def events(
 
     Times are Unix seconds, ISO 8601, or such as -2h, -30m, -1d.
     """
-    with session.store() as store:
-        if space is not None:
-            demand("space", space, space_names(session.view(store).spaces))
-        found = store.events(space=space, machine=name, since=since, limit=limit)
-    told = tuple(reversed(found))
-    if as_json:
-        session.printer.json([plain_json(each) for each in told])
-    else:
-        session.printer.show(event_blocks(told, session.words))
+    question = Events(space=space or "", machine=name or "", since=since, limit=limit)
+    tell(session, question, as_json=as_json)
+
+
+@click.command()
+@click.argument("month", default="", metavar="[YYYYMM]")
+@config_option
+@json_option
+@pass_session
+def accounting(session: Session, month: str, *, as_json: bool) -> None:
+    """Tell what machines used in a month (UTC).
+
+    Runs whose records are final count, in the month in which they ended. Power hours are CPU hours
+    times what the site states a processor to be worth (HS06, HEPscore23).
+    """
+    tell(session, Accounting(month=month), as_json=as_json)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import click
 
-from vcycled.cli.managers import managers_blocks, managers_json
 from vcycled.cli.names import demand
 from vcycled.cli.params import config_option, json_option, pass_session, yes_option
 from vcycled.cli.printing import Line, Tone
+from vcycled.cli.questions import Managers
 from vcycled.cli.session import Session
-from vcycled.cli.status import manager_line
+from vcycled.cli.telling import tell
 from vcycled.cli.views import staff_of
 from vcycled.cli.words import several
 
@@ -23,15 +23,7 @@ def managers(context: click.Context, session: Session, *, as_json: bool) -> None
     """Tell which managers there are, and who holds which space."""
     if context.invoked_subcommand is not None:
         return
-    with session.store() as store:
-        staff, view = staff_of(store), session.view(store)
-    if staff is None and not as_json:
-        session.printer.show([manager_line(view, session.words)])
-    elif staff is not None and not as_json:
-        session.printer.show(managers_blocks(staff, session.words))
-    else:
-        told = managers_json(staff) if staff is not None else {"managers": [], "spaces": []}
-        session.printer.json({"is_shared": staff is not None, **told})
+    tell(session, Managers(), as_json=as_json)
 
 
 @managers.command()

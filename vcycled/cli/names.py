@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
-from vcycled.errors import OperatorError
+from vcycled.errors import Unknown
 
 _FEW = 8
 
@@ -19,12 +19,12 @@ def demand(what: str, name: str, known: Iterable[str]) -> str:
         known: all that there are.
 
     Raises:
-        OperatorError: it is not; the text tells the nearest name, or all if they are few.
+        Unknown: it is not; the text tells the nearest name, or all if they are few.
     """
     names = sorted(set(known))
     if name in names:
         return name
-    raise OperatorError(f"there is no {what} {name!r}{hint(name, names)}")
+    raise Unknown(f"there is no {what} {name!r}{hint(name, names)}")
 
 
 def hint(name: str, known: Iterable[str]) -> str:

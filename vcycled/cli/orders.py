@@ -9,7 +9,7 @@ from vcycled.cli.as_json import condition
 from vcycled.cli.names import demand, hint
 from vcycled.cli.views import SpaceView
 from vcycled.cli.words import Words, several, span
-from vcycled.errors import OperatorError
+from vcycled.errors import Misworded, OperatorError, Unknown
 from vcycled.model import GRACE_SECONDS, Drain, Machine, Order, OrderKind, Stage
 from vcycled.remember.named import meant
 
@@ -48,6 +48,10 @@ def target(words: Sequence[str], spaces: Iterable[SpaceView]) -> Target:
     Raises:
         OperatorError: nothing, or more than one thing.
     """
+    if len(words) > 2:
+        raise Misworded(
+            "name a space, a machinetype, a space and a machinetype of it, or machines"
+        )
     known = {space.name: space for space in spaces}
     first, *rest = words
     if rest:
@@ -62,9 +66,7 @@ def target(words: Sequence[str], spaces: Iterable[SpaceView]) -> Target:
         names = ", ".join(space.name for space in having)
         raise OperatorError(f"{first} is a machinetype of several spaces ({names}): say which")
     kinds = [name for space in known.values() for name in space.machinetypes]
-    raise OperatorError(
-        f"there is no space or machinetype {first!r}{hint(first, (*known, *kinds))}"
-    )
+    raise Unknown(f"there is no space or machinetype {first!r}{hint(first, (*known, *kinds))}")
 
 
 def check_by(by: int | None, *, now: int) -> None:
@@ -177,20 +179,22 @@ def doomed(
     for word in words:
         machine = meant(here, word)
         if machine is None:
-            raise OperatorError(_unmeant(word, here, is_gone=word in past))
+            raise _unmeant(word, here, is_gone=word in past)
         found.setdefault(machine.uuid, (word, machine))
     return dict(found.values())
 
 
-def _unmeant(word: str, here: Sequence[Machine], *, is_gone: bool) -> str:
+def _unmeant(word: str, here: Sequence[Machine], *, is_gone: bool) -> OperatorError:
     """Return why `word` means no machine, and what would."""
     named = sorted((each for each in here if each.name == word), key=lambda each: each.uuid)
     if named:
         told = "; ".join(f"{each.uuid} ({each.space}, {condition(each)})" for each in named)
-        return f"{word} is the name of {len(named)} machines: say which by its uuid: {told}"
+        return OperatorError(
+            f"{word} is the name of {len(named)} machines: say which by its uuid: {told}"
+        )
     if is_gone:
-        return f"{word} is gone already"
-    return f"there is no machine {word!r}{hint(word, (each.name for each in here))}"
+        return OperatorError(f"{word} is gone already")
+    return Unknown(f"there is no machine {word!r}{hint(word, (each.name for each in here))}")
 
 
 def machine_order(

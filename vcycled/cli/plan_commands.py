@@ -2,33 +2,18 @@
 
 from __future__ import annotations
 
-import random
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 import click
 
-from vcycled import kvlog
-from vcycled.apel.queue import Queue
 from vcycled.cli.names import demand
 from vcycled.cli.params import config_option, json_option, pass_session
-from vcycled.cli.preview import plan_blocks, plan_json
+from vcycled.cli.planning import space_config
+from vcycled.cli.questions import Planned
 from vcycled.cli.session import Session
-from vcycled.config import (
-    ConfigSource,
-    InstalledSpaces,
-    MachinetypeConfig,
-    SpaceConfig,
-    find_space,
-)
-from vcycled.cycle import Context, SpaceCycle
+from vcycled.cli.telling import tell
+from vcycled.config import InstalledSpaces, MachinetypeConfig, SpaceConfig, find_space
 from vcycled.cycle.contextualize import Gifts, Rendered, rendered_for
 from vcycled.cycle.facts import terms_of
-from vcycled.daemon.outfit import Outfit, context_of
-from vcycled.errors import OperatorError
-from vcycled.house.disks import disk_hold
 from vcycled.model import Machine, MachineState, Stage
-from vcycled.store import Store
 from vcycled.userdata import Room, delivery_of, stub_of
 
 _NO_TOKEN = "EXAMPLE-TOKEN-THAT-OPENS-NOTHING"  # noqa: S105 - it says so itself
@@ -47,36 +32,7 @@ def plan(session: Session, space: str, *, as_json: bool) -> None:
     The cloud is asked now, with the credentials of the configuration. Where several machinetypes
     are equally far from their shares the real cycle may choose another of them.
     """
-    config = space_config(session, space)
-    with session.store() as store, look_context(session, config, store) as context:
-        planned = SpaceCycle(context).preview(config, held=disk_hold(session.config.manager)).plan
-    assert planned is not None, "preview raises if the cloud cannot be looked at"
-    if as_json:
-        session.printer.json(plan_json(space, planned))
-    else:
-        session.printer.show(plan_blocks(planned, session.words))
-
-
-@contextmanager
-def look_context(session: Session, config: SpaceConfig, store: Store) -> Iterator[Context]:
-    """Give what a cycle of the manager would work with, on a store that cannot be written."""
-    manager = session.config.manager
-    outfit = Outfit(
-        configs=ConfigSource(),
-        store=store,
-        queue=Queue(session.root),
-        clock=session.clock,
-        rng=random.SystemRandom(),
-        host=session.host,
-        installation=manager.installation_id or store.installation_id(),
-        registry=InstalledSpaces(),
-        log=kvlog.get("vcycle"),
-    )
-    context = context_of(config, manager, outfit, lambda: False)
-    try:
-        yield context
-    finally:
-        context.space.close()
+    tell(session, Planned(space=space), as_json=as_json)
 
 
 @click.command("user-data")
@@ -118,19 +74,6 @@ def _check_way(config: SpaceConfig, kind: MachinetypeConfig, rendered: Rendered)
     )
     if delivery.is_stub:
         click.echo("note: the cloud is given a stub; the machine fetches this itself", err=True)
-
-
-def space_config(session: Session, name: str) -> SpaceConfig:
-    """Return the configuration of a space.
-
-    Raises:
-        OperatorError: it has none, or one that cannot be used.
-    """
-    config = session.config
-    if why := config.unusable.get(f"space {name}"):
-        raise OperatorError(f"the section of space {name} cannot be used: {why}")
-    demand("space", name, (space.name for space in config.spaces))
-    return next(space for space in config.spaces if space.name == name)
 
 
 def _kind(config: SpaceConfig, name: str) -> MachinetypeConfig:

@@ -47,7 +47,7 @@ def chosen(view: View, space: str) -> View:
 
 def status_blocks(view: View, words: Words) -> Iterator[Block]:
     """Return the page: what is wrong first, then space by space."""
-    yield from _problems(view.problems)
+    yield from problem_lines(view.problems)
     yield staff_line(view.staff) if view.staff else manager_line(view, words)
     yield from shortage_lines(view.disks, min_free_mb=view.min_free_mb)
     for title, why in sorted(view.unusable.items()):
@@ -90,7 +90,8 @@ def _newest(spaces: Iterable[SpaceView]) -> int | None:
     return max((space.report.at for space in spaces if space.report), default=None)
 
 
-def _problems(problems: Iterable[Problem]) -> Iterator[Block]:
+def problem_lines(problems: Iterable[Problem]) -> Iterator[Block]:
+    """Return what is wrong with the configuration, for people."""
     for problem in problems:
         kind = "warning" if problem.is_warning else "error"
         yield Line(f"{kind}: {problem}", Tone.WARN if problem.is_warning else Tone.BAD)
@@ -253,6 +254,20 @@ def untold_holds(space: SpaceView) -> Iterator[Hold]:
             yield hold
 
 
+def kinds_json(space: SpaceView) -> list[Json]:
+    """Return each machinetype of a space as a document, with what holds it."""
+    return [
+        {
+            "space": space.name,
+            **_kind_json(space, name),
+            "holds": [
+                plain_json(hold) for hold in _holds(space) if hold.machinetype in {"", name}
+            ],
+        }
+        for name in space.machinetypes
+    ]
+
+
 def _space_json(space: SpaceView, staff: Staff | None, *, now: int) -> Json:
     counts = Counter(str(machine.state) for machine in space.records.machines)
     return {
@@ -286,7 +301,7 @@ def _manager_of(space: SpaceView, staff: Staff | None) -> str | None:
     return space.report.manager or None if space.report else None
 
 
-def _kind_json(space: SpaceView, name: str) -> Json:
+def _kind_json(space: SpaceView, name: str) -> dict[str, Json]:
     shares = space.report.shares if space.report else ()
     share = next((each for each in shares if each.machinetype == name), None)
     mine = [each for each in space.records.machines if each.machinetype == name]

@@ -1,0 +1,135 @@
+"""What a command asks, and what it is told: here, or by the admin site of another host.
+
+A question is asked of a `Session`, which reads the database, or of a `Remote`, which asks
+vcycle-admin; that reads the database with the same questions. What is told is a document, for
+--json and for programs, and blocks, for people.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from vcycled.cli.printing import Block, Json, Line, Table, Tone
+from vcycled.cli.session import Session
+from vcycled.model import Order
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """An answer; each of its two forms is made when it is wanted."""
+
+    document: Callable[[], Json]
+    blocks: Callable[[], Iterable[Block]]
+
+
+class Question(Protocol):
+    """Something to be told; its fields are what it depends on."""
+
+    def answer(self, session: Session) -> Told:
+        """Return what this installation says.
+
+        Raises:
+            VcycleError: it cannot be told.
+        """
+        ...
+
+    @property
+    def path(self) -> str:
+        """Where vcycle-admin answers it, below /api/v1."""
+        ...
+
+    def query(self) -> Mapping[str, str]:
+        """Return the parameters of its URL."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ordered:
+    """What will come of orders, or would."""
+
+    orders: tuple[Order, ...]
+    promise: tuple[str, ...]
+    """Sentences."""
+    stakes: tuple[str, ...] = ()
+    """What is lost; a line for each machine."""
+    waits: tuple[str, ...] = ()
+    """Why nothing happens soon."""
+
+
+def blocks_json(blocks: Iterable[Block]) -> list[Json]:
+    """Return blocks as a document that `blocks_from` reads."""
+    return [_block_json(each) for each in blocks]
+
+
+def blocks_from(document: Json) -> tuple[Block, ...]:
+    """Return the blocks of such a document.
+
+    Raises:
+        ValueError: it is none.
+    """
+    try:
+        return tuple(_block_from(_mapping(each)) for each in _sequence(document))
+    except KeyError as error:
+        raise ValueError(f"{error} is missing") from error
+
+
+def _block_json(block: Block) -> Json:
+    if isinstance(block, Line):
+        return {"line": _line_json(block)}
+    return {
+        "table": {
+            "headings": list(block.headings),
+            "rows": [[_cell_json(cell) for cell in row] for row in block.rows],
+            "numbers": sorted(block.numbers),
+            "indent": block.indent,
+        }
+    }
+
+
+def _cell_json(cell: str | Line) -> Json:
+    return cell if isinstance(cell, str) else _line_json(cell)
+
+
+def _line_json(line: Line) -> dict[str, Json]:
+    return {"text": line.text, "tone": line.tone.name.lower(), "indent": line.indent}
+
+
+def _block_from(block: Mapping[str, Json]) -> Block:
+    if "line" in block:
+        return _line(block["line"])
+    table = _mapping(block["table"])
+    rows = (_sequence(row) for row in _sequence(table["rows"]))
+    return Table(
+        headings=tuple(map(str, _sequence(table["headings"]))),
+        rows=tuple(
+            tuple(cell if isinstance(cell, str) else _line(cell) for cell in row) for row in rows
+        ),
+        numbers=frozenset(map(str, _sequence(table["numbers"]))),
+        indent=_whole(table["indent"]),
+    )
+
+
+def _line(document: Json) -> Line:
+    line = _mapping(document)
+    tone = Tone.__members__.get(str(line["tone"]).upper(), Tone.PLAIN)
+    return Line(str(line["text"]), tone, _whole(line["indent"]))
+
+
+def _mapping(document: Json) -> Mapping[str, Json]:
+    if not isinstance(document, Mapping):
+        raise ValueError(f"an object was expected, not {type(document).__name__}")  # noqa: TRY004
+    return document
+
+
+def _sequence(document: Json) -> Sequence[Json]:
+    if not isinstance(document, list | tuple):
+        raise ValueError(f"a list was expected, not {type(document).__name__}")  # noqa: TRY004
+    return document
+
+
+def _whole(document: Json) -> int:
+    if not isinstance(document, int):
+        raise ValueError(f"a number was expected, not {type(document).__name__}")  # noqa: TRY004
+    return document

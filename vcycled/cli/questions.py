@@ -1,0 +1,434 @@
+"""Each thing that can be asked of an installation: by a command, and by a path of the API."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from urllib.parse import quote
+
+from vcycled.apel.sync import month_of, read_month
+from vcycled.cli.accounting import Account, account_blocks, account_json
+from vcycled.cli.as_json import machine_json, plain_json
+from vcycled.cli.asking import Told
+from vcycled.cli.disk import Usage, disk_blocks, disk_json
+from vcycled.cli.events import event_blocks
+from vcycled.cli.machines import Filter, machine_blocks, wanted
+from vcycled.cli.managers import managers_blocks, managers_json
+from vcycled.cli.names import demand, hint
+from vcycled.cli.planning import planned
+from vcycled.cli.preview import plan_blocks, plan_json
+from vcycled.cli.printing import Line
+from vcycled.cli.probe import Finding, Thresholds, judge
+from vcycled.cli.probe import answer as verdict
+from vcycled.cli.probe_command import probe_facts, room
+from vcycled.cli.session import Session
+from vcycled.cli.status import (
+    chosen,
+    kinds_json,
+    manager_line,
+    problem_lines,
+    status_blocks,
+    status_json,
+)
+from vcycled.cli.story import Story, story_blocks, story_json
+from vcycled.cli.story_reader import read_story
+from vcycled.cli.views import View, space_names, staff_of
+from vcycled.cli.why import answer, why_blocks, why_json
+from vcycled.errors import Unknown
+from vcycled.house.disks import disks
+from vcycled.house.ledger import areas
+from vcycled.model import Machine
+from vcycled.store import Store, WantedEvents
+
+
+def _query(**parameters: str | int | bool | None) -> dict[str, str]:
+    """Return the parameters that are given, as they stand in a URL."""
+    return {
+        name: str(value).lower() if isinstance(value, bool) else str(value)
+        for name, value in parameters.items()
+        if value not in {None, "", False}
+    }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Status:
+    """How the manager and its spaces are."""
+
+    space: str = ""
+    """Empty for all."""
+
+    @property
+    def path(self) -> str:
+        """Return where it is answered."""
+        return f"/spaces/{quote(self.space, safe='')}" if self.space else "/spaces"
+
+    def query(self) -> Mapping[str, str]:
+        """Return nothing."""
+        return {}
+
+    def answer(self, session: Session) -> Told:
+        """Tell it."""
+        with session.store() as store:
+            view = chosen(session.view(store), self.space)
+        return Told(
+            document=lambda: status_json(view),
+            blocks=lambda: status_blocks(view, session.words),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Why:
+    """Why a space, or one machinetype of it, gets no more machines."""
+
+    space: str
+    machinetype: str = ""
+
+    @property
+    def path(self) -> str:
+        """Return where it is answered."""
+        return f"/spaces/{quote(self.space, safe='')}/why"
+
+    def query(self) -> Mapping[str, str]:
+        """Return which machinetype."""
+        return _query(machinetype=self.machinetype)
+
+    def answer(self, session: Session) -> Told:
+        """Tell it."""
+        with session.store() as store:
+            view = session.view(store)
+        given = answer(view, self.space, self.machinetype, session.words)
+        return Told(
+            document=lambda: why_json(given), blocks=lambda: why_blocks(given, session.words)
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Planned:
+    """What the next cycle of a space would do; the cloud is asked."""
+
+    space: str
+
+    @property
+    def path(self) -> str:
+        """Return where it is answered."""
+        return f"/spaces/{quote(self.space, safe='')}/plan"
+
+    def query(self) -> Mapping[str, str]:
+        """Return nothing."""
+        return {}
+
+    def answer(self, session: Session) -> Told:
+        """Tell it."""
+        plan = planned(session, self.space)
+        return Told(
+            document=lambda: plan_json(self.space, plan),
+            blocks=lambda: plan_blocks(plan, session.words),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Machines:
+    """Machines, all at once, by space and machinetype."""
+
+    space: str = ""
+    machinetype: str = ""
+    state: str = ""
+    has_gone: bool = False
+
+    @property
+    def path(self) -> str:
+        """Return where it is answered."""
+        return "/machines"
+
+    def query(self) -> Mapping[str, str]:
+        """Return which."""
+        return _query(
+            space=self.space, machinetype=self.machinetype, state=self.state, gone=self.has_gone
+        )
+
+    def answer(self, session: Session) -> Told:
+        """Tell it."""
+        with session.store() as store:
+            self.check(session.view(store))
+            has_gone = self.has_gone or self.state == "gone"
+            found = store.machines(space=self.space or None, include_gone=has_gone)
+        kinds = Filter(machinetype=self.machinetype or None, condition=self.state or None)
+        listed = wanted(found, kinds)
+        return Told(
+            document=lambda: [machine_json(each) for each in listed],
+            blocks=lambda: machine_blocks(listed, session.words),
+        )
+
+    def check(self, view: View) -> None:
+        """Check that there are such a space and machinetype.
+
+        Raises:
+            OperatorError: there are not.
+        """
+        if self.space:
+            demand("space", self.space, space_names(view.spaces))
+        if self.machinetype:
+            kinds = (name for each in view.spaces for name in each.machinetypes)
+            demand("machinetype", self.machinetype, kinds)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stories:
+    """The whole stories of all machines that ever bore a name."""
+
+    name: str
+
+    @property
+    def path(self) -> str:
+        """Return where it is answered."""
+        return f"/stories/{quote(self.name, safe='')}"
+
+    def query(self) -> Mapping[str, str]:
+        """Return nothing."""
+        return {}
+
+    def answer(self, session: Session) -> Told:
+        """Tell it."""
+        with session.store() as store:
+            stories = [_story(session, store, each) for each in _bearers(store, self.name)]
+        return Told(
+            document=lambda: [story_json(each) for each in stories],
+            blocks=lambda: (
+                block for each in stories for block in story_blocks(each, session.words)
+            ),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OneStory:
+    """The whole story of one machine."""
+
+    uuid: str
+
+    @property
+    def path(self) -> str:
+        """Return where it is answered."""
+        return f"/machines/{quote(self.uuid, safe='')}"
+
+    def query(self) -> Mapping[str, str]:
+        """Return nothing."""
+        return {}
+
+    def answer(self, session: Session) -> Told:
+        """Tell it."""
+        with session.store() as store:
+            found = store.known([self.uuid]).get(self.uuid)
+            if found is None:
+                raise Unknown(f"there is no machine with uuid {self.uuid!r}, nor was there one")
+            story = _story(session, store, found)
+        return Told(
+            document=lambda: story_json(story),
+            blocks=lambda: story_blocks(story, session.words),
+        )
+
+
+def _story(session: Session, store: Store, machine: Machine) -> Story:
+    return read_story(machine, store, session.root, session.clock)
+
+
+def _bearers(store: Store, name: str) -> tuple[Machine, ...]:
+    found = store.machine(name)
+    if not found:
+        known = [each.name for each in store.machines()]
+        raise Unknown(f"there is no machine {name!r}, nor was there one{hint(name, known)}")
+    return found
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Events:
+    """What happened, the newest last."""
+
+    limit: int
+    space: str = ""
+    machine: str = ""
+    """Its name."""
+    since: int | None = None
+
+    @property
+    def path(self) -> str:
+        """Return where it is answered."""
+        return "/events"
+
+    def query(self) -> Mapping[str, str]:
+        """Return which."""
+        return _query(space=self.space, machine=self.machine, since=self.since, limit=self.limit)
+
+    def answer(self, session: Session) -> Told:
+        """Tell it."""
+        which = WantedEvents(space=self.space, machine=self.machine, since=self.since)
+        with session.store() as store:
+            if self.space:
+                demand("space", self.space, space_names(session.view(store).spaces))
+            found = store.find_events(which, limit=self.limit)
+        told = tuple(each.event for each in reversed(found))
+        return Told(
+            document=lambda: [plain_json(each) for each in told],
+            blocks=lambda: event_blocks(told, session.words),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Managers:
+    """Which managers there are, and who holds which space."""
+
+    @property
+    def path(self) -> str:
+        """Return where it is answered."""
+        return "/managers"
+
+    def query(self) -> Mapping[str, str]:
+        """Return nothing."""
+        return {}
+
+    def answer(self, session: Session) -> Told:
+        """Tell it."""
+        with session.store() as store:
+            staff, view = staff_of(store), session.view(store)
+        told = managers_json(staff) if staff is not None else {"managers": [], "spaces": []}
+        return Told(
+            document=lambda: {"is_shared": staff is not None, **told},
+            blocks=lambda: (
+                [manager_line(view, session.words)]
+                if staff is None
+                else managers_blocks(staff, session.words)
+            ),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Accounting:
+    """What machines used in a month."""
+
+    month: str = ""
+    """YYYYMM in UTC; empty for the one that it is."""
+
+    @property
+    def path(self) -> str:
+        """Return where it is answered."""
+        return "/accounting"
+
+    def query(self) -> Mapping[str, str]:
+        """Return which month."""
+        return _query(month=self.month)
+
+    def answer(self, session: Session) -> Told:
+        """Tell it."""
+        now = session.now
+        month = read_month(self.month, now=now) if self.month else month_of(now)
+        with session.store() as store:
+            account = Account(
+                month=month,
+                usage=store.usage(month.year, month.month),
+                open_runs=store.open_runs(month.year, month.month),
+            )
+        return Told(document=lambda: account_json(account), blocks=lambda: account_blocks(account))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DiskUse:
+    """What takes up how much of the manager's disks."""
+
+    @property
+    def path(self) -> str:
+        """Return where it is answered."""
+        return "/disk"
+
+    def query(self) -> Mapping[str, str]:
+        """Return nothing."""
+        return {}
+
+    def answer(self, session: Session) -> Told:
+        """Tell it."""
+        with session.store() as store:
+            found = areas(session.config, store, clock=session.clock)
+        manager = session.config.manager
+        usage = Usage(
+            now=session.now, min_free_mb=manager.min_free_mb, disks=disks(manager), areas=found
+        )
+        return Told(
+            document=lambda: disk_json(usage), blocks=lambda: disk_blocks(usage, session.words)
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Machinetypes:
+    """Machinetypes of all spaces, or of one."""
+
+    space: str = ""
+
+    @property
+    def path(self) -> str:
+        """Return where it is answered."""
+        return "/machinetypes"
+
+    def query(self) -> Mapping[str, str]:
+        """Return of which space."""
+        return _query(space=self.space)
+
+    def answer(self, session: Session) -> Told:
+        """Tell it."""
+        with session.store() as store:
+            view = chosen(session.view(store), self.space)
+        return Told(
+            document=lambda: [kind for each in view.spaces for kind in kinds_json(each)],
+            blocks=lambda: status_blocks(view, session.words),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Configuration:
+    """What is wrong with the configuration."""
+
+    @property
+    def path(self) -> str:
+        """Return where it is answered."""
+        return "/configuration"
+
+    def query(self) -> Mapping[str, str]:
+        """Return nothing."""
+        return {}
+
+    def answer(self, session: Session) -> Told:
+        """Tell it."""
+        config = session.config
+        return Told(
+            document=lambda: {
+                "errors": [asdict(each) for each in config.errors],
+                "warnings": [asdict(each) for each in config.problems if each.is_warning],
+                "unusable": dict(config.unusable),
+            },
+            blocks=lambda: problem_lines(config.problems),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judgment:
+    """All of it, judged with the usual bounds."""
+
+    @property
+    def path(self) -> str:
+        """Return where it is answered."""
+        return "/check"
+
+    def query(self) -> Mapping[str, str]:
+        """Return nothing."""
+        return {}
+
+    def answer(self, session: Session) -> Told:
+        """Tell it."""
+        bounds = replace(Thresholds(), disk=room(session.config))
+        parts = judge(probe_facts(session), bounds)
+        findings = [each for each in parts if isinstance(each, Finding)]
+        level, text = verdict(parts)
+        return Told(
+            document=lambda: {
+                "level": level.name,
+                "findings": [{"level": each.level.name, "text": each.text} for each in findings],
+            },
+            blocks=lambda: [Line(each) for each in text.splitlines()],
+        )
