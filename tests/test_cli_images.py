@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+from urllib.parse import quote
+
 from tests.builders import NOW
 from tests.cli_kit import CONF, OTHER, SECOND_SPACE, SPACE, OnASite, Site, report
 from vcycled.images.status import ImageState, ImageStatus
@@ -92,6 +95,29 @@ class TestImages(OnASite):
                 "until": None,
             }
         ]
+
+    def test_copies_that_no_machinetype_names_have_rows_too(self, site: Site) -> None:
+        """With what they are of, and when they are removed: a week after they were last wanted."""
+        folder = site.root / "imagecache"
+        folder.mkdir()
+        names = [quote(f"https://images.example.org/{name}.img", safe="") for name in ("a", "b")]
+        for name in names:
+            (folder / name).write_bytes(b"12345")
+            (folder / f".{name}.lock").touch()
+            os.utime(folder / f".{name}.lock", (NOW - 86_400, NOW - 86_400))
+        site.configure(
+            f"{CONF}"
+            f"[machinetype {SPACE} new]\ntarget_share = 1\nbackoff_seconds = 9\n"
+            "fizzle_seconds = 9\nuser_data = FOLDER/user_data\n"
+            "root_image = https://images.example.org/b.img\n"
+        )
+        (row,) = site.json("images")
+        assert (row["space"], row["source"]) == ("", "https://images.example.org/a.img")
+        assert (row["state"], row["size_bytes"]) == ("unnamed", 5)
+        assert (row["since"], row["until"]) == (NOW - 86_400, NOW + 6 * 86_400)
+        page = site.ok("images")
+        assert "a copy on this host that no machinetype names; removed in 6 d" in page
+        assert site.ok("images", SPACE) == "no image is uploaded from here\n"
 
     def test_one_space_can_be_asked_for(self, site: Site) -> None:
         """A name that is not known is refused."""

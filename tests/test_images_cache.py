@@ -355,6 +355,24 @@ class TestPruning:
         assert source is not None
         assert old.prune([source], before=START + 1) == 0
 
+    def test_what_is_to_go_is_told_of_without_a_change(
+        self, old: ImageCache, tmp_path: Path
+    ) -> None:
+        """One that was never asked for begins to age now; one that is named is none of them."""
+        lock = tmp_path / "imagecache" / f".{NAME}.lock"
+        wanted_at = int(lock.stat().st_mtime)
+        (copy,) = old.unnamed([])
+        assert (copy.path.name, copy.wanted_at) == (NAME, wanted_at)
+        lock.unlink()
+        (copy,) = old.unnamed([])
+        assert copy.wanted_at == START
+        assert not lock.exists()
+        source = source_of("http://localhost/disk.img")
+        assert source is not None
+        assert list(old.unnamed([source])) == []
+        (tmp_path / "imagecache" / NAME).unlink()
+        assert list(old.unnamed([])) == []
+
     def test_one_that_is_being_fetched_stays(self, old: ImageCache, tmp_path: Path) -> None:
         """By another process; the next time will do."""
         lock = tmp_path / "imagecache" / f".{NAME}.lock"

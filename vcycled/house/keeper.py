@@ -19,8 +19,8 @@ from vcycled.apel.retention import prune
 from vcycled.clock import Clock
 from vcycled.config import Config, SpaceConfig
 from vcycled.errors import StoreError
+from vcycled.house import copies
 from vcycled.house.calm import Calm
-from vcycled.images import ImageCache, source_of
 from vcycled.kvlog import KVLogger
 from vcycled.machinedir import MachineDir
 from vcycled.store import Store
@@ -31,8 +31,6 @@ CALM_SECONDS = 600
 """For so long the clock must not have jumped; the first turn after a start waits for it too."""
 HOUR = 3600
 DAY = 24 * HOUR
-UNUSED_SECONDS = 7 * DAY
-"""Copies of images that no machinetype has named for so long are removed."""
 EXIT_S = 5.0
 """How long a turn under way is waited for at the end, in real seconds."""
 
@@ -143,14 +141,8 @@ class Housekeeper:
         return removed
 
     def _prune_images(self, config: Config, *, now: int) -> int:
-        manager = config.manager
-        cache = ImageCache(manager.root / "imagecache", clock=self._clock)
-        named = (
-            source_of(kind.options.root_image)
-            for space in config.spaces
-            for kind in space.machinetypes
-        )
-        return cache.prune(filter(None, named), before=now - UNUSED_SECONDS)
+        cache = copies.cache_of(config, self._clock)
+        return cache.prune(copies.named(config), before=now - copies.UNUSED_SECONDS)
 
     def _prune_archive(self, config: Config, *, now: int) -> int:
         days = config.manager.archive_days

@@ -13,7 +13,8 @@ from typing import TypeAlias
 from vcycled.clock import Clock
 from vcycled.config import Config
 from vcycled.config.places import database_url, sqlite_path
-from vcycled.house.keeper import DAY, HOUR, TURN_SECONDS, UNUSED_SECONDS
+from vcycled.house.copies import UNUSED_SECONDS
+from vcycled.house.keeper import DAY, HOUR, TURN_SECONDS
 from vcycled.machinedir import Layout
 from vcycled.store import Store
 

@@ -45,6 +45,16 @@ class Copy:
     """Why the server could not be asked whether it has a newer one; empty if it was."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unnamed:
+    """A copy that no machinetype names."""
+
+    path: Path
+    size_bytes: int
+    wanted_at: int
+    """When one did last; now if that is not known, as of a copy of Vcycle 3."""
+
+
 class Busy(ImageError):
     """Another thread or process is at it; the next round may find it done."""
 
@@ -120,6 +130,22 @@ class ImageCache:
         kept = {self._name_here(source) for source in named}
         unnamed = (self._folder / name for name in sorted(self._names() - kept))
         return sum(self._prune_one(path) for path in unnamed if self._is_old(path, before))
+
+    def unnamed(self, named: Iterable[Source]) -> Iterator[Unnamed]:
+        """Yield the copies of none of these sources, by name.
+
+        Raises:
+            OSError: one cannot be looked at.
+        """
+        kept = {self._name_here(source) for source in named}
+        for name in sorted(self._names() - kept):
+            path, lock = self._folder / name, _lock(self._folder / name)
+            with suppress(FileNotFoundError):  # it goes just now, or is being fetched
+                size = path.stat().st_size
+                wanted_at = self._clock.now()
+                if lock.exists():
+                    wanted_at = self._clock.of_stamp(lock.stat().st_mtime)
+                yield Unnamed(path=path, size_bytes=size, wanted_at=wanted_at)
 
     def _name_here(self, source: Source) -> str:
         """Return the name of its copy, or of the file itself if a machinetype names that."""

@@ -20,6 +20,8 @@ class ImageState(StrEnum):
     """Of ours in the cloud, but new machines get another one or none of it."""
     UNFINISHED = "unfinished"
     """The same, and its upload was cut short."""
+    UNNAMED = "unnamed"
+    """A copy on this host that no machinetype names."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +36,8 @@ class ImageStatus:
     machinetypes: tuple[str, ...] = ()
     """Those that name it as their root_image."""
     image_id: str = ""
-    """The image that new machines get now; of OLD and UNFINISHED ones, that itself."""
+    """The image that new machines get now; of OLD and UNFINISHED ones, that itself; of a copy on
+    this host none."""
     format: str = ""
     size_bytes: int | None = None
     done_bytes: int = 0
