@@ -1,8 +1,11 @@
 """Does a test fail for every small change of the planner? `make mutants` asks.
 
 A mutant is one change in `vcycled/plan`: of a comparison or its boundary, an operator, a number by
-one, a condition, a minimum, a returned value, a member of a set, a statement left out. For each, a
-child process imports the changed module and runs the planner's tests until one fails. Survivors
+one, a condition, a minimum, a returned value, a member of a set, a statement left out. The tests
+are collected once, and it is noted which of them call which function. For each mutant a child
+process puts the changed function in place and runs the tests that call it, the quick ones first,
+until one fails. What is not changed within a function, or in one that matters when its module is
+imported, is tried in a child that imports the changed module anew and runs all tests. Survivors
 that no test can tell apart stand with the reason in mutants_equivalent.toml; any other survivor,
 and any that is listed but killed or no more, is an error.
 
@@ -10,25 +13,26 @@ and any that is listed but killed or no more, is an error.
 """
 
 import ast
+import inspect
 import os
 import resource
 import sys
 import time
 import tomllib
-from collections.abc import Callable, Iterator
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import partial
+from importlib import import_module
 from importlib.machinery import ModuleSpec, SourceFileLoader
 from importlib.util import spec_from_file_location
 from pathlib import Path
-from types import CodeType
+from types import CodeType, FrameType, FunctionType
 
-import hypothesis.strategies  # noqa: F401 - once here, not in every child
 import pytest
 
-import vcycled.model
-import vcycled.testing.clock  # noqa: F401 - as above
-
 TOP = Path(__file__).parent.parent
+PLAN = TOP / "vcycled/plan"
 EQUIVALENT = Path(__file__).with_name("mutants_equivalent.toml")
 TESTS = set(TOP.glob("tests/test_plan_*.py")) - {TOP / "tests/test_plan_docs.py"}
 SLOW = {
@@ -36,8 +40,14 @@ SLOW = {
     TOP / "tests/test_plan_over_time.py",
     TOP / "tests/test_plan_giving_way.py",
 }
-QUICK_CPU_SECONDS, SLOW_CPU_SECONDS, MEMORY_BYTES = 10, 60, 1 << 30
-"""Some mutants never end, and ask for machine after machine."""
+OPTIONS = (
+    *("-xs", "-c", os.devnull, f"--rootdir={TOP}", "--assert=plain"),
+    *("-pno:cacheprovider", "-pno:terminal"),
+)
+IMPORT = "import"
+"""Stands for a test that calls what is called when the planner is imported."""
+CPU_SECONDS, TIMES_SLOWER, MEMORY_BYTES = 60, 5, 1 << 30
+"""Some mutants never end, and ask for machine after machine: a test may take so much longer."""
 
 PAIRS = (
     *((ast.Lt, ast.LtE), (ast.Gt, ast.GtE), (ast.Eq, ast.NotEq), (ast.Is, ast.IsNot)),
@@ -119,12 +129,16 @@ def mutants(path: Path) -> Iterator[tuple[str, CodeType]]:
             yield f"{path.name} {where}: {before} => {after}", code
 
 
+def dotted(path: Path) -> str:
+    """Return the name of the module in a file."""
+    return ".".join(path.relative_to(TOP).with_suffix("").parts).removesuffix(".__init__")
+
+
 class Mutated(SourceFileLoader):
     """Imports one module from given code; stands first in sys.meta_path."""
 
     def __init__(self, path: Path, code: CodeType) -> None:
-        name = ".".join(path.relative_to(TOP).with_suffix("").parts).removesuffix(".__init__")
-        super().__init__(name, str(path))
+        super().__init__(dotted(path), str(path))
         self._code = code
 
     def find_spec(self, name: str, *_: object) -> ModuleSpec | None:
@@ -136,49 +150,183 @@ class Mutated(SourceFileLoader):
         return self._code
 
 
-def is_killed(path: Path, code: CodeType) -> bool:
-    """Run the tests in a child process, the near and quick ones first."""
+def is_killed_by(tests: Callable[[], int]) -> bool:
+    """Run `tests` in a silent child process that is bounded; tell whether any failed."""
     child = os.fork()
     if child:
         return os.waitpid(child, 0)[1] != 0
     null = os.open(os.devnull, os.O_WRONLY)
     os.dup2(null, 1)
     os.dup2(null, 2)
-    os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
-    sys.meta_path.insert(0, Mutated(path, code))
-    options = ["-xq", "-c", os.devnull, f"--rootdir={TOP}", "-pno:cacheprovider"]
-    options += ["--tb=no", "--assert=plain"]
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
+    failed = 1
+    try:
+        failed = tests()
+    finally:
+        os._exit(int(failed != 0))
+
+
+def import_and_run(path: Path, code: CodeType) -> int:
+    """Import a changed module and run all tests, the near and quick ones first."""
+    for name in [each for each in sys.modules if each.startswith(("tests.", "vcycled."))]:
+        del sys.modules[name]
+    sys.meta_path.insert(0, Mutated(path, code))
     quick = sorted(TESTS - SLOW, key=lambda each: path.stem not in each.stem)
-    for files, cpu_seconds in (quick, QUICK_CPU_SECONDS), (sorted(SLOW), SLOW_CPU_SECONDS):
-        resource.setrlimit(resource.RLIMIT_CPU, (cpu_seconds, SLOW_CPU_SECONDS))
-        if pytest.main([*options, *map(str, files)]):
-            os._exit(1)
-    os._exit(0)
+    for files in quick, sorted(SLOW):
+        allow_cpu(CPU_SECONDS)
+        if failed := pytest.main([*OPTIONS, *map(str, files)]):
+            return failed
+    return 0
 
 
-def main() -> int:
-    """Try every mutant whose name contains the argument; return 0 if all is as it should be."""
-    chosen = sys.argv[1] if len(sys.argv) > 1 else ""
-    listed = tomllib.loads(EQUIVALENT.read_text(encoding="utf-8"))["reasons"]
-    expected = {name for name in listed if chosen in name}
-    plain = TOP / "vcycled/plan/__init__.py"
-    if is_killed(plain, compile(plain.read_text(encoding="utf-8"), str(plain), "exec")):
-        sys.exit("the tests fail without any change")
-    began = time.monotonic()
-    count, alive = 0, set[str]()
-    for path in sorted(TOP.glob("vcycled/plan/*.py")):
+def allow_cpu(seconds: float) -> None:
+    """End this process if it takes so much more time of a processor."""
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    limit = int(used.ru_utime + used.ru_stime + seconds) + 1
+    resource.setrlimit(resource.RLIMIT_CPU, (limit, resource.RLIM_INFINITY))
+
+
+def functions(code: CodeType, inside: str = "") -> Iterator[tuple[str, CodeType]]:
+    """Yield name and code of each function of a module and its classes; of none in functions."""
+    for const in code.co_consts:
+        if isinstance(const, CodeType) and const.co_flags & inspect.CO_OPTIMIZED:
+            yield inside + const.co_name, const
+        elif isinstance(const, CodeType):
+            yield from functions(const, f"{inside}{const.co_name}.")
+
+
+def frame_of(code: CodeType) -> tuple[object, ...]:
+    """Return what a module, or a class in it, does but for what its functions do."""
+    consts = (
+        (frame_of(each) if not each.co_flags & inspect.CO_OPTIMIZED else each.co_name)
+        if isinstance(each, CodeType) and not each.co_name.startswith("<")
+        else each
+        for each in code.co_consts
+    )
+    return code.co_code, code.co_names, tuple(consts)
+
+
+def changed_function(plain: CodeType, code: CodeType) -> tuple[str, CodeType] | None:
+    """Return the one function that differs, if nothing else does."""
+    if frame_of(plain) != frame_of(code):
+        return None
+    before = dict(functions(plain))
+    differ = [(name, each) for name, each in functions(code) if each != before[name]]
+    return differ[0] if len(differ) == 1 else None
+
+
+def living(path: Path, name: str) -> FunctionType | None:
+    """Return the function of that name of an imported module, whatever it is wrapped in."""
+    found: object = import_module(dotted(path))
+    for part in name.split("."):
+        found = inspect.getattr_static(found, part, None)
+    if isinstance(found, property):
+        found = found.fget
+    found = getattr(found, "__func__", found)
+    return found if isinstance(found, FunctionType) and not found.__closure__ else None
+
+
+class Bench:
+    """The tests, collected in this process, and what each calls."""
+
+    def __init__(self, run: Callable[["Bench"], None]) -> None:
+        """Note what to do once they are collected."""
+        self._run = run
+        self._items: Sequence[pytest.Item] = ()
+        self._seconds: dict[str, float] = {}
+        self._callers: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
+        with self._noting(IMPORT):
+            import_module(dotted(PLAN))
+
+    def pytest_runtestloop(self, session: pytest.Session) -> bool:
+        """Run every test once, and then the mutants."""
+        self._items = session.items
+        for item in self._items:
+            began = time.process_time()
+            with self._noting("" if item.path in SLOW else item.nodeid):
+                run_item(item)
+            self._seconds[item.nodeid] = time.process_time() - began
+        if session.testsfailed:
+            sys.exit("the tests fail without any change")
+        self._items = sorted(self._items, key=lambda each: self._seconds[each.nodeid])
+        self._run(self)
+        return True
+
+    def is_killed(self, path: Path, code: CodeType, plain: CodeType) -> bool:
+        """Try a mutant."""
+        changed = changed_function(plain, code)
+        function = living(path, changed[0]) if changed else None
+        if changed is None or function is None:
+            return is_killed_by(partial(import_and_run, path, code))
+        callers = self._callers[str(path), function.__code__.co_qualname]
+        if is_killed_by(partial(self._swap_and_run, callers, function, changed[1])):
+            return True
+        return IMPORT in callers and is_killed_by(partial(import_and_run, path, code))
+
+    def _swap_and_run(
+        self, callers: Collection[str], function: FunctionType, code: CodeType
+    ) -> int:
+        function.__code__ = code
+        for item in self._items:
+            if item.nodeid in callers or item.path in SLOW:
+                allow_cpu(TIMES_SLOWER * self._seconds[item.nodeid] + 1)
+                run_item(item)
+                if item.session.testsfailed:
+                    return 1
+        return 0
+
+    @contextmanager
+    def _noting(self, caller: str) -> Iterator[None]:
+        """Note which functions of the planner are called, unless no caller is given."""
+
+        def note(frame: FrameType, event: str, _: object) -> None:
+            code = frame.f_code
+            if event == "call" and code.co_filename.startswith(folder):
+                self._callers[code.co_filename, code.co_qualname].add(caller)
+
+        folder = str(PLAN)
+        sys.setprofile(note if caller else None)
+        try:
+            yield
+        finally:
+            sys.setprofile(None)
+
+
+def run_item(item: pytest.Item) -> None:
+    """Run one collected test with all that it needs."""
+    item.ihook.pytest_runtest_protocol(item=item, nextitem=None)
+
+
+def try_all(chosen: str, expected: Mapping[str, str], alive: set[str], bench: Bench) -> int:
+    """Try every mutant whose name contains `chosen`; add to `alive`, and return how many."""
+    count = 0
+    for path in sorted(PLAN.glob("*.py")):
+        plain = compile(path.read_text(encoding="utf-8"), str(path), "exec")
         for name, code in mutants(path):
             if chosen in name:
                 count += 1
-                if not is_killed(path, code):
+                if not bench.is_killed(path, code, plain):
                     alive.add(name)
                     print(" " if name in expected else "!", name, flush=True)
-    for name in sorted(expected - alive):
+    return count
+
+
+def main() -> int:
+    """Try the mutants whose name contains the argument; return 0 if all is as it should be."""
+    chosen = sys.argv[1] if len(sys.argv) > 1 else ""
+    listed = tomllib.loads(EQUIVALENT.read_text(encoding="utf-8"))["reasons"]
+    expected = {name: reason for name, reason in listed.items() if chosen in name}
+    alive = set[str]()
+    counts: list[int] = []
+    began = time.monotonic()
+    os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
+    bench = Bench(lambda bench: counts.append(try_all(chosen, expected, alive, bench)))
+    pytest.main([*OPTIONS, *map(str, sorted(TESTS))], plugins=[bench])
+    for name in sorted(expected.keys() - alive):
         print("listed, but killed or no more:", name)
     took = time.monotonic() - began
-    print(f"{count} mutants, {len(alive)} alive, {len(expected)} listed, {took:.0f} s")
-    return int(alive != expected)
+    print(f"{sum(counts)} mutants, {len(alive)} alive, {len(expected)} listed, {took:.0f} s")
+    return int(not counts or alive != expected.keys())
 
 
 if __name__ == "__main__":

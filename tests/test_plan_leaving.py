@@ -163,8 +163,9 @@ def test_machines_are_told_in_the_order_of_their_names() -> None:
 def test_one_that_lives_no_more_is_not_told_that_it_may_stay(
     state: MachineState, expected: list[tuple[int | None, Reason | None]]
 ) -> None:
-    """It reads nothing any more."""
-    going = replace(told(by=NOW + 60), state=state)
+    """It reads nothing any more, though its deletion must be tried again later."""
+    one = told(by=NOW + 60)
+    going = replace(one, state=state, delete_attempts=1, delete_attempt_at=NOW)
     assert news(facts(machines=(going,))) == expected
 
 
