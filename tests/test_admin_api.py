@@ -90,8 +90,8 @@ ASKED = {
     "/events": ("events",),
     f"/events?machine={PROD}&since={NOW - 9}&limit=1": ("events", "--machine", PROD),
     "/managers": ("managers",),
-    "/accounting": ("accounting",),
-    "/accounting?month=202701": ("accounting", "202701"),
+    "/accounting": ("usage",),
+    "/accounting?month=202701": ("usage", "202701"),
     "/disk": ("disk",),
 }
 """Paths, and the commands whose documents they have."""

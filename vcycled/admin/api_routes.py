@@ -250,7 +250,7 @@ LOOKS = (
     Look(
         path="/accounting",
         name="getAccounting",
-        help="What machines used in a month (`vcycle accounting`).",
+        help="What machines used in a month (`vcycle usage`).",
         document="Accounting",
         query=(
             Parameter(

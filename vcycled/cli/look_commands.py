@@ -145,7 +145,7 @@ def events(
 @config_option
 @json_option
 @pass_session
-def accounting(session: Session, month: str, *, as_json: bool) -> None:
+def usage(session: Session, month: str, *, as_json: bool) -> None:
     """Tell what machines used in a month (UTC).
 
     Runs whose records are final count, in the month in which they ended. Power hours are CPU hours

@@ -7,7 +7,6 @@ from dataclasses import asdict, dataclass, replace
 from urllib.parse import quote
 
 from vcycled.apel.sync import month_of, read_month
-from vcycled.cli.accounting import Account, account_blocks, account_json
 from vcycled.cli.as_json import machine_json, plain_json
 from vcycled.cli.asking import Told
 from vcycled.cli.disk import Usage, disk_blocks, disk_json
@@ -32,6 +31,7 @@ from vcycled.cli.status import (
 )
 from vcycled.cli.story import Story, story_blocks, story_json
 from vcycled.cli.story_reader import read_story
+from vcycled.cli.usage import Account, account_blocks, account_json
 from vcycled.cli.views import View, space_names, staff_of
 from vcycled.cli.why import answer, why_blocks, why_json
 from vcycled.errors import Unknown

@@ -89,7 +89,7 @@ for _command in (
     look_commands.machine,
     look_commands.why,
     look_commands.events,
-    look_commands.accounting,
+    look_commands.usage,
     manager_commands.managers,
     image_commands.images,
     disk_commands.disk,

@@ -1,4 +1,4 @@
-"""`vcycle accounting`: what machines used in a month. Pure."""
+"""`vcycle usage`: what machines used in a month. Pure."""
 
 from __future__ import annotations
 
