@@ -11,7 +11,7 @@ from botocore.session import Session
 from botocore.validate import ParamValidator
 
 from tests import ec2_kit
-from tests.ec2_kit import options, request
+from tests.ec2_kit import options, request, space_on
 from tests.fakes.ec2 import Ec2Cloud
 from vcycled.errors import Refused, Unavailable
 from vcycled.spaces.ec2 import Ec2Space
@@ -19,6 +19,7 @@ from vcycled.spaces.ec2.images import Image
 from vcycled.spaces.ec2.launch import USER_DATA_LIMIT, parameters
 from vcycled.spaces.ec2.places import Place
 from vcycled.spaces.ec2.tokens import uuid_of
+from vcycled.testing.clock import FakeClock
 
 clock, cloud, space = ec2_kit.clock, ec2_kit.cloud, ec2_kit.space
 IMAGE = Image(id="ami-1", root_device="/dev/sda1", root_gb=8)
@@ -70,6 +71,16 @@ def test_a_create_is_one_call(cloud: Ec2Cloud, space: Ec2Space) -> None:
         for n in range(1, 6)
     }
     assert pairs == {**request(2).tags, "Name": request(2).name}
+
+
+@pytest.mark.parametrize("has_address", [True, False])
+def test_a_network_interface_that_is_asked_for_goes_with_its_machine(
+    cloud: Ec2Cloud, clock: FakeClock, *, has_address: bool
+) -> None:
+    """As the cloud itself says of it; of one that is not asked for AWS sees to that."""
+    with space_on(cloud, clock, public_address=has_address) as space:
+        space.create(request())
+    assert cloud.cards() == [True]
 
 
 @pytest.mark.parametrize(

@@ -130,6 +130,12 @@ class Ec2Cloud:
             if self._state(each) not in _GOING
         ]
 
+    def cards(self) -> list[bool]:
+        """Return of each network interface of an instance whether it goes with that."""
+        page = self._moto_call("DescribeNetworkInterfaces")
+        found = (_text(each, "deleteOnTermination") for each in page.iter("attachment"))
+        return [each == "true" for each in found]
+
     def tags(self) -> dict[str, dict[str, str]]:
         """Return the tags of every instance, by id."""
         page = self._moto_call("DescribeInstances", MaxResults="1000")
