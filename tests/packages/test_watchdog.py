@@ -89,6 +89,13 @@ def test_a_manager_that_hangs_is_started_anew_and_its_machines_go_on(guest: Gues
     assert "supervisor.py" in said
 
 
+def test_the_admin_site_is_up_when_its_start_is_over(guest: Guest) -> None:
+    """Whoever starts it can ask at once."""
+    guest.do("systemctl", "start", "vcycle-admin")
+    assert "\nvcycle_managed 1.0\n" in guest.do("curl", "-sS", "http://127.0.0.1:8444/metrics")
+    guest.do("systemctl", "stop", "vcycle-admin")
+
+
 def test_the_end_is_no_hang(guest: Guest) -> None:
     """A manager that is told to end does, with success, and is not started again."""
     before = shown(guest, "NRestarts")
