@@ -15,6 +15,7 @@ from tests.test_admin import busy, scraped
 pytestmark = pytest.mark.live
 
 RULES = Path(__file__).parents[2] / "etc" / "prometheus" / "vcycle.rules.yml"
+PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "monitoring.md"
 CASES = Path(__file__).with_name("vcycle.rules.test.yml")
 
 
@@ -47,6 +48,19 @@ class TestMetrics(OnASite):
         shown = set(re.findall(r"^# TYPE (\S+)", text, re.MULTILINE))
         named = set(re.findall(r"\bvcycle_[a-z0-9_]+", RULES.read_text()))
         assert named <= shown
+
+
+def test_promtool_takes_what_the_page_says_of_prometheus(tmp_path: Path) -> None:
+    """On the same host, and elsewhere."""
+    blocks = re.findall(r"```yaml\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
+    assert len(blocks) == 2
+    (tmp_path / RULES.name).write_bytes(RULES.read_bytes())
+    for number, block in enumerate(blocks):
+        path = tmp_path / f"{number}.yml"
+        path.write_text(block.replace("/etc/prometheus", str(tmp_path)))
+        for name in ("vcycle.token", "vcycle-ca.pem"):
+            (tmp_path / name).touch()
+        assert "SUCCESS" in promtool("check", "config", path)
 
 
 def test_promtool_takes_the_rules() -> None:
