@@ -235,7 +235,7 @@ class TestSite(OnASite):
 
     async def test_nothing_else_is_there(self, site: Site) -> None:
         """And nothing can be written."""
-        for path in ("/", "/api", "/metrics/", "/healthz/x"):
+        for path in ("/index.html", "/api", "/metrics/", "/healthz/x"):
             assert (await fetched(site, path))[0] == 404
 
     def test_the_process_serves_until_it_is_told_to_end(self, site: Site) -> None:

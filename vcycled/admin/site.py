@@ -1,4 +1,4 @@
-"""The HTTP server of the admin site: /healthz, /readyz, /metrics, and who may see them."""
+"""The HTTP server of the admin site: health, metrics, API and pages, and who may see them."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager, suppress
 from aiohttp import web
 
 from vcycled import __version__
+from vcycled.admin import pages
 from vcycled.admin.answers import Unreadable
 from vcycled.admin.api import Api
 from vcycled.admin.doorkeeper import Doorkeeper, guarded
@@ -50,6 +51,7 @@ class AdminSite:
         self.doorkeeper = doorkeeper
         self._health = Readings(new_session, patience_s=patience_s)
         self._api = Api(new_session, doorkeeper)
+        self._pages = Readings(new_session, patience_s=patience_s, most=2)
 
     def app(self) -> web.Application:
         """Return the application."""
@@ -58,6 +60,7 @@ class AdminSite:
         app.router.add_get("/readyz", self._readyz)
         app.router.add_get("/metrics", self._metrics)
         app.router.add_routes(self._api.routes())
+        app.router.add_routes(pages.routes(self._pages))
         return app
 
     async def _healthz(self, _request: web.Request) -> web.Response:

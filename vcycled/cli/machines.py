@@ -58,12 +58,17 @@ def machine_blocks(machines: Sequence[Machine], words: Words) -> tuple[Block, ..
     )
 
 
-def _row(machine: Machine, words: Words) -> tuple[Cell, ...]:
+def state_line(machine: Machine) -> Line:
+    """Return its state or how far it is, with what that is to the reader."""
     known = condition(machine)
     tone = _TONES.get(machine.state, Tone.PLAIN) if known == machine.state else Tone.FAINT
+    return Line(known, tone)
+
+
+def _row(machine: Machine, words: Words) -> tuple[Cell, ...]:
     return (
         machine.name,
-        Line(known, tone),
+        state_line(machine),
         str(machine.processors),
         span(words.now - machine.created_at),
         ran(machine, now=words.now),
