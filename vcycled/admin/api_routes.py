@@ -32,6 +32,9 @@ BLOCKS = "application/vnd.vcycle.blocks+json"
 MOST = 1000
 """Machines or events in one answer."""
 USUAL = 100
+EXAMPLE_SPACE = "cloud.example.com"
+EXAMPLE_MACHINE = "vcycle-prod-k3x8w2qa1m"
+EXAMPLE_UUID = "2f6f3a3e-6c1b-4f0e-9d6a-5b1f7a9c0d21"
 LAST_SECOND = 253_402_200_000
 """The end of the year 9999."""
 
@@ -109,21 +112,22 @@ class Do:
     make: Callable[[Body], Command]
     target: str
     """What `target` may name."""
+    example: tuple[str, ...] = (EXAMPLE_SPACE, "prod")
     times: Mapping[str, str] = field(default_factory=dict)
     """Instants that the body may state, and what they mean."""
     texts: Mapping[str, str] = field(default_factory=dict)
     """Sentences that it may state."""
 
 
-SPACE = Parameter(name="space", help="Name of a space.", example="cloud.example.com")
-_UUID = Parameter(name="uuid", help="Uuid of a machine.")
-_NAME = Parameter(name="name", help="Name of machines.", example="vcycle-prod-k3x8w2qa1m")
+SPACE = Parameter(name="space", help="Name of a space.", example=EXAMPLE_SPACE)
+_UUID = Parameter(name="uuid", help="Uuid of a machine.", example=EXAMPLE_UUID)
+_NAME = Parameter(name="name", help="Name of machines.", example=EXAMPLE_MACHINE)
 IN_PATHS = {each.name: each for each in (SPACE, _UUID, _NAME)}
 _MACHINETYPE = Parameter(name="machinetype", help="Only this machinetype.", example="prod")
-_OF_SPACE = Parameter(name="space", help="Only this space.", example="cloud.example.com")
+_OF_SPACE = Parameter(name="space", help="Only this space.", example=EXAMPLE_SPACE)
 _LIMIT = Parameter(name="limit", help="At most so many.", least=1, usual=USUAL)
 CURSOR = Parameter(
-    name="cursor", help="`next` of the part before.", pattern=r"^[0-9]{1,12}~.{1,200}$"
+    name="cursor", help="`next` of the part before.", pattern=r"^[0-9]{1,12}~[ -~]{1,100}$"
 )
 _MACHINES_QUERY = (
     _OF_SPACE,
@@ -309,6 +313,7 @@ DOS = (
         name="delete",
         help="Delete machines at once, whatever they are doing.",
         target="Names of machines",
+        example=(EXAMPLE_MACHINE,),
         make=lambda body: DeleteIt(target=body.target),
     ),
 )

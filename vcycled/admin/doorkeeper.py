@@ -11,18 +11,20 @@ from aiohttp.typedefs import Handler, Middleware
 
 from vcycled import kvlog
 from vcycled.admin.answers import Unreadable, add_headers, failure
-from vcycled.admin.door import Caller, Visit, admit
+from vcycled.admin.door import Caller, Refusal, Visit, admit
 from vcycled.admin.keys import Keys
 from vcycled.clock import Clock
 from vcycled.config import ManagerOptions
 from vcycled.model.dn import Dn
 from vcycled.web.auth import tokens_in
 from vcycled.web.clients import Clients
+from vcycled.web.rates import Rates
 from vcycled.web.tls import Certificate, OptionNames
 
 _LOG = kvlog.get(__name__)
 MOST_BYTES = 64 * 1024
 """Of the body of a request: orders are short."""
+_TOLD_A_MINUTE = 10
 _WAY: dict[str, str] = {hdrs.WWW_AUTHENTICATE: 'Bearer realm="vcycle-admin"'}
 _OPTIONS = OptionNames(section="vcycle", certificate="admin_cert", authorities="admin_ca")
 
@@ -41,6 +43,7 @@ class Doorkeeper:
     def __init__(self, options: ManagerOptions, clock: Clock) -> None:
         self.keys = Keys(options)
         self._clock = clock
+        self._told = Rates(_TOLD_A_MINUTE, clock=clock)
         self._certificate = None
         self._clients = None
         if options.admin_cert is not None and options.admin_key is not None:
@@ -65,15 +68,18 @@ class Doorkeeper:
         found = admit(self._visit(request), self.keys.rules)
         if isinstance(found, Caller):
             return found
-        _LOG.warning(
-            "admin-refused",
-            peer=request.remote or "",
-            method=request.method,
-            status=int(found.status),
-            error=found.why,
-        )
+        self._tell(request, found)
         is_unknown = found.status is HTTPStatus.UNAUTHORIZED
         return failure(request, found.status, found.why, _WAY if is_unknown else None)
+
+    def _tell(self, request: web.Request, found: Refusal) -> None:
+        """Log it, a few times a minute for each peer: a crowd must not fill the log."""
+        peer = request.remote or ""
+        if not self._told.wait_s(peer):
+            status = int(found.status)
+            _LOG.warning(
+                "admin-refused", peer=peer, method=request.method, status=status, error=found.why
+            )
 
     def caller(self, request: web.Request) -> str:
         """Return the name of who asks, who was let in; empty for anybody."""

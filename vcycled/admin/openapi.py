@@ -129,6 +129,7 @@ def _body(do: Do) -> Schema:
         "items": {**name, "maxLength": LONGEST},
         "minItems": 1,
         "maxItems": NAMES_MOST,
+        "examples": [list(do.example)],
     }
     instant: Schema = {"type": "integer", "minimum": 0, "maximum": LAST_SECOND}
     times: Schema = {

@@ -1,0 +1,92 @@
+"""The JSON API of a real vcycle-admin, tried by schemathesis with all its checks."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.error import URLError
+from urllib.request import urlopen
+
+import pytest
+
+from tests.cli_kit import CONF, Site, machine, new_site
+from tests.live.prometheus import free_port
+from tests.openstack_bed.processes import wait_until
+from tests.test_admin_api import busy
+from vcycled.admin.api_routes import EXAMPLE_MACHINE, EXAMPLE_UUID
+from vcycled.admin.keys import token_in
+
+pytestmark = pytest.mark.live
+
+BUDGET_S = 60
+SEED = 20261123
+
+
+@contextmanager
+def admin_of(site: Site, port: int) -> Iterator[subprocess.Popen[str]]:
+    """Run `vcycle-admin` on a port of loopback."""
+    site.configure(CONF.replace("[vcycle]", f"[vcycle]\nadmin_port = {port}"))
+    code = "from vcycled.admin import main; main()"
+    words = [sys.executable, "-c", code, "--config", str(site.conf)]
+    log = site.folder / "admin.log"
+    with (
+        log.open("w") as file,
+        subprocess.Popen(words, stderr=file, env=os.environ, text=True) as process,
+    ):
+        try:
+            assert wait_until(lambda: is_up(port), 30), log.read_text()
+            yield process
+        finally:
+            process.terminate()
+            assert process.wait(30) == 0
+
+
+def is_up(port: int) -> bool:
+    """Return whether it answers."""
+    try:
+        with urlopen(f"http://127.0.0.1:{port}/healthz", timeout=5) as answer:
+            return bool(answer.status == 200)
+    except URLError:
+        return False
+
+
+@pytest.mark.timeout(3 * BUDGET_S)
+def test_schemathesis_finds_nothing(tmp_path: Path) -> None:
+    """Every path, with what its description allows and what it forbids, with a token."""
+    port = free_port()
+    site = new_site(tmp_path)
+    busy(site)
+    site.save(machine(EXAMPLE_MACHINE, uuid=EXAMPLE_UUID))
+    with site.store() as store:
+        store.installation_id()
+    site.close()
+    with admin_of(site, port):
+        token = token_in((site.root / "admin-token").read_text())
+        words = [
+            "schemathesis",
+            "run",
+            f"http://127.0.0.1:{port}/api/v1/openapi.json",
+            *("--header", f"Authorization: Bearer {token}"),
+            *("--max-time", str(BUDGET_S)),
+            *("--max-examples", "40"),
+            *("--seed", str(SEED)),
+            *("--request-timeout", "30"),
+            "--generation-deterministic",
+            "--continue-on-failure",
+            "--no-color",
+        ]
+        done = subprocess.run(
+            words, cwd=tmp_path, capture_output=True, text=True, timeout=2 * BUDGET_S, check=False
+        )
+    assert done.returncode == 0, done.stdout[-8000:] + done.stderr[-2000:]
+    cases = re.search(r"([0-9]+) generated, ([0-9]+) passed", done.stdout)
+    assert cases is not None, done.stdout[-2000:]
+    assert cases[1] == cases[2]
+    assert int(cases[1]) > 100, done.stdout
+    log = (tmp_path / "admin.log").read_text()
+    assert "Traceback" not in log
