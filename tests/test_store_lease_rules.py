@@ -225,8 +225,9 @@ def test_a_manager_goes_on_from_its_first_beat_and_begins_anew_with_each_run() -
     again = roster.introduce(presence(ME), spaces, skew=1.5, now=150.5)
     assert again == manager(ME, SPACE, started_at=100, up_s=50.0, skew=1.5, presence=presence(ME))
     mine = presence(ME, run="new")
-    new = roster.introduce(mine, spaces, skew=0.0, now=150.5)
-    assert new == manager(ME, SPACE, started_at=150, up_s=0.0, presence=mine)
+    for known_or_not in (roster, Roster(managers={}, leases={})):
+        new = known_or_not.introduce(mine, spaces, skew=0.0, now=150.5)
+        assert new == manager(ME, SPACE, started_at=150, up_s=0.0, presence=mine)
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from tests.store_kit import presence
 from vcycled.store import Lease, Manager, Roster, Wishes
-from vcycled.store.sharing import Decision, decide
+from vcycled.store.sharing import Decision, decide, heirs
 from vcycled.store.tenure import BEATS, PROMPT_BEATS, SETTLED_BEATS, SKEW_MOST_SECONDS
 
 A, B, C = "a.example.org", "b.example.org", "c.example.org"
@@ -65,10 +65,12 @@ def decided(me: Manager, table: Roster, *, idle: Collection[str] = ()) -> Decisi
 )
 def test_who_holds_fewest_takes_what_is_free(holders: Mapping[str, str], taken: set[str]) -> None:
     """The others leave it alone, so that nobody needs to give it back."""
-    table = roster(manager(A), manager(B), **holders)
     free = set(SPACES) - holders.keys()
-    assert decided(manager(A), table).taken.keys() == taken
-    assert decided(manager(B), table).taken.keys() == free - taken
+    for order in ((A, B), (B, A)):
+        table = roster(*map(manager, order), **holders)
+        assert decided(manager(A), table).taken.keys() == taken
+        assert decided(manager(B), table).taken.keys() == free - taken
+        assert heirs(table) == {space: A if space in taken else B for space in free}
 
 
 @pytest.mark.parametrize(

@@ -74,8 +74,7 @@ class _Shares:
 
     def __init__(self, roster: Roster) -> None:
         self._able = [each for each in roster.managers.values() if each.is_prompt]
-        leases = roster.leases.values()
-        self._load = Counter(each.holder for each in leases if not roster.is_free(each.space))
+        self._load = Counter(each.holder for each in roster.leases.values())
         self.free: dict[str, str] = {}
         """Who is to take which of the free spaces that somebody has configured."""
         for space in sorted(frozenset().union(*(each.spaces for each in self._able))):

@@ -153,11 +153,12 @@ class Roster:
     ) -> Manager:
         """Return the manager that beats now, by the database's clock, as this roster knows it."""
         before = self.managers.get(mine.name)
-        is_known = before is not None and before.presence.run == mine.run
+        if before is not None and before.presence.run != mine.run:
+            before = None
         return Manager(
             presence=mine,
-            started_at=before.started_at if before is not None and is_known else int(now),
-            up_s=before.up_s if before is not None and is_known else 0.0,
+            started_at=before.started_at if before else int(now),
+            up_s=before.up_s if before else 0.0,
             silent_s=0.0,
             ended_at=None,
             skew=skew,
