@@ -137,17 +137,30 @@ class TestWhy(OnASite):
         ]
 
     @pytest.mark.parametrize("cause", [Cause.SPACE_LIMIT, Cause.RESERVED])
-    def test_one_that_is_made_room_for_is_told_so(self, site: Site, cause: Cause) -> None:
-        """A full space asks for no larger limit then; before that, and for others, it does."""
-        waiting = MachinetypeMemory(space=SPACE, machinetype="test", waiting_since=NOW - 600)
+    @pytest.mark.parametrize(("since", "is_due"), [(NOW - 600, True), (NOW - 599, False)])
+    def test_one_that_is_made_room_for_is_told_so(
+        self, site: Site, cause: Cause, since: int, *, is_due: bool
+    ) -> None:
+        """A full space asks for no larger limit then; where nobody gives way, it does."""
+        waiting = MachinetypeMemory(space=SPACE, machinetype="test", waiting_since=since)
         holds = [Hold(machinetype=name, cause=cause, detail="full") for name in ("prod", "test")]
         site.report(report(holds=tuple(holds)))
         site.save(machinetypes=(waiting,))
-        assert _advice(site) == {"prod": ADVICE[cause], "test": ADVICE[cause]}
+        making = "Nothing: preemptible machines make room for it, as said above."
+        assert _advice(site)["test"] == (ADVICE[cause] if is_due else making)
         site.save(machine("a", leave_by=NOW + 300, leave_why="preempted"))
-        making = "Nothing: preemptible machines are making room for it."
         assert _advice(site) == {"prod": ADVICE[cause], "test": making}
         assert f"{making} See docs/reference/why.md#{cause}\n" in site.ok("why", SPACE, "test")
+
+    @pytest.mark.parametrize(("machinetype", "words"), [("", SPACE), ("prod", f"{SPACE} prod")])
+    def test_what_lifts_a_drain_is_said(self, site: Site, machinetype: str, words: str) -> None:
+        """The whole command, of the space or of its machinetype."""
+        site.report(
+            report(holds=(Hold(machinetype=machinetype, cause=Cause.DRAIN, detail="it drains"),))
+        )
+        assert f"Lift the drain with `vcycle undrain {words}` when" in site.ok(
+            "why", SPACE, "prod"
+        )
 
     def test_orders_and_modes_are_told(self, site: Site) -> None:
         """They explain what the report cannot know."""

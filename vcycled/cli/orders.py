@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from vcycled.cli.as_json import condition
 from vcycled.cli.names import demand, hint
@@ -144,9 +144,7 @@ def undrain_promise(target: Target, words: Words) -> Iterator[str]:
         OperatorError: there is none.
     """
     if _drain_of(target, words.now) is None:
-        whole = _drain_of(replace(target, machinetype=""), words.now)
-        hint = f", but {target.space.name} as a whole is: vcycle undrain {target.space.name}"
-        raise OperatorError(f"{target.title} is not draining{hint if whole else ''}")
+        raise OperatorError(f"{target.title} is not draining{_other_drains(target, words.now)}")
     yield f"{target.title}: machines are created again as its share allows."
     left = target.space.drains(now=words.now)
     if target.machinetype and any(not each.machinetype for each in left):
@@ -154,6 +152,15 @@ def undrain_promise(target: Target, words: Words) -> Iterator[str]:
     kinds = sorted(each.machinetype for each in left if each.machinetype)
     if kinds and not target.machinetype:
         yield f"Still drained by orders of their own: {', '.join(kinds)}."
+
+
+def _other_drains(target: Target, now: int) -> str:
+    """Return which drains there are instead that concern it, and what would lift them."""
+    space = target.space.name
+    kinds = {each.machinetype for each in target.space.drains(now=now)}
+    if target.machinetype:
+        return f", but {space} as a whole is: vcycle undrain {space}" if "" in kinds else ""
+    return "".join(f"; {kind} of it is: vcycle undrain {space} {kind}" for kind in sorted(kinds))
 
 
 def _drain_of(target: Target, now: int) -> Drain | None:

@@ -17,7 +17,7 @@ ADVICE: Mapping[Cause, str] = MappingProxyType(
             "Mend what is said above, unless an image is just on its way; `vcycle config check`"
             " lists all that is wrong. It goes on at the next cycle after that, without a restart."
         ),
-        Cause.DRAIN: "Lift the drain with `vcycle undrain` when machines are wanted again.",
+        Cause.DRAIN: "Lift the drain with `vcycle undrain {}` when machines are wanted again.",
         Cause.SHUTDOWN_TIME: "Move or remove shutdown_time of the space in the configuration.",
         Cause.BACKOFF: (
             "Nothing: it is tried again by itself. If its queue does have work, `vcycle machine"
@@ -69,8 +69,8 @@ ADVICE: Mapping[Cause, str] = MappingProxyType(
         ),
     }
 )
-"""What a person can do about each cause of a hold."""
-_ADVICE_FOR_WAITING = "Nothing: preemptible machines are making room for it."
+"""What a person can do about each cause of a hold; {} stands for the words of what is drained."""
+_ADVICE_FOR_WAITING = "Nothing: preemptible machines make room for it, as said above."
 _LACK_OF_ROOM = frozenset({Cause.SPACE_LIMIT, Cause.RESERVED})
 
 EVENTS: Mapping[str, str] = MappingProxyType(
@@ -98,6 +98,7 @@ EVENTS: Mapping[str, str] = MappingProxyType(
         "creation-unknown": "asked for, but the outcome is unknown",
         "no-capacity": "no room for it in the cloud",
         "quota-exceeded": "beyond the quota of the cloud",
+        "times-rewound": "times were ahead, and count as now",
         "order-drain": "drain ordered",
         "order-undrain": "end of drain ordered",
         "order-delete": "deletion ordered",
@@ -116,6 +117,7 @@ LOUD = frozenset(
         "creation-unknown",
         "no-capacity",
         "quota-exceeded",
+        "times-rewound",
     }
 )
 
@@ -126,11 +128,11 @@ def hold_sentence(hold: Hold, words: Words) -> str:
     return f"{hold.cause}: {words.retold(hold.detail)}{over}"
 
 
-def advice(hold: Hold, given_room: Collection[str] = ()) -> str:
-    """Return what to do about a hold; `given_room` names machinetypes that are made room for."""
+def advice(hold: Hold, space: str, given_room: Collection[str] = ()) -> str:
+    """Return what to do about a hold in `space`; `given_room` names who is made room for."""
     if hold.cause in _LACK_OF_ROOM and hold.machinetype in given_room:
         return _ADVICE_FOR_WAITING
-    return ADVICE[hold.cause]
+    return ADVICE[hold.cause].format(f"{space} {hold.machinetype}".strip())
 
 
 def event_sentence(event: Event, words: Words) -> str:

@@ -24,10 +24,15 @@ def waiting_sentences(space: SpaceView, words: Words) -> Iterator[str]:
     yield from _leaving(space, words)
 
 
-def given_room(space: SpaceView) -> frozenset[str]:
-    """Return the machinetypes for which preemptible machines were told to make room."""
-    waiting = (each for each in space.records.machinetypes if each.waiting_since is not None)
-    return frozenset(each.machinetype for each in waiting) if _told(space) else frozenset()
+def given_room(space: SpaceView, now: int) -> frozenset[str]:
+    """Return the machinetypes for which preemptible machines make room, or are about to."""
+    patience = space.config.options.preempt_after_seconds if space.config else 0
+    is_told = bool(_told(space))
+    return frozenset(
+        each.machinetype
+        for each in space.records.machinetypes
+        if each.waiting_since is not None and (is_told or each.waiting_since + patience > now)
+    )
 
 
 def _told(space: SpaceView) -> dict[Machine, int | None]:

@@ -64,7 +64,7 @@ def answer(view: View, space_name: str, machinetype: str, words: Words) -> Answe
             if name not in broken
         ),
         unusable=tuple((name, broken[name]) for name in chosen if name in broken),
-        given_room=given_room(space),
+        given_room=given_room(space, words.now),
         wake_at=space.report.wake_at if space.report else None,
     )
 
@@ -111,7 +111,7 @@ def why_json(given: Answer) -> Json:
             {
                 "machinetype": name,
                 "holds": [
-                    {**plain_json(hold), "advice": advice(hold, given.given_room)}
+                    {**plain_json(hold), "advice": advice(hold, given.space, given.given_room)}
                     for hold in holds
                 ],
                 "unusable": "",
@@ -125,7 +125,7 @@ def why_json(given: Answer) -> Json:
 def _kind(holds: tuple[Hold, ...], given: Answer, words: Words) -> Iterator[Block]:
     for hold in holds:
         yield Line(hold_sentence(hold, words), Tone.WARN, 1)
-        what = advice(hold, given.given_room)
+        what = advice(hold, given.space, given.given_room)
         yield Line(f"{what} See {WHY_PAGE}#{hold.cause}", indent=1)
     if not holds and not given.doubts and given.wake_at is not None:
         at = words.until(given.wake_at)
