@@ -80,8 +80,8 @@ def test_a_run_shorter_than_fizzle_seconds_is_a_fizzle(ended: Machine, fizzles: 
 def test_a_cycle_counts_itself_and_its_calls() -> None:
     """And whether the cloud could not be looked at."""
     calls, cycles = Tally("s", "", "api-calls"), Tally("s", "", "cycles")
-    assert cycle_tallies("s", api_calls=3, is_blind=False) == Counter({calls: 3, cycles: 1})
-    blind = cycle_tallies("s", api_calls=0, is_blind=True)
+    assert cycle_tallies("s", api_calls=3, trouble="") == Counter({calls: 3, cycles: 1})
+    blind = cycle_tallies("s", api_calls=0, trouble="look-failed")
     assert blind[Tally("s", "", "errors", "look-failed")] == 1
 
 
@@ -176,7 +176,9 @@ def test_the_totals_of_a_manager_at_work_are_those_of_its_stories(world: World) 
     world.cycles(3)
     world.restart()
     world.cloud.fail_next("machines", Unavailable("machines", "503"))
-    world.cycles(30)
+    world.cycles(29)
+    world.cloud.fail_next("machines", Refused("machines", "403"))
+    world.cycles(1)
     totals = world.store.totals()
     told = Counter(each.event for each in world.store.events())
     assert told["machine-created"] > 0
@@ -185,5 +187,6 @@ def test_the_totals_of_a_manager_at_work_are_those_of_its_stories(world: World) 
         assert totals.get(key, 0) == told[event_name]
     assert totals[Tally(WORLD_SPACE, "prod", "errors", "creation-failed")] == 1
     assert totals[Tally(WORLD_SPACE, "", "errors", "look-failed")] == 1
+    assert totals[Tally(WORLD_SPACE, "", "errors", "look-refused")] == 1
     assert totals[Tally(WORLD_SPACE, "", "cycles")] == 36
     assert totals[Tally(WORLD_SPACE, "", "api-calls")] > 36

@@ -51,6 +51,8 @@ class Outcome:
 
     report: SpaceReport
     plan: Plan | None = None
+    trouble: str = ""
+    """Which kind of error that was, as it is counted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,13 +131,11 @@ class SpaceCycle:
             manage = self._observe if self._is_observing else self._manage
             outcome = manage(config, look, timer, held)
         outcome = replace(outcome, report=self._completed(config, outcome.report))
-        self._save(outcome.report)
+        self._save(outcome.report, outcome.trouble)
         return outcome
 
-    def _save(self, report: SpaceReport) -> None:
-        raised = cycle_tallies(
-            report.space, api_calls=report.api_calls, is_blind=bool(report.error)
-        )
+    def _save(self, report: SpaceReport, trouble: str) -> None:
+        raised = cycle_tallies(report.space, api_calls=report.api_calls, trouble=trouble)
         self._context.store.save_report(
             report.space, report.to_json(), at=report.at, raised=raised
         )
@@ -304,7 +304,8 @@ class SpaceCycle:
     def _blind(self, config: SpaceConfig, error: SpaceError, timer: _Timer) -> Outcome:
         """Return the outcome where the cloud could not be looked at: nothing is concluded."""
         context, now = self._context, self._context.clock.now()
-        say = context.log.warning if isinstance(error, Unavailable) else context.log.error
+        is_refused = not isinstance(error, Unavailable)
+        say = context.log.error if is_refused else context.log.warning
         say("look-failed", error=str(error))
         written = 0
         if config.options.mode == "manage":
@@ -323,7 +324,7 @@ class SpaceCycle:
             images=self.images.statuses(),
             seconds=timer.seconds,
         )
-        return Outcome(report=report)
+        return Outcome(report=report, trouble="look-refused" if is_refused else "look-failed")
 
     def _observe(self, config: SpaceConfig, look: Look, timer: _Timer, held: str) -> Outcome:
         """Think as in a cycle, touch nothing (`mode = observe`, `vcycle plan`)."""
