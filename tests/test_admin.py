@@ -43,12 +43,11 @@ from vcycled.cli.alive import ManagerState
 from vcycled.cli.managers import Staff
 from vcycled.cli.session import Session
 from vcycled.cli.views import LATE_SECONDS, SpaceView, View
-from vcycled.cycle.publish import SINK
 from vcycled.house.disks import Disk
 from vcycled.model import Cause, Hold, Limits, Machine, MachineState, Records, Share, SpaceMemory
 from vcycled.model import Stage as MachineStage
 from vcycled.remember import Tally
-from vcycled.store import Lease, Manager, Roster, Store
+from vcycled.store import APEL, Lease, Manager, Roster, Store
 
 PAGE = Path(__file__).parents[1] / "docs" / "reference" / "metrics.md"
 
@@ -68,7 +67,7 @@ def busy(site: Site) -> None:
     site.save(machine(), STARTING, gone, intervals=(run_of(gone),), events=told, memory=memory)
     Queue(site.root).put(run_of(gone))
     with site.store() as store:
-        store.unexported(SINK)
+        store.unexported(APEL)
         store.save_report(SPACE, report().to_json(), NOW, raised={Tally(SPACE, "", "cycles"): 5})
     site.report(
         report(
@@ -126,7 +125,7 @@ class TestSite(OnASite):
             f"vcycle_share_had_ratio{of}}} 0.5",
             f'vcycle_hold{{cause="backoff",machinetype="prod",space="{SPACE}"}} 1.0',
             f'vcycle_cycle_phase_duration_seconds{{phase="look",space="{SPACE}"}} 0.25',
-            f'vcycle_records_due{{space="{SPACE}"}} 1.0',
+            f'vcycle_records_due{{sink="apel",space="{SPACE}"}} 1.0',
             "vcycle_records_outgoing 1.0",
             f"vcycle_heartbeat_age_seconds{of}}} 3600.0",
             "vcycle_heartbeat_receiver_up 0.0",
@@ -293,7 +292,6 @@ FACTS = Facts(
     version="4.0",
     view=VIEW,
     totals={},
-    due={},
     outgoing=Backlog(messages=0, oldest_stamp=None),
     beats={},
     is_receiver_up=True,

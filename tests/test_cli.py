@@ -31,8 +31,8 @@ from vcycled.cli import main
 from vcycled.cli.printing import Printer
 from vcycled.config import ConfigSource
 from vcycled.config.places import sqlite_path
-from vcycled.cycle.publish import SINK
 from vcycled.model import Cause, Drain, Hold, MachineState
+from vcycled.store import APEL
 
 MANUAL = Path(__file__).parents[1] / "docs" / "reference" / "cli.md"
 MANUAL_TEXT = MANUAL.read_text()
@@ -268,7 +268,7 @@ class TestDocuments(OnASite):
         site.report(report(holds=(hold,)))
         Queue(site.root).put(run_of(gone))
         with site.store() as store:
-            store.mark_exported(SINK, [(gone.uuid, 0)], NOW)
+            store.mark_exported(APEL, [(gone.uuid, 0)], NOW)
         unknown = {key for key in self.keys(site.json(*words)) if f"`{key}`" not in MANUAL_TEXT}
         assert unknown == set()
 

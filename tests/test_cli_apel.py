@@ -11,8 +11,8 @@ import pytest
 from tests.builders import NOW
 from tests.cli_kit import CONF, TERMS, OnASite, Site, ended, run_of
 from vcycled.apel.queue import Queue
-from vcycled.cycle.publish import SINK
 from vcycled.model import Machine
+from vcycled.store import APEL
 
 FIRST = ended("vcycle-prod-0000000007", machinetype="prod")
 SECOND = ended(
@@ -27,7 +27,7 @@ def account(site: Site, *machines: Machine, at: int = NOW) -> list[str]:
     site.save(*machines, intervals=tuple(runs))
     paths = queue.put_all(runs)
     with site.store() as store:
-        store.mark_exported(SINK, [(run.uuid, run.interval) for run in runs], at)
+        store.mark_exported(APEL, [(run.uuid, run.interval) for run in runs], at)
     return [str(path.relative_to(queue.archive)) for path in paths]
 
 

@@ -14,8 +14,8 @@ from tests.builders import NOW
 from tests.cli_kit import SPACE, OnASite, Site, ended, event, machine, report, run_of
 from vcycled.cli.live import Snapshot, frame, snapshot
 from vcycled.cli.live_parts import SpaceShot
-from vcycled.cycle.publish import SINK
 from vcycled.model import Cause, Event, Hold, Limits, Machine, MachineState, Share
+from vcycled.store import APEL
 
 ZONE = timezone(timedelta(hours=1), "CET")
 FULL = "one more small would make 9 processors of the space"
@@ -270,7 +270,7 @@ class TestSnapshot(OnASite):
         site.save(machine("vcycle-x-1", space="b.example.com"), space="b.example.com")
         site.report(report())
         with site.store() as store:
-            store.mark_exported(SINK, [(gone.uuid, 0)], NOW)
+            store.mark_exported(APEL, [(gone.uuid, 0)], NOW)
             seen = snapshot(store)
         assert [(space.name, len(space.machines)) for space in seen.spaces] == [
             (SPACE, 1),

@@ -24,12 +24,12 @@ from tests.cli_kit import (
     run_of,
 )
 from vcycled.apel.queue import Queue
-from vcycled.cycle.publish import SINK
 from vcycled.machinedir import NewMachine
 from vcycled.mjf import Features
 from vcycled.model import (
     MachineState,
 )
+from vcycled.store import APEL
 
 
 class TestMachines(OnASite):
@@ -300,7 +300,7 @@ class TestStory(OnASite):
         queue = Queue(site.root)
         element = str(queue.put(run_of(gone)).relative_to(queue.archive))
         with site.store() as store:
-            store.mark_exported(SINK, [(gone.uuid, 0)], NOW - 60)
+            store.mark_exported(APEL, [(gone.uuid, 0)], NOW - 60)
         written = f"{span} written 1 min ago (07:59:00 UTC) as {element}"
         assert told() == f"{written}; waits for ssmsend"
         (queue.outgoing / f"{element}.lck").touch()

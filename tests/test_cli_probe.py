@@ -395,7 +395,7 @@ class TestCheck(OnASite):
         site.save(ended(), intervals=(run,))
         with site.store() as store:
             assert store.unexported("apel") == (run,)
-        assert "OK: 1 record to be written, the oldest for 1 h" in self.checked(site)[1]
+        assert "OK: 1 record for apel, the oldest for 1 h" in self.checked(site)[1]
         path = Queue(site.root).put(run)
         message = Queue(site.root).outgoing / path.parent.name / path.name
         os.utime(message, (NOW - DAY - 1, NOW - DAY - 1))

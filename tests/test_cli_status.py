@@ -272,6 +272,9 @@ class TestStatus(OnASite):
             "managers": [],
             "problems": [],
             "unusable": {},
+            "sinks": [
+                {"name": "apel", "records": 0, "oldest_at": None, "spaces": [], "outages": []}
+            ],
         }
         assert space == {
             "name": SPACE,

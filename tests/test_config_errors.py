@@ -88,7 +88,8 @@ ERRORS = [
         "",
         [
             "F:1: [vcycled] unknown kind of section; there are [vcycle], [space SPACE],"
-            " [machinetype SPACE NAME], [vacuum_pipe SPACE PREFIX]; did you mean vcycle?"
+            " [machinetype SPACE NAME], [vacuum_pipe SPACE PREFIX], [accounting NAME];"
+            " did you mean vcycle?"
         ],
         id="a section of a kind that is nearly known",
     ),
@@ -97,7 +98,7 @@ ERRORS = [
         "",
         [
             "F:1: unknown kind of section; there are [vcycle], [space SPACE],"
-            " [machinetype SPACE NAME], [vacuum_pipe SPACE PREFIX]"
+            " [machinetype SPACE NAME], [vacuum_pipe SPACE PREFIX], [accounting NAME]"
         ],
         id="a section without a name",
     ),

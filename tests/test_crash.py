@@ -18,7 +18,8 @@ from hypothesis import settings
 
 from tests.mines import Fuse, Killed, Mined
 from tests.world import FIZZLE, World
-from vcycled.apel.queue import Queue
+from vcycled.accounting.apel import ApelSink
+from vcycled.accounting.base import NoOptions, Sink
 from vcycled.cycle import SpaceCycle, create
 from vcycled.machinedir import MachineDir
 from vcycled.spaces.memory import MemorySpace
@@ -29,10 +30,13 @@ LIMIT = 3
 
 def mined(world: World, fuse: Fuse) -> SpaceCycle:
     """Return a manager that dies when the fuse has burnt down."""
+    store = cast(Store, Mined(world.store, fuse))
+    sink = ApelSink("apel", NoOptions(), root=world.root)
+    outlet = world.new_outlet(sink=cast(Sink, Mined(sink, fuse)), store=store)
     return world.new_cycle(
-        store=cast(Store, Mined(world.store, fuse)),
+        store=store,
         tree=cast(MachineDir, Mined(world.tree, fuse)),
-        queue=cast(Queue, Mined(world.queue, fuse)),
+        outlets=lambda: (outlet,),
         space=cast(MemorySpace, Mined(MemorySpace(world.cloud), fuse)),
     )
 

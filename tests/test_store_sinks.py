@@ -86,13 +86,13 @@ class TestBegin(OnBothDatabases):
         save(store, run(1, ended_at=START - 1), run(2, ended_at=START), run(3, ended_at=START + 1))
         save(store, run(4, ended_at=START, is_final=False))
         save(store, run(5, ended_at=START, space="other"))
-        found = store.ended(since=since, until=until, space=SPACE)
+        found = store.ended_between(since=since, until=until, space=SPACE)
         assert sorted(uuid for uuid, _ in found) == expected
 
     def test_runs_of_every_space_are_found(self, store: Store) -> None:
         """Unless one is named."""
         save(store, run(1), run(2, space="other"))
-        assert len(store.ended(since=0, until=START * 2)) == 2
+        assert len(store.ended_between(since=0, until=START * 2)) == 2
 
 
 class TestClaims(OnBothDatabases):

@@ -15,17 +15,20 @@ from typing import Any
 
 from tests.auditor import Ran, Window, audit
 from vcycled import kvlog
+from vcycled.accounting.apel import ApelSink
+from vcycled.accounting.base import NoOptions, Sink
 from vcycled.apel.queue import Queue
 from vcycled.calls import CallPool
 from vcycled.config import MachinetypeConfig, MachinetypeOptions, ManagerOptions, SpaceConfig
 from vcycled.config import SpaceOptions as Options
 from vcycled.cycle import Context, Outcome, SpaceCycle
+from vcycled.cycle.outlet import Outlet
 from vcycled.machinedir import MachineDir
 from vcycled.model import Machine
 from vcycled.options import Amount
 from vcycled.spaces.base import Space
 from vcycled.spaces.memory import MemoryCloud, MemoryOptions, MemorySpace, Truth
-from vcycled.store import Store
+from vcycled.store import APEL, Store
 from vcycled.testing.clock import FakeClock
 
 SPACE = "space.example.org"
@@ -118,7 +121,7 @@ class AnyWorld(ABC):
             space=self.new_space(),
             store=self.store,
             tree=self.tree,
-            queue=self.queue,
+            outlets=lambda: (self.new_outlet(),),
             calls=CallPool(10, timeout_s=90, clock=self.clock),
             errands=CallPool(3, timeout_s=20, clock=self.clock),
             clock=self.clock,
@@ -130,6 +133,17 @@ class AnyWorld(ABC):
             is_stopping=lambda: False,
         )
         return SpaceCycle(replace(context, **changes))
+
+    def new_outlet(self, *, sink: Sink | None = None, store: Store | None = None) -> Outlet:
+        """Return where the manager's records go: APEL's queue, unless told otherwise."""
+        return Outlet(
+            APEL,
+            sink or ApelSink(APEL, NoOptions(), root=self.root),
+            store=store or self.store,
+            manager="manager.example.org",
+            clock=self.clock,
+            log=kvlog.get("test"),
+        )
 
     def restart(self) -> None:
         """Start a new manager, as after a kill -9: nothing of the old one is left in memory."""

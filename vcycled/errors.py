@@ -10,6 +10,9 @@
     │   └── Outdated           the operator: a newer Vcycle has changed the tables, install it here
     ├── UserDataError          the VO or the operator: this machinetype has no user_data now
     ├── ImageError             the VO or the operator: this root image cannot be used now
+    ├── SinkError              accounting records wait; sinks raise these and nothing else
+    │   ├── SinkUnavailable    the manager, after a while (or after `retry_after_s`)
+    │   └── SinkRefused        a person: the sink will not take them as things are
     └── SpaceError             what a cloud said; spaces raise these and nothing else
         ├── Unavailable        the manager, at the next cycle (or after `retry_after_s`)
         ├── Refused            a person: the cloud will not do this however often it is asked
@@ -88,6 +91,22 @@ class UserDataError(VcycleError):
 
 class ImageError(VcycleError):
     """A root image of this host or of a web server cannot be used; the text says why."""
+
+
+class SinkError(VcycleError):
+    """A sink did not take accounting records; the text says why, without secrets."""
+
+
+class SinkUnavailable(SinkError):
+    """It did not answer, or said that it cannot now."""
+
+    def __init__(self, detail: str, *, retry_after_s: int | None = None) -> None:
+        super().__init__(detail)
+        self.retry_after_s = retry_after_s
+
+
+class SinkRefused(SinkError):
+    """It cannot be used as it is configured, or is full."""
 
 
 class SpaceError(VcycleError):

@@ -18,7 +18,6 @@ import math
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Generic, Protocol, TypeVar, cast, runtime_checkable
 
 T = TypeVar("T")
@@ -265,13 +264,6 @@ def _amount(text: str) -> Amount:
     return Amount(count=count)
 
 
-def _absolute(text: str) -> Path:
-    path = Path(text)
-    if not path.is_absolute():
-        raise ValueError
-    return path
-
-
 def _hostport(text: str) -> str:
     if not re.fullmatch(r"([A-Za-z0-9.-]+|\[[0-9A-Fa-f:]+\]):[0-9]{1,5}", text):
         raise ValueError
@@ -321,7 +313,6 @@ PATIENCE = whole(1, 86_400, unit="seconds")
 UNIX_TIME = whole(0, 253_402_300_799, unit="Unix seconds")
 """Up to the end of the year 9999, after which calendars know no date."""
 PORT = whole(1, 65535)
-ABSOLUTE = Kind("an absolute path", _absolute)
 PATH = Kind("the path of a file on this host, not its text or a URL", path)
 AMOUNT = Kind("a whole number, 1 or more, or a percentage such as 10%", _amount)
 NAME = matching(r"[^\s]+", "a name without blanks")

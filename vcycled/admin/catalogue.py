@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 SPACE = ("space",)
 KIND = ("space", "machinetype")
+SINK = ("space", "sink")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,13 +128,18 @@ GAUGES = (
     ),
     Metric(
         name="vcycle_records_due",
-        help="Final runs whose records are not written yet.",
-        labels=SPACE,
+        help="Final runs whose records a sink has not taken yet.",
+        labels=SINK,
     ),
     Metric(
         name="vcycle_records_due_oldest_timestamp_seconds",
         help="When the first of these runs ended; none if there is none.",
-        labels=SPACE,
+        labels=SINK,
+    ),
+    Metric(
+        name="vcycle_sink_failing",
+        help="1 if a sink did not take the records that it was last given.",
+        labels=("sink",),
     ),
     Metric(name="vcycle_records_outgoing", help="Messages in apel-outgoing, for ssmsend."),
     Metric(

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from vcycled.apel.queue import Backlog, Queue
 from vcycled.cli.session import Session
 from vcycled.cli.views import View
-from vcycled.cycle.publish import SINK
 from vcycled.machinedir import MachineDir
 from vcycled.model import MachineState
 from vcycled.remember import Tally
@@ -21,8 +20,6 @@ class Facts:
     version: str
     view: View
     totals: Mapping[Tally, int]
-    due: Mapping[str, tuple[int, int]]
-    """By space: how many runs wait for their records to be written, and when the first ended."""
     outgoing: Backlog
     beats: Mapping[tuple[str, str], int]
     """By space and machinetype: when the most silent running machine was last heard of."""
@@ -38,7 +35,7 @@ def read_facts(session: Session, version: str) -> Facts:
     """
     tree = MachineDir(session.root, clock=session.clock)
     with session.store() as store:
-        view, totals, due = session.view(store), store.totals(), store.backlog(SINK)
+        view, totals = session.view(store), store.totals()
     beats: dict[tuple[str, str], int] = {}
     for key, at in _beats(view, tree):
         beats[key] = min(at, beats.get(key, at))
@@ -46,7 +43,6 @@ def read_facts(session: Session, version: str) -> Facts:
         version=version,
         view=view,
         totals=totals,
-        due=due,
         outgoing=Queue(session.root).backlog(),
         beats=beats,
         is_receiver_up=tree.receiver_up_since(session.now) is not None,

@@ -17,6 +17,7 @@ from vcycled.cli.as_json import CONDITIONS, condition
 from vcycled.cli.views import SpaceView, View
 from vcycled.model import MachineState, Stage
 from vcycled.remember import Tally
+from vcycled.store import Backlog
 
 LABEL_MOST = 200
 """Characters of a label."""
@@ -110,16 +111,22 @@ def _managers(view: View) -> Iterator[Sample]:
 
 
 def _records(facts: Facts) -> Iterator[Sample]:
-    for space in facts.view.spaces:
-        number, oldest_at = facts.due.get(space.name, (0, None))
-        yield Sample("vcycle_records_due", (space.name,), number)
-        if oldest_at is not None:
+    for sink in facts.view.sinks:
+        due = {each.space: each for each in sink.backlogs}
+        yield Sample("vcycle_sink_failing", (sink.name,), bool(sink.outages))
+        for space in dict.fromkeys((*(each.name for each in facts.view.spaces), *due)):
+            yield Sample("vcycle_records_due", (space, sink.name), _runs(due.get(space)))
+        for space, each in due.items():
             metric = "vcycle_records_due_oldest_timestamp_seconds"
-            yield Sample(metric, (space.name,), oldest_at)
+            yield Sample(metric, (space, sink.name), each.oldest_at)
     yield Sample("vcycle_records_outgoing", (), facts.outgoing.messages)
     if facts.outgoing.oldest_stamp is not None:
         metric = "vcycle_records_outgoing_oldest_timestamp_seconds"
         yield Sample(metric, (), facts.outgoing.oldest_stamp)
+
+
+def _runs(backlog: Backlog | None) -> int:
+    return backlog.runs if backlog else 0
 
 
 def _room(space: SpaceView) -> Iterator[Sample]:

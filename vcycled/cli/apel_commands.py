@@ -23,6 +23,7 @@ from vcycled.cli.session import Session
 from vcycled.cli.words import several
 from vcycled.errors import OperatorError
 from vcycled.model import RunInterval
+from vcycled.store import APEL
 
 
 def _digits(context: click.Context, option: click.Parameter, text: str | None) -> str | None:
@@ -165,4 +166,4 @@ def _published(session: Session, month: Month) -> list[RunInterval]:
     """Return the runs of a month whose records were written: those that can be counted."""
     with session.store() as store:
         runs = store.intervals(month=(month.year, month.month))
-    return [run.interval for run in runs if run.exports]
+    return [run.interval for run in runs if any(sink == APEL for sink, _ in run.exports)]

@@ -34,7 +34,6 @@ from vcycled.cli.live_parts import (
 )
 from vcycled.cli.printing import Line, clean
 from vcycled.cli.words import Words, several
-from vcycled.cycle.publish import SINK
 from vcycled.cycle.report import report_from
 from vcycled.model import Event, Machine
 from vcycled.store import Store
@@ -73,7 +72,7 @@ def snapshot(store: Store) -> Snapshot:
             for name, here in machines.items()
         ),
         events=latest(store),
-        records=store.exported(SINK),
+        records=store.exported(),
     )
 
 

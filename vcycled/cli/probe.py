@@ -72,9 +72,11 @@ class Waiting:
     """Records on their way."""
 
     what: str
-    """`to be written` by the manager, or `for ssmsend`."""
+    """`for SINK`, or `for ssmsend`."""
     number: int
     oldest_at: int | None
+    why: str = ""
+    """Why the sink does not take them; empty if it does."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -245,7 +247,8 @@ def _records(waiting: Iterable[Waiting], bounds: Bounds, *, now: int) -> Iterato
         yield Figure(label=f"records {each.what}", value=each.number)
         age = 0 if each.oldest_at is None else max(0, now - each.oldest_at)
         since = f", the oldest for {span(age)}" if each.number else ""
-        text = f"{several(each.number, 'record')} {each.what}{since}"
+        why = f": {each.why}" if each.why else ""
+        text = f"{several(each.number, 'record')} {each.what}{since}{why}"
         yield Finding(level=bounds.level(age), text=text)
         yield Figure(label=f"records {each.what} age", value=age, unit="s", bounds=bounds)
 

@@ -12,11 +12,10 @@ from vcycled.apel.queue import Queue
 from vcycled.cli.params import config_option, pass_session
 from vcycled.cli.probe import Bounds, Facts, Level, Thresholds, Waiting, answer, failed, judge
 from vcycled.cli.session import Session
+from vcycled.cli.views import SinkView
 from vcycled.config import Config
-from vcycled.cycle.publish import SINK
 from vcycled.errors import StoreError, VcycleError
 from vcycled.machinedir import MachineDir
-from vcycled.store import Store
 
 F = TypeVar("F", bound=Callable[..., object])
 
@@ -114,23 +113,23 @@ def probe_facts(session: Session) -> Facts:
     """
     config, tree = session.config, MachineDir(session.root, clock=session.clock)
     with session.store() as store:
-        view, written = session.view(store), _due(store)
+        view = session.view(store)
     kinds = [kind for space in config.spaces for kind in space.machinetypes]
     return Facts(
         view=view,
-        waiting=(written, _outgoing(session)),
+        waiting=(*map(_due, view.sinks), _outgoing(session)),
         is_receiver_wanted=config.manager.heartbeat_receiver == "vcycle-web"
         and any(kind.options.heartbeat_file for kind in kinds),
         receiver_up_since=tree.receiver_up_since(session.now),
     )
 
 
-def _due(store: Store) -> Waiting:
-    found = store.backlog(SINK).values()
+def _due(sink: SinkView) -> Waiting:
     return Waiting(
-        what="to be written",
-        number=sum(number for number, _ in found),
-        oldest_at=min((first for _, first in found), default=None),
+        what=f"for {sink.name}",
+        number=sink.waiting,
+        oldest_at=sink.oldest_at,
+        why="; ".join(each.error for each in sink.outages),
     )
 
 

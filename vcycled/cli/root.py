@@ -19,6 +19,7 @@ from vcycled.cli import (
     probe_command,
     store_commands,
 )
+from vcycled.cli.accounting_commands import accounting
 from vcycled.cli.apel_commands import apel
 from vcycled.cli.config_commands import config
 from vcycled.cli.printing import clean
@@ -101,6 +102,7 @@ for _command in (
     order_commands.delete,
     custody_commands.adopt,
     custody_commands.forget,
+    accounting,
     apel,
     config,
     templates,

@@ -14,6 +14,7 @@ from vcycled.cli.managers import Staff, managers_json, staff_line
 from vcycled.cli.names import demand
 from vcycled.cli.printing import BLANK, Block, Json, Line, Table, Tone, facts
 from vcycled.cli.sentences import drain_sentence, hold_sentence
+from vcycled.cli.sinks import outage_lines, sink_json
 from vcycled.cli.views import SpaceView, View, space_names
 from vcycled.cli.words import Words, several, span
 from vcycled.cycle.report import SpaceReport
@@ -52,6 +53,8 @@ def status_blocks(view: View, words: Words) -> Iterator[Block]:
     yield from shortage_lines(view.disks, min_free_mb=view.min_free_mb)
     for title, why in sorted(view.unusable.items()):
         yield Line(f"[{title}] is not used: {why}", Tone.BAD)
+    for sink in view.sinks:
+        yield from outage_lines(sink, words)
     for space in view.spaces:
         yield BLANK
         yield from _space(space, view.staff, words)
@@ -68,6 +71,7 @@ def status_json(view: View) -> Json:
         "disks": disks_json(view.disks, min_free_mb=view.min_free_mb),
         "problems": [asdict(each) for each in view.problems],
         "unusable": dict(view.unusable),
+        "sinks": [sink_json(each) for each in view.sinks],
         "spaces": [_space_json(space, view.staff, now=view.now) for space in view.spaces],
     }
 

@@ -13,7 +13,7 @@ from vcycled.errors import Problem
 from vcycled.house.disks import Disk, disks
 from vcycled.model import Drain, Limits, Machine, Records
 from vcycled.remember import obey, updated
-from vcycled.store import Store
+from vcycled.store import Backlog, Outage, Store
 
 LATE_SECONDS = 60
 """A report is old once the cycle after it has been due for so long."""
@@ -76,6 +76,27 @@ class SpaceView:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SinkView:
+    """One sink of accounting records that is configured."""
+
+    name: str
+    backlogs: tuple[Backlog, ...]
+    """What is due at it, by space."""
+    outages: tuple[Outage, ...]
+    """For which managers it fails."""
+
+    @property
+    def waiting(self) -> int:
+        """How many records are due."""
+        return sum(each.runs for each in self.backlogs)
+
+    @property
+    def oldest_at(self) -> int | None:
+        """When the first of their runs ended; None if there is none."""
+        return min((each.oldest_at for each in self.backlogs), default=None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class View:
     """All that a reading command is made from."""
 
@@ -90,6 +111,8 @@ class View:
     unusable: Mapping[str, str]
     """Titles of sections that cannot be used, and why."""
     spaces: tuple[SpaceView, ...]
+    sinks: tuple[SinkView, ...] = ()
+    """Of accounting records."""
     staff: Staff | None = None
     """The managers, if they share the database."""
 
@@ -108,6 +131,19 @@ def staff_of(store: Store) -> Staff | None:
     if not store.leases.is_shared:
         return None
     return Staff(roster=store.roster(), unwritten=store.unwritten())
+
+
+def sinks_of(config: Config, store: Store) -> tuple[SinkView, ...]:
+    """Return how the sinks are that [vcycle] names."""
+    backlogs, outages = store.backlogs(), store.outages()
+    return tuple(
+        SinkView(
+            name=name,
+            backlogs=tuple(each for each in backlogs if each.sink == name),
+            outages=tuple(each for each in outages if each.sink == name),
+        )
+        for name in config.manager.accounting
+    )
 
 
 def gather(config: Config, store: Store, manager: ManagerState, *, now: int) -> View:
@@ -132,6 +168,7 @@ def gather(config: Config, store: Store, manager: ManagerState, *, now: int) -> 
         problems=config.problems,
         unusable=config.unusable,
         spaces=tuple(each for each in spaces if not _is_over(each)),
+        sinks=sinks_of(config, store),
         staff=staff_of(store),
     )
 

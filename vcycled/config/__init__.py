@@ -11,6 +11,7 @@ from vcycled.config.model import Config, MachinetypeConfig, PipeConfig, SpaceCon
 from vcycled.config.reader import DEFAULT_PATHS
 from vcycled.config.registry import InstalledSpaces, NotInstalled, Registry, find_space
 from vcycled.config.shrunk import lost_limits
+from vcycled.config.sinks import SinkConfig, find_sink
 from vcycled.config.source import ConfigSource
 from vcycled.config.tables import (
     MachinetypeOptions,
@@ -34,9 +35,11 @@ __all__ = [
     "PipeConfig",
     "PipeOptions",
     "Registry",
+    "SinkConfig",
     "SpaceConfig",
     "SpaceOptions",
     "WebOptions",
+    "find_sink",
     "find_space",
     "load",
     "load_web",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -23,6 +23,7 @@ from vcycled.config.places import machinetype_folder
 from vcycled.config.reader import Raw, Section, Signature
 from vcycled.config.registry import InstalledSpaces, Registry
 from vcycled.config.settle import Attempt, Settled, settle
+from vcycled.config.sinks import SinkConfig, build_sinks, idle_sinks
 from vcycled.config.space import BuiltSpace, build_space, missing_of_space
 from vcycled.config.tables import ManagerOptions, WebOptions
 from vcycled.errors import ConfigError, Problem
@@ -140,6 +141,7 @@ class _Built:
     manager: Settled[ManagerOptions]
     spaces: tuple[BuiltSpace, ...]
     """Those whose sections are gone come last."""
+    sinks: Mapping[str, Settled[SinkConfig]]
     problems: tuple[Problem, ...]
 
     def config(self, signature: Signature) -> Config:
@@ -151,6 +153,7 @@ class _Built:
         return Config(
             manager=self.manager.value,
             spaces=spaces,
+            sinks=tuple(each.value for each in self.sinks.values() if each.value),
             problems=problems,
             unusable={title: held for title, held, is_used in self._held() if not is_used},
             good=self._good(),
@@ -162,7 +165,8 @@ class _Built:
         return tuple(each for space in self.spaces for each in space.watched)
 
     def _good(self) -> LastGood:
-        settled = [self.manager, *(each for space in self.spaces for each in space.settled)]
+        spaces = (each for space in self.spaces for each in space.settled)
+        settled = [self.manager, *self.sinks.values(), *spaces]
         return LastGood(
             sections=tuple(each.good for each in settled if each.good and each.good.file),
             held={title: held for title, held, is_used in self._held() if is_used},
@@ -172,10 +176,10 @@ class _Built:
 
     def _held(self) -> Iterator[tuple[str, str, bool]]:
         """Return titles, reasons, and whether an older value is used."""
-        for space in self.spaces:
-            for each in space.settled:
-                if each.held:
-                    yield each.checked.section.title, each.held, each.value is not None
+        spaces = (each for space in self.spaces for each in space.settled)
+        for each in (*self.sinks.values(), *spaces):
+            if each.held:
+                yield each.checked.section.title, each.held, each.value is not None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -192,7 +196,9 @@ class _Builder:
         manager = settle(
             deck.manager, before.manager if self.keep.sections else None, _attempt_manager
         )
-        shelf = Shelf(root=(manager.value or ManagerOptions()).root, fresh=self.copies)
+        options = manager.value or ManagerOptions()
+        shelf = Shelf(root=options.root, fresh=self.copies)
+        sinks = build_sinks(options.accounting, deck, before)
         build = partial(build_space, before=before, shelf=shelf, registry=self.registry)
         here = [build(name, deck) for name in deck.spaces]
         gone = [
@@ -202,10 +208,14 @@ class _Builder:
         ]
         problems = [*raw.problems, *manager.problems, *deck.problems, *_nothing(deck)]
         problems += [*unknown_defaults(deck, self.registry), *exposed(deck, self.registry)]
+        problems += [problem for sink in sinks.values() for problem in sink.problems]
+        problems += idle_sinks(options.accounting, deck)
         problems += [problem for space in here for problem in space.problems()]
         if manager.value is not None:
             problems += loose(manager.value, raw.sources, _filled(here, manager.value.root))
-        return _Built(raw=raw, manager=manager, spaces=(*here, *gone), problems=tuple(problems))
+        return _Built(
+            raw=raw, manager=manager, spaces=(*here, *gone), sinks=sinks, problems=tuple(problems)
+        )
 
     def go_on(self, raw: Raw, signature: Signature) -> Config:
         """Return the whole last good configuration, with what is wrong with the files today."""

@@ -60,10 +60,10 @@ def in_manager(checked: Checked) -> Iterator[Problem]:
     yield from open_doors(checked)
 
 
-def in_space(checked: Checked, api_options: object) -> Iterator[Problem]:
-    """Find what contradicts in a [space] section, as its API sees it."""
-    if isinstance(api_options, Judging):
-        for option, message in api_options.problems():
+def in_section(checked: Checked, options: object) -> Iterator[Problem]:
+    """Find what contradicts in a section, as the API of its space or its kind of sink sees it."""
+    if isinstance(options, Judging):
+        for option, message in options.problems():
             yield checked.problem(option, message)
 
 

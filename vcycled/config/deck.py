@@ -17,10 +17,13 @@ _FORMS = {
     "space": "[space SPACE]",
     "machinetype": "[machinetype SPACE NAME]",
     "vacuum_pipe": "[vacuum_pipe SPACE PREFIX]",
+    "accounting": "[accounting NAME]",
 }
 _LABEL = r"[a-z0-9]([a-z0-9-]*[a-z0-9])?"
 _SPACE_NAME = re.compile(rf"{_LABEL}(\.{_LABEL})*")
 _MACHINETYPE_NAME = re.compile(_LABEL)
+_WRONG_SINK = "the name of a sink must be made of a-z 0-9 _ and -, not {!r}"
+_SINK_NAME = re.compile(r"[a-z0-9]([a-z0-9_-]*[a-z0-9])?")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +39,7 @@ class Deck:
     """By space, then by name."""
     pipes: Mapping[str, Mapping[str, Section]]
     """By space, then by prefix."""
+    sinks: Mapping[str, Section]
     problems: tuple[Problem, ...]
 
     def of_space(self, name: str) -> tuple[Section, ...]:
@@ -66,6 +70,7 @@ def sort(sections: Iterable[Section]) -> Deck:
         spaces=spaces,
         machinetypes=_by_space(good, "machinetype"),
         pipes=_by_space(good, "vacuum_pipe"),
+        sinks={section.words[1]: section for section in good if section.words[0] == "accounting"},
         problems=tuple(problems),
     )
 
@@ -89,6 +94,8 @@ def _wrong_header(section: Section) -> str:
         return f"unknown kind of section; there are {', '.join(_FORMS.values())}{hint}"
     if len(names) != len(_FORMS[kind].split()) - 1:
         return f"must be written {_FORMS[kind]}"
+    if kind == "accounting":
+        return "" if _SINK_NAME.fullmatch(names[0]) else _WRONG_SINK.format(names[0])
     return _wrong_name(names)
 
 

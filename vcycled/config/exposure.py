@@ -20,6 +20,7 @@ from vcycled.config.grammar import (
 )
 from vcycled.config.reader import Section, Setting
 from vcycled.config.registry import NotInstalled, Registry, find_space
+from vcycled.config.sinks import grammar_of_sink
 from vcycled.errors import Problem
 from vcycled.machinedir.layout import Layout
 
@@ -36,6 +37,8 @@ def grammar_of(section: Section, registry: Registry) -> Grammar:
             return MACHINETYPE
         case "vacuum_pipe":
             return PIPE
+        case "accounting":
+            return grammar_of_sink(section)
         case _:
             return MANAGER
 

@@ -13,6 +13,7 @@ from vcycled.config.tables import (
     MachinetypeOptions,
     ManagerOptions,
     PipeOptions,
+    SinkOptions,
     SpaceOptions,
     WebOptions,
 )
@@ -144,6 +145,7 @@ _MANAGER = ("[vcycle]", rows(ManagerOptions))
 _SPACE = ("[space]", rows(SpaceOptions))
 _MACHINETYPE = ("[machinetype]", rows(MachinetypeOptions))
 _PIPE = ("[vacuum_pipe]", rows(PipeOptions))
+_SINK = ("[accounting]", rows(SinkOptions))
 
 MANAGER = Grammar(rows=_MANAGER[1], elsewhere=_elsewhere(_MACHINETYPE, _SPACE))
 MACHINETYPE = Grammar(
@@ -174,6 +176,15 @@ def space_grammar(api_options: type | None) -> Grammar:
         rows=(*_SPACE[1], *(rows(api_options) if api_options else ())),
         is_complete=api_options is not None,
         elsewhere=_elsewhere(_MANAGER, _MACHINETYPE),
+    )
+
+
+def sink_grammar(options: type | None) -> Grammar:
+    """Return what an [accounting] section of this kind may hold; None if it is not installed."""
+    return Grammar(
+        rows=(*_SINK[1], *(rows(options) if options else ())),
+        is_complete=options is not None,
+        elsewhere=_elsewhere(_MANAGER, _SPACE),
     )
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from vcycled.config.lastgood import LastGood
 from vcycled.config.reader import Signature
+from vcycled.config.sinks import SinkConfig
 from vcycled.config.tables import MachinetypeOptions, ManagerOptions, SpaceOptions
 from vcycled.errors import Problem
 
@@ -87,6 +88,8 @@ class Config:
     """What to go on with if the next reading is broken."""
     signature: Signature = field(repr=False)
     """Changes when the files do."""
+    sinks: tuple[SinkConfig, ...] = ()
+    """Those that can be used of the ones that [vcycle] names."""
     bugs: tuple[Bug, ...] = ()
     """What is to be logged with its traceback."""
 

@@ -13,10 +13,12 @@ from pathlib import Path
 from vcycled.config.grammar import MACHINETYPE, SUBSTITUTIONS
 from vcycled.config.reader import DEFAULT_PATHS
 from vcycled.config.registry import InstalledSpaces, Registry
+from vcycled.config.sinks import find_sink, sink_kinds
 from vcycled.config.tables import (
     MachinetypeOptions,
     ManagerOptions,
     PipeOptions,
+    SinkOptions,
     SpaceOptions,
     WebOptions,
 )
@@ -84,6 +86,8 @@ def page(registry: Registry) -> str:
         _USER_DATA.format(substitutions=_list(SUBSTITUTIONS)),
         "\n".join(f"- `{name}`: {why}." for name, why in MACHINETYPE.ignored.items()) + "\n",
         *_section("[vacuum_pipe SPACE PREFIX]", PipeOptions),
+        *_section("[accounting NAME]", SinkOptions),
+        *(part for kind in sink_kinds() for part in _sink(kind)),
         *_section("[web] in /etc/vcycle-web.conf", WebOptions),
     ]
     return "\n".join(parts)
@@ -98,6 +102,13 @@ def _section(title: str, options: type) -> Iterator[str]:
 def _api(api: str, options: type) -> Iterator[str]:
     yield f"## [space SPACE] with `api = {api}`\n"
     yield from map(_row, rows(options))
+
+
+def _sink(kind: str) -> Iterator[str]:
+    options = rows(find_sink(kind).Options)
+    if options:
+        yield f"## [accounting NAME] with `kind = {kind}`\n"
+    yield from map(_row, options)
 
 
 def _row(row: Row) -> str:

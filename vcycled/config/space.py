@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from vcycled.config.check import check
-from vcycled.config.contradictions import in_space
+from vcycled.config.contradictions import in_section
 from vcycled.config.deck import Deck
 from vcycled.config.grammar import space_grammar
 from vcycled.config.machinetype import Frame, attempt_machinetype, is_missing
@@ -243,7 +243,7 @@ def _attempt(section: Section, registry: Registry) -> Attempt[Parts]:
     if checked.errors:
         return Attempt(checked=checked, value=None, problems=checked.problems)
     api_options: object = checked.fill(kind.Options)
-    if contradictions := tuple(in_space(checked, api_options)):
+    if contradictions := tuple(in_section(checked, api_options)):
         problems = (*checked.problems, *contradictions)
         return Attempt(checked=checked, value=None, problems=problems)
     parts = Parts(

@@ -6,10 +6,10 @@ import random
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
-from vcycled.apel.queue import Queue
 from vcycled.calls import CallPool
 from vcycled.clock import Clock
 from vcycled.config import ManagerOptions, SpaceConfig
+from vcycled.cycle.outlet import Outlet
 from vcycled.kvlog import KVLogger
 from vcycled.machinedir import MachineDir
 from vcycled.model import Changes, Event, Machine, Records
@@ -27,7 +27,6 @@ class Context:
     space: Space
     store: Store
     tree: MachineDir
-    queue: Queue
     calls: CallPool
     errands: CallPool
     """For calls that may be left undone: few at once, with little patience."""
@@ -44,6 +43,8 @@ class Context:
     """False while another manager may hold the space: ask the cloud for no change."""
     configured: Callable[[], Iterable[SpaceConfig]] = tuple
     """Every space of this manager as it is configured now: several may share an account."""
+    outlets: Callable[[], Sequence[Outlet]] = tuple
+    """Where records go."""
     ended: list[Machine] = field(default_factory=list)
     """Machines that were seen to end since VacMon was last told."""
     mint: Mint = field(default_factory=Mint)

@@ -48,7 +48,6 @@ def context_of(
         space=cloud(space.name, space.api_options, clock=outfit.clock),
         store=outfit.store,
         tree=MachineDir(manager.root, clock=outfit.clock),
-        queue=outfit.queue,
         calls=CallPool(
             manager.parallel_calls, timeout_s=manager.call_timeout_seconds, clock=outfit.clock
         ),

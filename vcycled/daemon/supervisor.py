@@ -14,8 +14,8 @@ from vcycled.config import (
 )
 from vcycled.config.pipe_shelf import Shelf
 from vcycled.cycle import SpaceCycle
-from vcycled.cycle.publish import Publisher
 from vcycled.daemon.outfit import Outfit, context_of
+from vcycled.daemon.outlets import Outlets
 from vcycled.daemon.pipes import PipeKeeper
 from vcycled.daemon.tenant import Tenant
 from vcycled.daemon.worker import SpaceWorker
@@ -31,7 +31,7 @@ TICK_S = 1.0
 EXIT_S = 30.0
 """How long the cycles under way may go on after the order to end, in real seconds."""
 LEFT_S = 60
-"""How often it is looked for records that this manager took and did not write."""
+"""How often it is looked for records that no cycle writes."""
 RELEASE_S = 3600
 """How long a removed space without machines is kept for what else is left in its cloud."""
 
@@ -66,6 +66,9 @@ class Supervisor:
         self._pipe_bugs: set[tuple[str, str, type[Exception]]] = set()
         """By space and pipe: what their documents met, which was told."""
         self._pipes = PipeKeeper(clock=outfit.clock, log=outfit.log)
+        self._outlets = Outlets(
+            outfit.store, manager=outfit.host, clock=outfit.clock, log=outfit.log
+        )
         self._house = Housekeeper(
             outfit.store,
             outfit.queue,
@@ -132,6 +135,7 @@ class Supervisor:
         dead = (name for name, team in self._teams.items() if not team.worker.is_alive)
         self._dead = frozenset(dead)
         self._heed_config()
+        self._outlets.heed(self._config)
         self._tend_pipes()
         for space in self._config.spaces:
             self._staff(space)
@@ -285,6 +289,7 @@ class Supervisor:
             store=outfit.store.under(lease),
             may_act=lambda: outfit.store.leases.may_act(lease),
             configured=lambda: self._config.spaces,
+            outlets=self._outlets.current,
         )
         name = space.name
         return SpaceWorker(
@@ -313,13 +318,11 @@ class Supervisor:
                 self._teams[name].worker.kick()
 
     def _write_left(self) -> None:
-        """Write the records that are this manager's alone, of spaces that it has lost since."""
-        outfit, now = self._outfit, self._outfit.clock.monotonic()
-        if not outfit.store.leases.is_shared or now < self._write_left_at:
-            return
-        self._write_left_at = now + LEFT_S
-        publisher = Publisher(outfit.store, outfit.queue, clock=outfit.clock, log=outfit.log)
-        publisher.write_left(outfit.host, self._teams)
+        """Write the records that no cycle of this manager writes, now and then."""
+        now = self._outfit.clock.monotonic()
+        if now >= self._write_left_at:
+            self._write_left_at = now + LEFT_S
+            self._outlets.write_left(self._teams)
 
     def _end(self) -> None:
         log, clock = self._outfit.log, self._outfit.clock
@@ -335,6 +338,7 @@ class Supervisor:
         ]
         for name in late:
             log.warning("cycle-abandoned", space=name, detail="a call did not return in time")
+        self._outlets.end(max(0.0, deadline - clock.monotonic()))
         self._house.end()
         self._tenant.end()
         log.info("ended")

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from vcycled.store.database import upsert
-from vcycled.store.schema import due, leases, managers
+from vcycled.store.schema import due, leases, managers, outages
 from vcycled.store.sharing import Decision
 from vcycled.store.tenure import BEATS, Lease, Manager, Presence, Roster
 
@@ -139,5 +139,6 @@ def forget(connection: Connection, name: str) -> int:
     """Strike a manager off; return how many records it had taken that others may write now."""
     connection.execute(leases.update().where(leases.c.holder == name).values(holder=""))
     connection.execute(managers.delete().where(managers.c.name == name))
+    connection.execute(outages.delete().where(outages.c.manager == name))
     freed = due.update().where(due.c.taken_by == name).values(taken_by="")
     return connection.execute(freed).rowcount

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from vcycled.store.accounting import Key
 from vcycled.store.database import insert_new, upsert
 from vcycled.store.room import Room
-from vcycled.store.schema import due, exports, intervals, outages, sinks
+from vcycled.store.schema import due, exports, intervals, leases, outages, sinks
 
 _SAME_RUN = (due.c.uuid == intervals.c.uuid, due.c.interval == intervals.c.interval)
 
@@ -58,9 +58,12 @@ class Sinks(Room):
         with self._database.write() as connection:
             insert_new(connection, sinks, [{"sink": each} for each in wanted])
 
-    def exported(self, sink: str) -> int:
-        """Return how many runs `sink` has ever taken."""
-        query = sa.select(sa.func.count()).where(exports.c.sink == sink)
+    def exported(self, sink: str | None = None) -> int:
+        """Return how many runs `sink` has ever taken, or any sink."""
+        runs = sa.select(exports.c.uuid, exports.c.interval).distinct()
+        if sink is not None:
+            runs = runs.where(exports.c.sink == sink)
+        query = sa.select(sa.func.count()).select_from(runs.subquery())
         with self._database.read() as connection:
             return connection.scalar(query) or 0
 
@@ -82,7 +85,9 @@ class Sinks(Room):
                 for sink, space, runs, oldest_at in connection.execute(query)
             )
 
-    def ended(self, *, since: int, until: int, space: str | None = None) -> tuple[Key, ...]:
+    def ended_between(
+        self, *, since: int, until: int, space: str | None = None
+    ) -> tuple[Key, ...]:
         """Return the final runs that ended at `since` or later, and before `until`.
 
         Args:
@@ -97,6 +102,12 @@ class Sinks(Room):
             query = query.where(intervals.c.space == space)
         with self._database.read() as connection:
             return tuple((uuid, interval) for uuid, interval in connection.execute(query))
+
+    def spaces_held(self) -> frozenset[str]:
+        """Return the spaces that some manager of several holds."""
+        query = sa.select(leases.c.space).where(leases.c.holder != "")
+        with self._database.read() as connection:
+            return frozenset(connection.scalars(query))
 
     def note_outage(self, outage: Outage) -> None:
         """Keep that a sink fails, until `end_outage`."""

@@ -2,6 +2,7 @@
 
 from vcycled.config.tables.machinetype import MachinetypeOptions, PipeOptions
 from vcycled.config.tables.manager import ManagerOptions
+from vcycled.config.tables.sink import SinkOptions
 from vcycled.config.tables.space import SpaceOptions
 from vcycled.config.tables.web import WebOptions
 
@@ -9,6 +10,7 @@ __all__ = [
     "MachinetypeOptions",
     "ManagerOptions",
     "PipeOptions",
+    "SinkOptions",
     "SpaceOptions",
     "WebOptions",
 ]

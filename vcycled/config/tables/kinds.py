@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 from vcycled.machinedir.layout import OUTPUT_NAMES, is_output_name
 from vcycled.model.dn import parse_dn
 from vcycled.options import CENTURY_S, PATH, SECRET, URL, Kind, Secret, matching, whole
 from vcycled.templates import packaged
+
+
+def _folder(text: str) -> Path:
+    path = Path(text)
+    if not path.is_absolute():
+        raise ValueError
+    return path
+
 
 _MOST_POWER = 1_000_000
 MOST_SHARE = 1_000_000
@@ -34,6 +43,16 @@ def _dn(text: str) -> str:
 
 def _dns(text: str) -> tuple[str, ...]:
     return tuple(_dn(line.strip()) for line in text.splitlines() if line.strip())
+
+
+_SINK = re.compile(r"[a-z0-9]([a-z0-9_-]{0,38}[a-z0-9])?")
+
+
+def _sinks(text: str) -> tuple[str, ...]:
+    names = tuple(text.split())
+    if not names or len({*names}) < len(names) or not all(map(_SINK.fullmatch, names)):
+        raise ValueError
+    return names
 
 
 _DATABASE = re.compile(r"sqlite:////\S+|postgresql(\+psycopg)?://\S+")
@@ -72,6 +91,7 @@ def or_for_ever(low: int) -> Kind[int]:
     return Kind(f"0 (for ever), or {days.accepts}", read)
 
 
+ABSOLUTE = Kind("an absolute path", _folder)
 ABOVE_ZERO = Kind(f"a number above 0, at most {_MOST_POWER}", _above_zero)
 OUTPUT_NAME = Kind(f"a name that vcycle-web takes: {OUTPUT_NAMES}", _output_name)
 DATABASE = Kind(
@@ -89,4 +109,5 @@ USER_DATA = Kind(
 PROXIES = matching(
     r"[a-z0-9-]+(:[0-9]{1,5})?", "the name of a machinetype, or NAME:PORT, such as squid:280"
 )
+SINKS = Kind("names of sinks (a-z 0-9 _ -), each once, separated by blanks", _sinks)
 ASCII = matching(r"[\x20-\x7e]+", "some ASCII text")

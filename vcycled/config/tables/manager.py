@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from vcycled.config.tables.kinds import DATABASE, DNS, or_for_ever
+from vcycled.config.tables.kinds import ABSOLUTE, DATABASE, DNS, SINKS, or_for_ever
 from vcycled.options import (
-    ABSOLUTE,
     CENTURY_S,
     FLAG,
     HOST,
@@ -122,6 +121,16 @@ class ManagerOptions:
         vcycle apel list and resend find it; one that still waits for ssmsend stays. The archive is
         a site's own proof of what it delivered, so nothing is removed unless this is set. APEL may
         ask for months to be sent again: 400 days are a good choice.""",
+    )
+    accounting: tuple[str, ...] = option(
+        SINKS,
+        default=("apel",),
+        default_text="apel",
+        help="""The sinks that get a record of each run: apel (apel-archive, and apel-outgoing for
+        spaces with a gocdb_sitename), auditor, jsonl, or other names of [accounting NAME]
+        sections. One that is added gets the records of runs that end from then on; vcycle
+        accounting resend gives it earlier ones. One that is taken out and put back gets what it
+        missed.""",
     )
     min_free_mb: int = option(
         whole(0, 10**9, unit="MB"),

@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from vcycled.config.tables.kinds import API, ASCII
+from vcycled.config.tables.kinds import ABSOLUTE, API, ASCII
 from vcycled.options import (
-    ABSOLUTE,
     AMOUNT,
     CENTURY_S,
     FLAG,

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from vcycled.options import ABSOLUTE, HOST, PORT, choice, option, optional, required, whole, words
+from vcycled.config.tables.kinds import ABSOLUTE
+from vcycled.options import HOST, PORT, choice, option, optional, required, whole, words
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,1 @@
+"""Where accounting records can go: the contract of a sink, and those that are ours."""
