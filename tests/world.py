@@ -134,10 +134,12 @@ class AnyWorld(ABC):
         )
         return SpaceCycle(replace(context, **changes))
 
-    def new_outlet(self, *, sink: Sink | None = None, store: Store | None = None) -> Outlet:
+    def new_outlet(
+        self, name: str = APEL, *, sink: Sink | None = None, store: Store | None = None
+    ) -> Outlet:
         """Return where the manager's records go: APEL's queue, unless told otherwise."""
         return Outlet(
-            APEL,
+            name,
             sink or ApelSink(APEL, NoOptions(), root=self.root),
             store=store or self.store,
             manager="manager.example.org",

@@ -235,6 +235,7 @@ class History:
 
     def _may_go(self, life: Life) -> int | None:
         """Return from when on a machine that has not ended may be deleted, if ever."""
+        self.problems += site.line_problems()
         allowed = [self.ordered.get(life.name)]
         if life.launched_at is None:
             # A clock that is behind by less than a cloud may be late is not told from that.

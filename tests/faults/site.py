@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import sqlite3
@@ -18,6 +19,9 @@ from tests.faults.outages import Failing, Outage
 from tests.mines import Fuse, Mined
 from tests.openstack_world import OpenStackWorld, image_kind
 from tests.world import FIZZLE, SPACE
+from vcycled.accounting.apel import ApelSink
+from vcycled.accounting.base import NoOptions, Sink, record_id
+from vcycled.accounting.jsonl import JsonLinesOptions, JsonLinesSink
 from vcycled.apel.queue import Queue, elements_of
 from vcycled.calls import CallPool
 from vcycled.config import ConfigSource, ManagerOptions
@@ -36,6 +40,8 @@ WALLCLOCK = 10_000
 START_TIMEOUT = 3600
 NEVER = 10**9
 """Length of a fuse that does not kill."""
+LINES = "jsonl"
+"""The second sink of records: files of JSON lines."""
 CALL_S = 90
 """Patience with a call."""
 
@@ -113,16 +119,30 @@ class Site(OpenStackWorld):
     def new_cycle(self, **changes: Any) -> SpaceCycle:  # noqa: ANN401 - see AnyWorld
         """Return a manager whose parts can fail, and which can die at any step."""
         self.fuse = Fuse(NEVER)
+        store = cast(Store, self._part(self.store, self.store_outage))
+        outlets = (
+            self.new_outlet(sink=self._queue_sink(), store=store),
+            self.new_outlet(LINES, sink=self._lines_sink(), store=store),
+        )
         parts = {
-            "store": cast(Store, self._part(self.store, self.store_outage)),
+            "store": store,
             "tree": cast(MachineDir, self._part(self.tree, self.tree_outage)),
-            "queue": cast(Queue, self._part(self.queue, self.queue_outage)),
+            "outlets": lambda: outlets,
             "space": cast(Space, Mined(self.new_space(), self.fuse)),
             "calls": CallPool(self.slots, timeout_s=CALL_S, clock=self.clock),
             "errands": CallPool(1, timeout_s=20, clock=self.clock),
             "configured": lambda: (self.config,),
         }
         return super().new_cycle(**parts, **changes)
+
+    def _queue_sink(self) -> ApelSink:
+        sink = ApelSink("apel", NoOptions(), root=self.root)
+        sink._queue = cast(Queue, self._part(self.queue, self.queue_outage))
+        return sink
+
+    def _lines_sink(self) -> Sink:
+        sink = JsonLinesSink(LINES, JsonLinesOptions(), root=self.root)
+        return cast(Sink, Mined(sink, self.fuse))
 
     def _part(self, thing: object, outage: Outage) -> Mined:
         return Mined(Failing(thing, outage), self.fuse)
@@ -222,6 +242,23 @@ class Site(OpenStackWorld):
     def is_archived(self, interval: RunInterval) -> bool:
         """Return whether the record of a run is in the archive."""
         return (self.queue.archive / next(elements_of(interval))).exists()
+
+    def line_problems(self) -> list[str]:
+        """Return what is wrong with the files of JSON lines: each final run has one line."""
+        folder = self.root / "accounting" / LINES
+        lines = [
+            str(json.loads(line)["record_id"])
+            for path in sorted(folder.glob("*.jsonl"))
+            for line in path.read_text(encoding="ascii").splitlines()
+        ]
+        final = [each.interval for each in self.store.intervals() if each.interval.is_final]
+        known = {record_id(each) for each in final}
+        problems = [
+            f"{name}: {lines.count(name)} lines" for name in known if lines.count(name) != 1
+        ]
+        if not self.lost_at:  # else its runs are known no more
+            problems += [f"{name}: a line of no run" for name in lines if name not in known]
+        return problems
 
     def lives(self) -> list[Life]:
         """Return every machine of ours there ever was."""
