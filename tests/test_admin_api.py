@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import re
+import subprocess
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 from jsonschema import Draft202012Validator
@@ -25,12 +29,14 @@ from tests.cli_kit import (
     report,
     run_of,
 )
-from vcycled.admin.api_routes import BLOCKS, DOS, LOOKS, PREFIX
+from vcycled.admin.api_routes import DOS, LOOKS
 from vcycled.admin.openapi import document
+from vcycled.cli.asking import BLOCKS, PREFIX
 from vcycled.cli.printing import Json
 from vcycled.model import Drain, Limits, Machine, Share, SpaceMemory
 from vcycled.store import APEL
 
+MANUAL = (Path(__file__).parents[1] / "docs" / "reference" / "api.md").read_text()
 GONE = "vcycle-prod-0000000009"
 
 
@@ -336,3 +342,42 @@ class TestDescription(OnASite):
             each["operationId"] for paths in told["paths"].values() for each in paths.values()
         ]
         assert len(set(names)) == len(names)
+
+
+class TestManual(OnASite):
+    """docs/reference/api.md."""
+
+    def test_every_path_has_its_row(self) -> None:
+        """With its parameters, or what its body says; and no other has."""
+        rows = re.findall(r"^\| `(GET|POST) (\S+)` \|.*\|([^|]*)\|$", MANUAL, re.MULTILINE)
+        told = {(method, path): names for method, path, names in rows}
+        assert len(told) == len(rows)
+        wanted = {
+            **{("GET", PREFIX + each.path): [name.name for name in each.query] for each in LOOKS},
+            **{("POST", PREFIX + each.path): ["target", *each.times, *each.texts] for each in DOS},
+            ("GET", f"{PREFIX}/openapi.json"): [],
+        }
+        assert set(told) == set(wanted)
+        for key, names in wanted.items():
+            assert re.findall(r"`([a-z_]+)`", told[key].replace("`null`", "")) == names, key
+
+    async def test_the_examples_work(self, site: Site) -> None:
+        """Every curl of the page, as it stands there."""
+        site.save(machine())
+        commands = re.findall(r"^\$ (curl .+)$", MANUAL, re.MULTILINE)
+        assert len(commands) == 4
+        async with served(site) as admin:
+            token = f"TOKEN=$(cut -d ' ' -f 1 {site.root}/admin-token)"
+            (site.root / "admin-token").write_text(f"{TOKEN} {HOLDER}\n")
+            assert token.replace(str(site.root), "/var/lib/vcycle") in MANUAL
+            for each in commands:
+                text = each.replace("http://localhost:8444", admin.url)
+                done = await asyncio.to_thread(
+                    subprocess.run,
+                    ["sh", "-c", f"{token}; {text} --fail-with-body"],
+                    capture_output=True,
+                    text=True,
+                    check=False,
+                )
+                assert done.returncode == 0, done.stdout + done.stderr
+                assert json.loads(done.stdout) is not None

@@ -19,7 +19,8 @@ from tests.web_site import certificate_files
 from vcycled.admin import main
 from vcycled.admin.answers import HEADERS
 from vcycled.admin.door import Caller, Refusal, Rules, Visit, admit
-from vcycled.admin.keys import Keys, token_in
+from vcycled.admin.keys import Keys
+from vcycled.cli.access import token_in
 from vcycled.config import ManagerOptions
 from vcycled.config.admin_door import is_loopback
 from vcycled.machinedir import hash_of

@@ -19,7 +19,7 @@ from tests.live.prometheus import free_port
 from tests.openstack_bed.processes import wait_until
 from tests.test_admin_api import busy
 from vcycled.admin.api_routes import EXAMPLE_MACHINE, EXAMPLE_UUID
-from vcycled.admin.keys import token_in
+from vcycled.cli.access import token_in
 
 pytestmark = pytest.mark.live
 

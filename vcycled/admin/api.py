@@ -13,10 +13,8 @@ from aiohttp.typedefs import Handler
 from vcycled.admin.answers import failure
 from vcycled.admin.api_input import Wrong, arguments, body
 from vcycled.admin.api_routes import (
-    BLOCKS,
     DOS,
     LOOKS,
-    PREFIX,
     USUAL,
     Arguments,
     Body,
@@ -28,7 +26,7 @@ from vcycled.admin.doorkeeper import Doorkeeper
 from vcycled.admin.openapi import document
 from vcycled.admin.readings import Readings
 from vcycled.cli.as_json import machine_json
-from vcycled.cli.asking import Question, blocks_json
+from vcycled.cli.asking import BLOCKS, PREFIX, Question, blocks_json
 from vcycled.cli.commanding import leave, ordered_json
 from vcycled.cli.printing import Json
 from vcycled.cli.questions import Machines

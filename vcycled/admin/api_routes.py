@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from enum import Enum, auto
 
 from vcycled.cli.as_json import CONDITIONS
-from vcycled.cli.asking import Question
+from vcycled.cli.asking import MOST, Question
 from vcycled.cli.commanding import Command, DeleteIt, DrainIt, UndrainIt
 from vcycled.cli.questions import (
     Accounting,
@@ -26,11 +26,6 @@ from vcycled.cli.questions import (
 )
 from vcycled.model import MachineState
 
-PREFIX = "/api/v1"
-BLOCKS = "application/vnd.vcycle.blocks+json"
-"""What `vcycle --url` asks for: the same in sentences and tables."""
-MOST = 1000
-"""Machines or events in one answer."""
 USUAL = 100
 EXAMPLE_SPACE = "cloud.example.com"
 EXAMPLE_MACHINE = "vcycle-prod-k3x8w2qa1m"

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from vcycled import files, kvlog
 from vcycled.admin.door import Rules
+from vcycled.cli.access import words_of
 from vcycled.config import ManagerOptions
 from vcycled.config.places import admin_token_path
 from vcycled.machinedir import hash_of, new_token
@@ -68,18 +69,6 @@ class Keys:
         return Rules(holders=holders, names=self._names, is_behind_proxy=self._is_behind_proxy)
 
 
-def token_in(text: str) -> str:
-    """Return the first token of the text of such a file.
-
-    Raises:
-        ValueError: there is none.
-    """
-    for line in text.splitlines():
-        if words := _words(line):
-            return words[0]
-    raise ValueError("there is no token in it")
-
-
 def _holders(text: str) -> Iterator[tuple[str, str]]:
     """Yield the hash of each token and the name of its holder.
 
@@ -87,7 +76,7 @@ def _holders(text: str) -> Iterator[tuple[str, str]]:
         ValueError: a line is no token.
     """
     for number, line in enumerate(text.splitlines(), start=1):
-        if not (words := _words(line)):
+        if not (words := words_of(line)):
             continue
         token, name = words[0], " ".join(words[1:]) or _HOLDER
         if len(token) < _SHORTEST_TOKEN or not token.isascii() or not name.isprintable():
@@ -96,10 +85,6 @@ def _holders(text: str) -> Iterator[tuple[str, str]]:
                 "such as `openssl rand -hex 32` makes; the name of its holder may follow"
             )
         yield hash_of(token), name
-
-
-def _words(line: str) -> list[str]:
-    return [] if line.lstrip().startswith("#") else line.split()
 
 
 def _stamp(path: Path) -> tuple[int, int, int]:

@@ -10,18 +10,17 @@ from vcycled import __version__
 from vcycled.admin.answers import PROBLEM
 from vcycled.admin.api_input import LONGEST, NAME_PATTERN, NAMES_MOST, REASON_PATTERN
 from vcycled.admin.api_routes import (
-    BLOCKS,
     DOS,
     IN_PATHS,
     LAST_SECOND,
     LOOKS,
-    PREFIX,
     Do,
     Lane,
     Look,
     Parameter,
 )
 from vcycled.admin.schemas import COMPONENTS, FLAG, Schema, maybe, named
+from vcycled.cli.asking import BLOCKS, PREFIX
 from vcycled.cli.printing import Json
 
 _ANYBODY: list[Json] = [{}, {"token": []}, {"certificate": []}]

@@ -28,6 +28,7 @@ from vcycled.model import (
     Share,
     Terms,
 )
+from vcycled.store import Outage
 
 Schema = dict[str, Json]
 
@@ -151,6 +152,13 @@ _DISK = record(
     free_files=maybe(WHOLE),
     shortage=TEXT,
 )
+_SINK = record(
+    name=TEXT,
+    records=WHOLE,
+    oldest_at=maybe(AT),
+    spaces=several(record(space=TEXT, records=WHOLE, oldest_at=maybe(AT))),
+    outages=several(of(Outage, without=frozenset({"sink"}))),
+)
 _MANAGER = record(
     name=TEXT,
     is_live=FLAG,
@@ -213,6 +221,7 @@ COMPONENTS: Mapping[str, Schema] = {
         manager=record(state=one_of("running", "stopped", "unknown"), newest_report_at=maybe(AT)),
         managers=several(_MANAGER),
         disks=several(_DISK),
+        sinks=several(_SINK),
         problems=several(named("Problem")),
         unusable=each_of(TEXT),
         spaces=several(_SPACE),

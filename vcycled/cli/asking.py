@@ -15,6 +15,12 @@ from vcycled.cli.printing import Block, Json, Line, Table, Tone
 from vcycled.cli.session import Session
 from vcycled.model import Order
 
+PREFIX = "/api/v1"
+BLOCKS = "application/vnd.vcycle.blocks+json"
+"""What `vcycle --url` asks for: the same in sentences and tables."""
+MOST = 1000
+"""Machines or events in one answer of the API."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Told:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from vcycled.cli.as_json import condition
-from vcycled.cli.printing import Block, Cell, Line, Table, Tone
+from vcycled.cli.printing import Block, Cell, Json, Line, Table, Tone
 from vcycled.cli.words import Words, several, span
 from vcycled.model import Machine, MachineState, Stage
 
@@ -39,6 +39,12 @@ def wanted(machines: Iterable[Machine], given: Filter) -> tuple[Machine, ...]:
     return tuple(
         sorted(chosen, key=lambda each: (each.space, each.machinetype, each.created_at, each.name))
     )
+
+
+def in_order(documents: Sequence[Mapping[str, Json]]) -> Json:
+    """Return documents of machines in the order of `wanted`."""
+    keys = ("space", "machinetype", "created_at", "name")
+    return sorted(documents, key=lambda each: [each.get(key) for key in keys])
 
 
 def machine_blocks(machines: Sequence[Machine], words: Words) -> tuple[Block, ...]:

@@ -23,6 +23,7 @@ from vcycled.cli.accounting_commands import accounting
 from vcycled.cli.apel_commands import apel
 from vcycled.cli.config_commands import config
 from vcycled.cli.printing import clean
+from vcycled.cli.reaching import Shown, access_of, remote_options
 from vcycled.cli.session import Session
 from vcycled.cli.template_commands import templates
 from vcycled.cli.words import several
@@ -69,15 +70,25 @@ class _Commands(click.Group):
     type=click.Path(path_type=Path),
     help="File or folder of *.conf files; repeatable. Without it, the usual places are read.",
 )
+@remote_options
 @click.pass_context
-def main(context: click.Context, paths: tuple[Path, ...]) -> None:
+def main(
+    context: click.Context,
+    /,
+    paths: tuple[Path, ...],
+    url: str | None,
+    **shown: Path | None,
+) -> None:
     """See and steer what vcycled does.
 
     Exit status: 0 if it was done, 1 if it could not be, 2 if the command or the configuration is
     wrong.
     """
     clock: Clock | None = context.obj
-    context.obj = Session(clock or SystemClock(), paths or None)
+    if url and paths:
+        raise click.UsageError("--config and --url exclude each other")
+    access = access_of(url, Shown(**shown), context.invoked_subcommand or "") if url else None
+    context.obj = Session(clock or SystemClock(), paths or None, access=access)
     # The commands of `config` read files of their own choice; they get ours unless told otherwise.
     defaults = {"paths": tuple(map(str, paths))} if paths else {}
     context.default_map = {"config": dict.fromkeys(config.commands, defaults)}

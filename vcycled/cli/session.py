@@ -16,6 +16,7 @@ from pathlib import Path
 
 from sqlalchemy.exc import OperationalError
 
+from vcycled.cli.access import Access
 from vcycled.cli.alive import ManagerState, manager_state
 from vcycled.cli.printing import Printer
 from vcycled.cli.views import View, gather
@@ -37,8 +38,18 @@ class NoStore(OperatorError):
 class Session:
     """One call of `vcycle`."""
 
-    def __init__(self, clock: Clock, paths: Sequence[Path] | None) -> None:
+    def __init__(
+        self, clock: Clock, paths: Sequence[Path] | None, *, access: Access | None = None
+    ) -> None:
+        """Read nothing yet.
+
+        Args:
+            clock: of this host.
+            paths: files of the configuration; None is where they usually are.
+            access: to the vcycle-admin that is asked instead; then nothing is read here.
+        """
         self.clock = clock
+        self.access = access
         self._paths = paths
 
     def use(self, paths: Sequence[Path]) -> None:
@@ -55,7 +66,11 @@ class Session:
 
         Raises:
             ConfigError: nothing can be used.
+            OperatorError: another host is asked.
         """
+        if self.access is not None:
+            url = self.access.url
+            raise OperatorError(f"this is done on the manager's host only, not by {url}")
         return load(self._paths, keep=_last_good(self._paths))
 
     @cached_property

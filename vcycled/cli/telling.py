@@ -9,17 +9,20 @@ import click
 from vcycled.cli.asking import Ordered, Question, Told
 from vcycled.cli.commanding import Command, leave
 from vcycled.cli.printing import Line, Tone
+from vcycled.cli.remote import Remote
 from vcycled.cli.session import Session, user
 from vcycled.errors import Misworded
 from vcycled.model import Order
 
 
 def ask(session: Session, question: Question) -> Told:
-    """Return what is told.
+    """Return what is told, here or by --url.
 
     Raises:
         VcycleError: it cannot be told.
     """
+    if session.access is not None:
+        return Remote(session.access).ask(question)
     return question.answer(session)
 
 
@@ -38,12 +41,12 @@ def rehearse(session: Session, wish: Command) -> Ordered:
     Raises:
         VcycleError: it concerns nothing, or cannot be done.
     """
-    return _prepared(session, wish)
+    return _given(session, wish, is_rehearsal=True)
 
 
 def command(session: Session, wish: Command) -> None:
     """Give an order and print what will come of it."""
-    _show(session, leave(session, _prepared(session, wish)))
+    _show(session, _given(session, wish, is_rehearsal=False))
 
 
 def leave_orders(session: Session, orders: Iterable[Order], promise: Iterable[str]) -> None:
@@ -51,11 +54,14 @@ def leave_orders(session: Session, orders: Iterable[Order], promise: Iterable[st
     _show(session, leave(session, Ordered(orders=tuple(orders), promise=tuple(promise))))
 
 
-def _prepared(session: Session, wish: Command) -> Ordered:
+def _given(session: Session, wish: Command, *, is_rehearsal: bool) -> Ordered:
     try:
-        return wish.prepare(session, user())
+        if session.access is not None:
+            return Remote(session.access).order(wish, is_rehearsal=is_rehearsal)
+        prepared = wish.prepare(session, user())
     except Misworded as error:
         raise click.UsageError(str(error)) from error
+    return prepared if is_rehearsal else leave(session, prepared)
 
 
 def _show(session: Session, given: Ordered) -> None:

@@ -1,0 +1,142 @@
+"""`vcycle --url`: asking the vcycle-admin of another host instead of this one's database."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from functools import partial
+
+import requests
+
+from vcycled.cli.access import Access
+from vcycled.cli.asking import (
+    BLOCKS,
+    MOST,
+    PREFIX,
+    Ordered,
+    Question,
+    Told,
+    blocks_from,
+)
+from vcycled.cli.commanding import Command
+from vcycled.cli.machines import in_order
+from vcycled.cli.printing import Block, Json
+from vcycled.cli.questions import Machines
+from vcycled.errors import Misworded, OperatorError, Unknown
+
+_PATIENCE_S = (10.0, 150.0)
+"""To connect, and for an answer: a plan asks the cloud."""
+_KINDS: Mapping[str, type[OperatorError]] = {
+    "urn:vcycle:problem:unknown": Unknown,
+    "urn:vcycle:problem:misworded": Misworded,
+}
+
+
+class Remote:
+    """The admin site of another host."""
+
+    def __init__(self, access: Access) -> None:
+        self._url = access.url
+        self._http = requests.Session()
+        self._http.trust_env = False  # no ~/.netrc: it would replace the token
+        if access.token:
+            self._http.headers["Authorization"] = f"Bearer {access.token}"
+        self._http.verify = True if access.ca is None else str(access.ca)
+        if access.cert is not None:
+            cert = str(access.cert)
+            self._http.cert = cert if access.key is None else (cert, str(access.key))
+
+    def ask(self, question: Question) -> Told:
+        """Return what it tells; each form is asked for when it is wanted.
+
+        Raises:
+            OperatorError: it does not answer, or says why not. The two forms may raise it.
+        """
+        if isinstance(question, Machines):
+            return Told(
+                document=lambda: in_order(list(self._machines(question))),
+                blocks=lambda: self._blocks(question),
+            )
+        return Told(
+            document=partial(self._get, question.path, question.query()),
+            blocks=lambda: self._blocks(question),
+        )
+
+    def order(self, wish: Command, *, is_rehearsal: bool) -> Ordered:
+        """Give an order, or let it tell what would be ordered.
+
+        Raises:
+            OperatorError: it does not answer, or says why not.
+        """
+        body = {**wish.body(), "is_rehearsal": is_rehearsal}
+        told = self._asked("POST", wish.path, json=body)
+        if not isinstance(told, Mapping):
+            raise self._strange("an object was expected")
+        lists = (told.get(name) for name in ("promise", "stakes", "waits"))
+        promise, stakes, waits = (
+            tuple(map(str, each)) if isinstance(each, list) else () for each in lists
+        )
+        return Ordered(orders=(), promise=promise, stakes=stakes, waits=waits)
+
+    def _machines(self, question: Machines) -> Iterator[Mapping[str, Json]]:
+        """Yield every machine, part by part."""
+        query = {**question.query(), "limit": str(MOST)}
+        while True:
+            part = self._get(question.path, query)
+            machines = part.get("machines") if isinstance(part, Mapping) else None
+            if not isinstance(part, Mapping) or not isinstance(machines, list):
+                raise self._strange("a part of a list was expected")
+            yield from (each for each in machines if isinstance(each, Mapping))
+            if part.get("next") is None:
+                return
+            query["cursor"] = str(part["next"])
+
+    def _blocks(self, question: Question) -> tuple[Block, ...]:
+        told = self._get(question.path, question.query(), accept=BLOCKS)
+        try:
+            return blocks_from(told)
+        except ValueError as error:
+            raise self._strange(str(error)) from error
+
+    def _get(self, path: str, query: Mapping[str, str], *, accept: str = "") -> Json:
+        headers = {"Accept": accept or "application/json"}
+        return self._asked("GET", path, params=query, headers=headers)
+
+    def _asked(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+        json: Json = None,
+    ) -> Json:
+        """Send a request and return what comes back."""
+        try:
+            answer = self._http.request(
+                method,
+                f"{self._url}{PREFIX}{path}",
+                params=params,
+                headers=headers,
+                json=json,
+                timeout=_PATIENCE_S,
+                allow_redirects=False,
+            )
+        except (requests.RequestException, OSError) as error:
+            raise OperatorError(f"{self._url} does not answer: {error}") from error
+        try:
+            told: Json = answer.json()
+        except requests.exceptions.JSONDecodeError as error:
+            raise self._strange(f"{answer.status_code} {answer.reason}, and no JSON") from error
+        if answer.ok:
+            return told
+        raise self._refusal(answer.status_code, told)
+
+    def _refusal(self, status: int, told: Json) -> OperatorError:
+        """Return what it says of a request that it does not do."""
+        if not isinstance(told, Mapping) or "detail" not in told:
+            return self._strange(f"status {status}")
+        kind = _KINDS.get(str(told.get("type")), OperatorError)
+        return kind(str(told["detail"]))
+
+    def _strange(self, what: str) -> OperatorError:
+        return OperatorError(f"{self._url} does not answer as vcycle-admin does: {what}")
