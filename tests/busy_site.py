@@ -175,6 +175,7 @@ def busy(site: Site) -> Book:
     _sent(site, book)
     _reports(site, book)
     _outputs(site, book)
+    _web_up(site)
     return book
 
 
@@ -364,6 +365,14 @@ def _outputs(site: Site, book: Book) -> None:
     ):
         (outputs / name).write_bytes(b"x" * size)
         _date(outputs / name, NOW - age)
+
+
+def _web_up(site: Site) -> None:
+    """Let vcycle-web give its sign of life."""
+    mark = site.tree.layout.web_up / "web.example.org"
+    mark.parent.mkdir(parents=True)
+    mark.write_text(str(NOW - 9 * 86_400))
+    _date(mark, NOW - 20)
 
 
 def _date(path: Path, at: int) -> None:

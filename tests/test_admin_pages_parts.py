@@ -139,17 +139,18 @@ class TestChart:
 
     def test_states_stand_on_each_other(self) -> None:
         """The running ones on the ground; the height is a round number."""
-        lives = [life(SINCE - 9, SINCE), life(SINCE - 9, SINCE), life(SINCE)]
+        lives = [*([life(SINCE - 9, SINCE)] * 2), life(SINCE), life(SINCE)]
         chart = chart_of(day_of(lives, now=NOW), self.words)
         running, starting, _ = (each.path for each in chart.areas)
-        assert chart.top == 5
-        assert running.startswith("M0 60L1 60L")
+        assert chart.top == 4
+        assert running.startswith("M0 50L1 50L")
         assert running.endswith("L1 100L0 100Z")
-        assert starting.startswith("M0 40L")
-        assert starting.endswith("L0 60Z")
+        assert starting.startswith("M0 0L")
+        assert starting.endswith("L0 50Z")
 
     @pytest.mark.parametrize(
-        ("most", "top"), [(0, 1), (1, 1), (2, 2), (3, 5), (6, 10), (11, 20), (50, 50), (51, 100)]
+        ("most", "top"),
+        [(0, 1), (1, 1), (3, 3), (7, 8), (9, 10), (11, 20), (50, 50), (51, 60), (81, 100)],
     )
     def test_the_height_is_a_round_number(self, most: int, top: int) -> None:
         """No less than there were machines."""

@@ -16,6 +16,7 @@ from vcycled.cli.words import Words
 HEIGHT = 100
 _PER_HOUR = HOUR // STEP
 _TICKS = 4
+_ROUND = (1, 2, 3, 4, 5, 6, 8)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +33,8 @@ class Bars:
     """What happened hour by hour."""
 
     name: str
+    noun: str
+    """The same, as it stands behind the number."""
     total: int
     most: int
     """In one hour."""
@@ -76,10 +79,10 @@ def _clock(at: int, words: Words) -> str:
 
 
 def _round_up(most: int) -> int:
-    """Return a round number that is no less: of 1, 2, 5, 10, 20, 50 and so on."""
+    """Return a round number that is no less: of one digit and noughts."""
     size = 1
     while True:
-        for step in (1, 2, 5):
+        for step in _ROUND:
             if step * size >= most:
                 return step * size
         size *= 10
@@ -113,10 +116,13 @@ def _bars(day: Day) -> tuple[Bars, ...]:
         "fizzles": [hour.fizzles for hour in day.hours],
         "aborts": [hour.aborts for hour in day.hours],
     }
-    return tuple(
-        Bars(name=name, total=sum(counts), most=max(counts), path=_columns(counts))
-        for name, counts in counted.items()
-    )
+    return tuple(_bar(name, counts) for name, counts in counted.items())
+
+
+def _bar(name: str, counts: Sequence[int]) -> Bars:
+    total = sum(counts)
+    noun = name.removesuffix("s") if total == 1 else name
+    return Bars(name=name, noun=noun, total=total, most=max(counts), path=_columns(counts))
 
 
 def _columns(counts: Sequence[int]) -> str:
@@ -149,5 +155,5 @@ def _summary(day: Day) -> str:
     now = ", ".join(
         f"{counts[-1]} {name}" for name, counts in zip(STATES, day.states, strict=True)
     )
-    bars = ", ".join(f"{each.total} {each.name}" for each in _bars(day))
+    bars = ", ".join(f"{each.total} {each.noun}" for each in _bars(day))
     return f"Now {now}; at most {day.most} at once. In 24 hours: {bars}."
