@@ -71,6 +71,7 @@ _CONTENTS = (
     (re.compile("-----BEGIN "), "the text of a PEM file"),
     (re.compile(r"(ssh|ecdsa|sk-ssh|sk-ecdsa)-\S+\s+AAAA"), "the text of a public key"),
     (re.compile(r"eyJ[\w-]+\.eyJ"), "a token"),
+    (re.compile(r"://[^/\s]*:[^/\s]*@"), "a URL with a password"),
 )
 """What people write where the path of a file with it is wanted. It may be a secret."""
 _LONGEST_TOLD = 200

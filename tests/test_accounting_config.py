@@ -1,0 +1,189 @@
+"""[accounting NAME] sections: what they may say, and what is said of those that are wrong."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.config_support import REGISTRY, deck, said
+from vcycled.accounting.auditor import AuditorOptions
+from vcycled.accounting.base import NoOptions
+from vcycled.accounting.jsonl import JsonLinesOptions
+from vcycled.config import Config, LastGood, SinkConfig, load
+
+ROOT_LINE = "root = ROOT"
+AUDITOR = """
+[accounting auditor]
+url = https://auditor.example.org:8443
+"""
+
+
+def load_sinks(
+    folder: Path, names: str, more: str = "", *, keep: LastGood | None = None
+) -> Config:
+    """Return the configuration with these sinks and sections."""
+    change = (ROOT_LINE, f"{ROOT_LINE}\naccounting = {names}")
+    return load([deck(folder, change, more=more)], registry=REGISTRY, keep=keep or LastGood())
+
+
+def test_without_the_option_there_is_apel(tmp_path: Path) -> None:
+    """As it always was."""
+    config = load([deck(tmp_path)], registry=REGISTRY)
+    assert config.sinks == (SinkConfig(name="apel", kind="apel", options=NoOptions()),)
+    assert config.problems == ()
+
+
+def test_several_sinks_have_options_of_their_own(tmp_path: Path) -> None:
+    """In the order of the option; two may be of one kind."""
+    papers = "key = /k.pem\ncertificate = /c.pem\n"
+    more = f"{AUDITOR}{papers}[accounting other]\nkind = auditor\nurl = http://x\n"
+    config = load_sinks(tmp_path, "jsonl  other auditor", more)
+    assert config.problems == ()
+    assert config.sinks == (
+        SinkConfig(name="jsonl", kind="jsonl", options=JsonLinesOptions()),
+        SinkConfig(name="other", kind="auditor", options=AuditorOptions(url="http://x")),
+        SinkConfig(
+            name="auditor",
+            kind="auditor",
+            options=AuditorOptions(
+                url="https://auditor.example.org:8443", key="/k.pem", certificate="/c.pem"
+            ),
+        ),
+    )
+
+
+@pytest.mark.parametrize(
+    ("names", "more", "errors"),
+    [
+        pytest.param(
+            "",
+            "",
+            [
+                "F:3: [vcycle] accounting: must be names of sinks (a-z 0-9 _ -), each once,"
+                " separated by blanks, not ''"
+            ],
+            id="no sink at all",
+        ),
+        pytest.param(
+            "apel apel",
+            "",
+            [
+                "F:3: [vcycle] accounting: must be names of sinks (a-z 0-9 _ -), each once,"
+                " separated by blanks, not 'apel apel'"
+            ],
+            id="a sink twice",
+        ),
+        pytest.param(
+            "apel auditor",
+            "",
+            [
+                "F:3: [accounting auditor] url: is required: a URL that begins with http:// or"
+                " https://, without user, password or query"
+            ],
+            id="a section that is missing, at the place of its name",
+        ),
+        pytest.param(
+            "audtor",
+            "",
+            [
+                "F:3: [accounting audtor] kind: no installed package has a sink 'audtor'"
+                " (installed: apel, auditor, jsonl); did you mean auditor?"
+            ],
+            id="a kind that is nearly known",
+        ),
+        pytest.param(
+            "auditor",
+            f"{AUDITOR}key = /k.pem\n",
+            [
+                "F:15: [accounting auditor] certificate: is required: certificate and key go"
+                " together"
+            ],
+            id="a key without a certificate",
+        ),
+        pytest.param(
+            "auditor",
+            "[accounting auditor]\nurl = http://a\nca = /ca.pem\n",
+            [
+                "F:15: [accounting auditor] url: must begin with https:// for ca or certificate"
+                " to be of any use"
+            ],
+            id="authorities of nothing",
+        ),
+        pytest.param(
+            "auditor",
+            "[accounting auditor]\nurl = http://u:secret@a\n",
+            [
+                "F:15: [accounting auditor] url: must be a URL that begins with http:// or"
+                " https://, without user, password or query, not a URL with a password"
+            ],
+            id="a password in the URL",
+        ),
+        pytest.param(
+            "jsonl",
+            "[accounting jsonl]\nfolder = relative\n",
+            [
+                "F:15: [accounting jsonl] folder: must be an absolute path, not 'relative'",
+            ],
+            id="a folder of nowhere",
+        ),
+        pytest.param(
+            "jsonl",
+            "[accounting jsonl]\nfoldr = /x\n",
+            [
+                "F:15: [accounting jsonl] foldr: unknown option (its value is '/x');"
+                " did you mean folder?"
+            ],
+            id="an option that is nearly known",
+        ),
+        pytest.param(
+            "apel",
+            "[accounting no good]\n",
+            ["F:14: [accounting no good] must be written [accounting NAME]"],
+            id="two names",
+        ),
+        pytest.param(
+            "apel",
+            "[accounting no.good]\n",
+            [
+                "F:14: [accounting no.good] the name of a sink must be made of a-z 0-9 _ and -,"
+                " not 'no.good'"
+            ],
+            id="a strange name",
+        ),
+    ],
+)
+def test_an_error_is_said_with_its_place(
+    tmp_path: Path, names: str, more: str, errors: list[str]
+) -> None:
+    """And what to write instead."""
+    change = (ROOT_LINE, f"{ROOT_LINE}\naccounting = {names}")
+    path = deck(tmp_path, change, more=more)
+    assert said(path, warnings=False) == errors
+
+
+def test_a_section_that_nothing_names_is_told(tmp_path: Path) -> None:
+    """Its sink would get no records."""
+    path = deck(tmp_path, more=AUDITOR)
+    assert said(path, warnings=True) == [
+        "F:14: [accounting auditor] does nothing, as accounting in [vcycle] does not name auditor"
+    ]
+
+
+def test_a_sink_that_is_wrong_goes_on_as_it_was(tmp_path: Path) -> None:
+    """The others, and the spaces, are not touched."""
+    before = load_sinks(tmp_path, "apel auditor", AUDITOR)
+    after = load_sinks(
+        tmp_path, "apel auditor", "[accounting auditor]\nurl = nonsense\n", keep=before.good
+    )
+    assert after.sinks == before.sinks
+    assert after.spaces == before.spaces
+    assert len(after.errors) == 1
+
+
+def test_a_sink_that_never_was_right_is_not_used(tmp_path: Path) -> None:
+    """The others are; its records wait."""
+    config = load_sinks(tmp_path, "auditor jsonl")
+    assert [each.name for each in config.sinks] == ["jsonl"]
+    assert config.manager.accounting == ("auditor", "jsonl")
+    assert list(config.unusable) == ["accounting auditor"]
