@@ -31,7 +31,7 @@ from vcycled.cycle.report import SpaceReport
 from vcycled.model import Cause, Event, Hold, Limits, Machine, RunInterval, SpaceMemory
 from vcycled.remember import Tally
 from vcycled.remember.totals import record_tally
-from vcycled.store import APEL, Wishes
+from vcycled.store import APEL, Outage, Wishes
 
 pytestmark = pytest.mark.live
 
@@ -93,6 +93,11 @@ def happen(site: Site) -> None:
         ("creation-failed", ""),
     )
     site.save(events=events(*happened), memory=memory(ago=LATE, foreign=3))
+    lost = Outage(
+        sink="apel", manager="m1", since=NOW - LATE, failures=9, retry_at=None, error="no room"
+    )
+    with site.store() as store:
+        store.note_outage(lost)
     counted = (Tally(SPACE, "", "cycles"), Tally(SPACE, "", "api-calls"))
     written = record_tally(SPACE, "prod", "apel")
     cycle(
