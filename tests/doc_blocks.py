@@ -133,7 +133,8 @@ def _wrong(command: click.Command, name: str, words: Sequence[str], *, whole: bo
     try:
         values, rest, _ = command.make_parser(context).parse_args(list(words))
     except click.UsageError as error:
-        return f"{name}: {error.format_message()}"
+        said = f"{name}: {error.format_message()}"
+        return said if whole or not _is_somewhere(error, command) else ""
     if isinstance(command, click.Group):
         if not rest:
             return ""
@@ -144,6 +145,16 @@ def _wrong(command: click.Command, name: str, words: Sequence[str], *, whole: bo
     if rest:
         return f"{name}: unexpected {rest}"
     return _lacking(command, name, values) if whole and not values.get("help") else ""
+
+
+def _is_somewhere(error: click.UsageError, command: click.Command) -> bool:
+    """Return whether text may say so: `vcycle --url`, or `vcycle --json` of what has it below."""
+    if isinstance(error, click.NoSuchOption):
+        below = command.commands.values() if isinstance(command, click.Group) else ()
+        return any(
+            error.option_name in parameter.opts for each in below for parameter in each.params
+        )
+    return isinstance(error, click.BadOptionUsage)
 
 
 def _lacking(command: click.Command, name: str, values: dict[str, object]) -> str:

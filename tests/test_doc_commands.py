@@ -48,9 +48,22 @@ OTHER_FILES = {
 """Files that are no configuration of ours, by how they begin: nobody reads them here."""
 SYSTEM = frozenset(
     {
-        *(".", "apt-get", "cat", "cd", "chgrp", "chmod", "cp", "curl", "echo", "editor", "grep"),
-        *("head", "install", "jq", "kill", "ln", "mkdir", "mv", "openssl", "pip", "pytest"),
-        *("python", "python3", "rm", "rpmbuild", "sed", "sh", "sleep", "systemctl"),
+        *(".", "apt-get", "cat", "cd", "chgrp", "chmod", "cp", "curl", "cut", "echo", "editor"),
+        *(
+            "export",
+            "grep",
+            "head",
+            "install",
+            "jq",
+            "kill",
+            "ln",
+            "mkdir",
+            "mv",
+            "openssl",
+            "pip",
+            "pytest",
+        ),
+        *("python", "python3", "rm", "rpmbuild", "sed", "sh", "sleep", "ssh", "systemctl"),
         *("systemd-sysusers", "systemd-tmpfiles", "tail", "touch", "usermod"),
     }
 )
@@ -260,7 +273,7 @@ def _leads_nowhere(word: str) -> bool:
     if url is None:
         return False
     if "8444" in url.netloc:
-        return not admin_has(url.path)
+        return not admin_has(url.path or "/")
     return url.path.startswith("/machines") and isinstance(target_of(url.path), Nothing)
 
 
