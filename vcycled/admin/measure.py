@@ -63,7 +63,7 @@ class _Shown(Collector):
 
 
 def _label(value: str) -> str:
-    """Return `value` as a label can be: clouds and file systems may have names that are no text."""
+    """Return `value` as a label can be: clouds and disks may have names that are no text."""
     return value.encode("utf-8", "replace").decode()[:LABEL_MOST]
 
 
