@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.prepared import put_database
 from tests.store_kit import SPACE, run
 from vcycled import kvlog
 from vcycled.accounting.apel import ApelSink
@@ -85,6 +86,7 @@ def clock() -> FakeClock:
 @pytest.fixture
 def store(tmp_path: Path, clock: FakeClock) -> Iterator[Store]:
     """Give an empty store."""
+    put_database(tmp_path / "vcycle.db")
     with Store.open(f"sqlite:///{tmp_path}/vcycle.db", clock=clock) as opened:
         yield opened
 

@@ -13,6 +13,7 @@ import pytest
 from sqlalchemy.engine import Connection
 
 from tests.http_servers import Script, answer, serving
+from tests.prepared import put_database
 from vcycled import kvlog
 from vcycled.apel.queue import Queue
 from vcycled.clock import Clock, SystemClock
@@ -88,6 +89,7 @@ class Site:
         configs = ConfigSource([self.conf], registry=registry)
         manager = configs.current().manager
         manager.root.mkdir(exist_ok=True)
+        put_database(manager.root / "vcycle.db")
         self.store = Store.open(f"sqlite:///{manager.root}/vcycle.db", clock=self.clock)
         if leases is not None:
             self.store.leases = leases

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.auditor import Ran, Window, audit
+from tests.prepared import put_database
 from vcycled import kvlog
 from vcycled.accounting.apel import ApelSink
 from vcycled.accounting.base import NoOptions, Sink
@@ -111,6 +112,7 @@ class AnyWorld(ABC):
         """Return how each machine of ours ran that did and is gone."""
 
     def _open_store(self) -> Store:
+        put_database(self.root / "vcycle.db")
         return Store.open(f"sqlite:///{self.root}/vcycle.db", clock=self.clock)
 
     def new_cycle(self, **changes: Any) -> SpaceCycle:  # noqa: ANN401 - see kind
