@@ -20,6 +20,7 @@ from vcycled.admin.pages.accounting import (
 from vcycled.admin.pages.chart import chart_of
 from vcycled.admin.pages.day import HOUR, HOURS, STATES, STEP, STEPS, Day, day_of
 from vcycled.admin.pages.links import kind_path, machines_path, output_path
+from vcycled.admin.pages.outputs import is_text
 from vcycled.admin.pages.sheet import harmless, sheet_of
 from vcycled.admin.pages.visit import BadQuery, Visit
 from vcycled.admin.pages.whole import typed
@@ -295,6 +296,26 @@ def test_no_number(number: str) -> None:
     """Nothing that a database would choke on."""
     with pytest.raises(BadQuery):
         Visit(query={"n": number}).number("n")
+
+
+@pytest.mark.parametrize(
+    ("start", "expected"),
+    [
+        (b"", True),
+        (b"a\tb\r\n\x1b[0m", True),
+        ("\u00e4".encode(), True),
+        ("\u00e4".encode()[:1], True),
+        ("\U0001f600".encode()[:3], True),
+        (b"\xff", False),
+        (b"\xff\xffabcd", False),
+        (b"a\0b", False),
+        (b"\x7fELF\x02", False),
+        ("\u00e4".encode("latin-1") + b" and more", False),
+    ],
+)
+def test_what_is_text(start: bytes, expected: bool) -> None:
+    """By how it begins; a character may be cut in two there."""
+    assert is_text(start) is expected
 
 
 def test_links_hold_any_name() -> None:

@@ -6,8 +6,9 @@ import asyncio
 import html
 import mimetypes
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
+from types import MappingProxyType
 
 from aiohttp.web import BaseRequest, Response, StreamResponse
 
@@ -18,6 +19,7 @@ _PIECE = 2**18
 _SLOWEST_S = 60.0
 """A client that takes no piece for so long is given up."""
 _HEADERS = {"Server": "vcycle-web", "X-Content-Type-Options": "nosniff"}
+_NO_MORE: Mapping[str, str] = MappingProxyType({})
 OCTETS = "application/octet-stream"
 
 
@@ -55,12 +57,24 @@ def kind_of(name: str) -> str:
     return kind if kind and not packed else OCTETS
 
 
-async def send(request: BaseRequest, file: OpenFile, kind: str) -> StreamResponse:
-    """Send an open file, or only its head, or that it has not changed; and close it."""
+async def send(
+    request: BaseRequest, file: OpenFile, kind: str, headers: Mapping[str, str] = _NO_MORE
+) -> StreamResponse:
+    """Send an open file, or only its head, or that it has not changed; and close it.
+
+    Args:
+        request: by which it was asked for.
+        file: what is sent.
+        kind: its media type.
+        headers: what is said of it besides.
+
+    Raises:
+        ConnectionResetError: it could not be sent whole.
+    """
     try:
         if _is_known(request, file):
             return text(304)
-        response = StreamResponse(headers={**_HEADERS, "Content-Type": kind})
+        response = StreamResponse(headers={**_HEADERS, "Content-Type": kind, **headers})
         response.content_length = file.size
         response.last_modified = int(file.changed_at)
         await response.prepare(request)

@@ -135,11 +135,7 @@ class Reader:
 
     def output(self, space: str, machine: str, file: str) -> OpenFile | None:
         """Return a file among a machine's outputs, open."""
-        try:
-            with folder(self._layout.machine(space, machine), JOBOUTPUTS) as handle:
-                return _plain_file(file, handle)
-        except FileNotFoundError:
-            return None
+        return output_in(self._layout.machine(space, machine), file)
 
     def page(self, parts: tuple[str, ...]) -> OpenFile | None:
         """Return a file that the site publishes, open.
@@ -162,6 +158,15 @@ class Reader:
                 return _content(handle, name)
         except FileNotFoundError:
             return None
+
+
+def output_in(machine: Path, file: str) -> OpenFile | None:
+    """Return a file among the outputs in the folder of a machine, open; None if there is none."""
+    try:
+        with folder(machine, JOBOUTPUTS) as handle:
+            return _plain_file(file, handle)
+    except FileNotFoundError:
+        return None
 
 
 def _plain_file(name: Path | str, within: int | None = None) -> OpenFile | None:

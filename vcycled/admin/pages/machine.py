@@ -72,7 +72,7 @@ def machine(session: Session, visit: Visit) -> Page:
         NotHere: there never was such a machine, or it is forgotten.
     """
     with session.store() as store:
-        found, namesakes = _found(store, visit.names["uuid"])
+        found, namesakes = found_machine(store, visit.names["uuid"])
         story = read_story(found, store, session.root, session.clock)
     return Page(
         template="machine.html",
@@ -87,8 +87,12 @@ def machine(session: Session, visit: Visit) -> Page:
     )
 
 
-def _found(store: Store, key: str) -> tuple[Machine, tuple[Machine, ...]]:
-    """Return the machine of this uuid or else the last of this name, and all of its name."""
+def found_machine(store: Store, key: str) -> tuple[Machine, tuple[Machine, ...]]:
+    """Return the machine of this uuid or else the last of this name, and all of its name.
+
+    Raises:
+        NotHere: there never was such a machine, or it is forgotten.
+    """
     known = store.known([key])
     bearers = store.machine(known[key].name if key in known else key)
     if not bearers:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from http import HTTPStatus
+from typing import TypeVar
 from urllib.parse import parse_qsl
 
 from aiohttp import web
@@ -18,6 +19,7 @@ from vcycled.admin.pages.machine import machine
 from vcycled.admin.pages.machines import machines
 from vcycled.admin.pages.machinetype import machinetype
 from vcycled.admin.pages.managers import managers
+from vcycled.admin.pages.outputs import folder_of, kind_and_headers, open_output
 from vcycled.admin.pages.overview import overview
 from vcycled.admin.pages.parts import Page
 from vcycled.admin.pages.render import Renderer
@@ -27,6 +29,10 @@ from vcycled.admin.pages.visit import BadQuery, NotHere, Visit
 from vcycled.admin.readings import Readings
 from vcycled.cli.session import Session
 from vcycled.errors import OperatorError
+from vcycled.web.sending import send
+from vcycled.web.threads import in_thread
+
+A = TypeVar("A")
 
 Make = Callable[[Session, Visit], Page]
 
@@ -61,6 +67,7 @@ def routes(readings: Readings) -> list[web.RouteDef]:
     return [
         *(web.get(path, _page(make, readings, renderer)) for path, make in _PAGES.items()),
         web.get("/accounting.csv", _sheet(readings, renderer)),
+        web.get("/machines/{uuid:[^/]+}/outputs/{name:[^/]+}", _output(readings, renderer)),
         web.get("/static/{name}", _static(renderer)),
     ]
 
@@ -72,20 +79,20 @@ def _page(make: Make, readings: Readings, renderer: Renderer) -> Handler:
             as_of = session.words.instant(session.now)
             return renderer.html(page, path=request.path, as_of=as_of)
 
-        return await _answered(request, renderer, shown, readings)
+        async def made() -> web.Response:
+            return _html(await readings.read(shown))
+
+        return await _answered(request, renderer, made())
 
     return answer
 
 
 async def _answered(
-    request: web.Request,
-    renderer: Renderer,
-    make: Callable[[Session], str],
-    readings: Readings,
-) -> web.Response:
-    """Return what is made, or the page that says why it is not."""
+    request: web.Request, renderer: Renderer, answer: Awaitable[A]
+) -> A | web.Response:
+    """Return the answer, or the page that says why there is none."""
     try:
-        return _html(await readings.read(make))
+        return await answer
     except BadQuery as error:
         status, why = HTTPStatus.BAD_REQUEST, str(error)
     except (NotHere, OperatorError) as error:
@@ -109,17 +116,32 @@ def _html(text: str, *, status: int = HTTPStatus.OK) -> web.Response:
 
 def _sheet(readings: Readings, renderer: Renderer) -> Handler:
     async def answer(request: web.Request) -> web.Response:
-        def made(session: Session) -> str:
-            accounts, _ = accounts_of(session, _visit(request))
-            name.append(f"vcycle-{iso(accounts.month)}-{accounts.by}.csv")
-            return sheet_of(accounts)
+        async def made() -> web.Response:
+            visit = _visit(request)
+            accounts, _ = await readings.read(lambda session: accounts_of(session, visit))
+            name = f"vcycle-{iso(accounts.month)}-{accounts.by}.csv"
+            return web.Response(
+                text=sheet_of(accounts),
+                content_type="text/csv",
+                charset="utf-8",
+                headers={"Content-Disposition": f'attachment; filename="{name}"'},
+            )
 
-        name: list[str] = []
-        found = await _answered(request, renderer, made, readings)
-        if found.status == HTTPStatus.OK:
-            found.content_type = "text/csv"
-            found.headers["Content-Disposition"] = f'attachment; filename="{name[0]}"'
-        return found
+        return await _answered(request, renderer, made())
+
+    return answer
+
+
+def _output(readings: Readings, renderer: Renderer) -> Handler:
+    async def answer(request: web.Request) -> web.StreamResponse:
+        async def made() -> web.StreamResponse:
+            visit = _visit(request)
+            folder = await readings.read(lambda session: folder_of(session, visit))
+            name = visit.names["name"]
+            file = await in_thread(open_output, folder, name)
+            return await send(request, file, *kind_and_headers(name, file))
+
+        return await _answered(request, renderer, made())
 
     return answer
 
