@@ -120,6 +120,8 @@ class Installation:
         )
         (folder / "worker.sh").write_text(WORKER)
         self.processes: list[subprocess.Popen[bytes]] = []
+        self.more_of_clock: tuple[str, ...] = ()
+        """More arguments of the faster clock, for processes that start from now on."""
 
     @property
     def log(self) -> str:
@@ -139,7 +141,7 @@ class Installation:
         line = [sys.executable, "-c", f"import {modules[command]} as m; m.main()"]
         if self.speed > 1:
             line = [sys.executable, "-m", "vcycled.testing.fast", "--origin", str(self.origin)]
-            line += ["--speed", str(self.speed), command]
+            line += ["--speed", str(self.speed), *self.more_of_clock, command]
         with log.open("ab") as stream:
             process = subprocess.Popen(
                 [*line, "--config", str(conf), *arguments],

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable
 from pathlib import Path
+from random import Random
 
 import pytest
 
 from tests.faults import history
 from tests.faults.kinds import FAULTS
+from tests.faults.live_kinds import broken_edits
+from tests.faults.live_site import CLOUD, CONF
 from tests.faults.verdict import Harm, Verdict, harm_of, table
 from vcycled.apel.queue import Queue
 from vcycled.cycle import remembering
@@ -107,6 +110,24 @@ def test_the_same_seed_is_the_same_history(tmp_path: Path) -> None:
     assert first == second
     assert first.problems == ()
     assert first.faults.total() > 10
+
+
+def test_the_table_tells_what_could_not_be_tried() -> None:
+    """On a host without mount namespaces, in how many histories."""
+    blind = Verdict(seed=1, layer="live", left_out=frozenset({"disk full"}))
+    lines = table([blind, blind, Verdict(seed=3, layer="live")], seconds=1).splitlines()
+    assert f"{'  NOT TRIED: disk full, histories':<40}{2:>8}" in lines
+    assert sum("NOT TRIED" in line for line in lines) == 1
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_no_broken_edit_leads_a_manager_out_of_its_folder(seed: int, tmp_path: Path) -> None:
+    """Whatever sections are left, ROOT is among what is left too."""
+    root = f"root = {tmp_path}"
+    text = CONF.format_map(defaultdict(lambda: "x", root=tmp_path, cloud=CLOUD))
+    for edit in broken_edits(text, Random(seed)):
+        assert root in edit.splitlines() or "[vcycle]" not in edit
+        assert root in edit or "[space" not in edit
 
 
 def test_the_table_tells_what_was_found_and_how_to_see_it_again() -> None:

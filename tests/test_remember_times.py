@@ -215,6 +215,7 @@ def test_a_machine_may_have_yet_to_begin(now: int, is_so: bool) -> None:
     """By a clock that is behind."""
     assert is_yet_to_begin(machine(started_at=MADE + 60), now=now) is is_so
     assert not is_yet_to_begin(machine(started_at=None), now=now)
+    assert not is_yet_to_begin(machine(started_at=MADE + 60, stopped_at=MADE + 61), now=now)
 
 
 def test_what_was_a_minute_ahead_changes_nothing() -> None:

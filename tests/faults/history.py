@@ -9,6 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from tests.auditor import Life, Ran, Window, audit, leaks, overshoots, wrong_kills
+from tests.faults.clocks import Offsets
 from tests.faults.guests import BEAT_SECONDS, Guests
 from tests.faults.site import (
     CALL_S,
@@ -44,6 +45,8 @@ FORGETFUL = (KILL, "manager restarted", "database lost")
 """Nobody can tell time that passed from a clock that was set while no manager ran."""
 CALM = 0.35
 """Share of the steps in which nothing new goes wrong."""
+NOTED_S = 10_000
+"""So long after the end of a machine the manager may note something of it."""
 SETTLING_S = 600
 PATIENCE = 60
 """Steps of SETTLING_S after which a healthy manager must have brought all to an end."""
@@ -78,7 +81,7 @@ class History:
         """Whether the clock was set and no cycle has taken note of it."""
         self._undos: dict[str, tuple[int, Undo]] = {}
         """By kind of fault: at which step it ends, and how."""
-        self._offsets: list[tuple[int, int]] = [(0, 0)]
+        self._offsets = Offsets()
         self._archived: set[str] = set()
         self._tell = tell
 
@@ -200,7 +203,7 @@ class History:
         self._cycle()
 
     def _note_offset(self) -> None:
-        self._offsets.append((self.site.true.now(), self.site.offset))
+        self._offsets.note(self.site.true.now(), self.site.offset)
 
     @property
     def _is_hasty(self) -> bool:
@@ -232,15 +235,15 @@ class History:
         lost = [each for each in site.lost_intervals if each not in stored]
         final = [each for each in (*stored, *lost) if each.is_final]
         self.problems += audit(list(self._runs(lives)), final, site.queue, now=site.clock.now())
+        self.problems += site.line_problems()
 
     def _may_go(self, life: Life) -> int | None:
         """Return from when on a machine that has not ended may be deleted, if ever."""
-        self.problems += site.line_problems()
         allowed = [self.ordered.get(life.name)]
         if life.launched_at is None:
             # A clock that is behind by less than a cloud may be late is not told from that.
-            behind_s = -min(self._offsets_between(life.created_at, life.created_at), default=0)
-            doubt_s = behind_s if 0 < behind_s <= QUEUED_SECONDS else 0
+            behind_s = self._offsets.behind(life.created_at)
+            doubt_s = behind_s if behind_s <= QUEUED_SECONDS else 0
             allowed.append(life.created_at - self.late_s - doubt_s + START_TIMEOUT + 1)
         else:
             allowed.append(life.launched_at + WALLCLOCK + 1)
@@ -252,8 +255,8 @@ class History:
         guest = self.guests.of(life.id)
         if guest is not None and guest.mute_at is not None:
             # What a wrong clock stamped may be stale as soon as the clock is believed again.
-            is_wrong = any(self._offsets_between(guest.mute_at, guest.mute_at))
-            allowed.append(guest.mute_at + (JUMP_HOLD_SECONDS if is_wrong else BEAT_SECONDS))
+            is_right = self._offsets.is_right(guest.mute_at)
+            allowed.append(guest.mute_at + (BEAT_SECONDS if is_right else JUMP_HOLD_SECONDS))
         return min((each for each in allowed if each is not None), default=None)
 
     def _runs(self, lives: list[Life]) -> Iterator[Ran]:
@@ -264,7 +267,7 @@ class History:
             end = ended[life.id]
             if life.launched_at is None or end is None or self._is_forgotten(life):
                 continue
-            off = self._worst_offset(life.created_at, end)
+            off = self._offsets.worst(life.created_at, end + NOTED_S)
             before = max((at for at in looks if at < end), default=life.created_at)
             after = min((at for at in looks if at > end), default=self.site.true.now())
             if self._known_before(life, end) >= 0:
@@ -304,25 +307,13 @@ class History:
         """
         if life.gone_at != end or life.launched_at is None:
             return -FIZZLE
-        behind_s = -min(self._offsets_between(end, end + 1), default=0)
-        return behind_s - (end - life.launched_at)
+        return self._offsets.behind(end) - (end - life.launched_at)
 
     def _right_after(self, end: int) -> int:
         """Return when somebody first looked after `end` whose clock was right."""
         looks = (at for at in self.site.looks if at > end)
-        right = (at for at in looks if not any(self._offsets_between(at, at)))
+        right = filter(self._offsets.is_right, looks)
         return min(right, default=self.site.true.now())
-
-    def _worst_offset(self, since: int, until: int) -> int:
-        """Return how wrong the manager's clock was at most when it could note anything of it."""
-        offsets = self._offsets_between(since, until + 10_000)
-        return max(map(abs, offsets), default=0)
-
-    def _offsets_between(self, since: int, until: int) -> list[int]:
-        """Return by how much the manager's clock was ahead, each time, between the two."""
-        later = [at for at, _ in self._offsets[1:]]
-        spans = zip(self._offsets, [*later, until], strict=True)
-        return [off for (at, off), over in spans if at <= until and over >= since]
 
 
 def play(

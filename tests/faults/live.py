@@ -8,7 +8,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 
-from tests.auditor import Life, Ran, Window, audit, leaks, overshoots, wrong_kills
+from tests.auditor import Life, Ran, Window, around, audit, leaks, overshoots, wrong_kills
 from tests.faults.live_kinds import FAULTS, NEEDS_DISK, Undo
 from tests.faults.live_site import CLOUD, CLOUD_LIMIT, FIZZLE, LOCAL_LIMIT, SPEED, WORK_S, LiveSite
 from tests.faults.site import life_of, seeded
@@ -26,6 +26,8 @@ CALM = 0.3
 LOOK_S = 0.1
 PATIENCE_S = 150
 """Real seconds within which a healthy manager must have brought all to an end."""
+NOTED_S = 10 * SPEED
+"""So long after the end of a machine the manager may note something of it."""
 TOLERANCE_S = 3 * SPEED
 """How far times of local machines may be off what was seen of them."""
 
@@ -62,6 +64,7 @@ class LiveHistory:
             faults=self.faults,
             machines=len(self.site.cloud.truth) + len(self.site.seen),
             records=self.site.records(),
+            left_out=frozenset() if self.site.has_disk else NEEDS_DISK,
             problems=tuple(self.problems),
         )
 
@@ -185,8 +188,8 @@ class LiveHistory:
             Ran(
                 uuid=life.uuid,
                 processors=life.processors,
-                started=Window(earliest=life.launched_at - 1, latest=life.launched_at + 1),
-                ended=Window(earliest=end - 1, latest=end + 1),
+                started=around(life.launched_at, self._slack(life.created_at, end)),
+                ended=around(end, self._slack(life.created_at, end)),
                 fizzle_seconds=FIZZLE,
             )
             for life in lives
@@ -202,19 +205,23 @@ class LiveHistory:
                 continue
             end = each.last_seen_at if each.stopped_at is None else each.stopped_at
             known = recorded.get(each.uuid)
-            latest = end + TOLERANCE_S if each.stopped_at is None else end + 1
+            late_s = TOLERANCE_S if each.stopped_at is None else 0
+            early_s = 0 if known is None else SPEED
+            off = self._slack(each.started_at - SPEED, end)
             runs.append(
                 Ran(
                     uuid=each.uuid,
                     processors=1,
-                    started=Window(earliest=each.started_at - 1, latest=each.started_at + 1),
-                    ended=Window(
-                        earliest=end - 1 if known is None else end - SPEED, latest=latest
-                    ),
+                    started=around(each.started_at, off),
+                    ended=Window(earliest=end - early_s - off, latest=end + late_s + off),
                     fizzle_seconds=FIZZLE,
                 )
             )
         return runs
+
+    def _slack(self, created_at: int, end: int) -> int:
+        """Return how far times of a machine that lived then may be off, in seconds."""
+        return 1 + self.site.offsets.worst(created_at, end + NOTED_S)
 
 
 def _traceback(log: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import sqlite3
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from random import Random
 
@@ -88,21 +88,36 @@ def locks_database(site: LiveSite, _rng: Random) -> Undo | None:
     return other.close
 
 
+def sets_clock(site: LiveSite, rng: Random) -> Undo:
+    """The clock of the host is set wrong, and right again within the promised time.
+
+    By so little that no machine is too old or too late, as the manager may have died meanwhile.
+    """
+    site.set_clock(rng.choice([-4000, -300, 300, 1800]))
+    return lambda: site.set_clock(0)
+
+
 def breaks_configuration(site: LiveSite, rng: Random) -> Undo:
     """An edit goes wrong: half a file, a wrong value, a space gone, nothing left."""
     text = site.good_text
-    broken = rng.choice(
-        [
-            "[[[ not this file\n= =",
-            text[: rng.randrange(len(text) // 4, len(text))],
-            text.replace("cycle_seconds = 60", "cycle_seconds = soon"),
-            text.replace("fizzle_seconds", "fizle_seconds"),
-            text[: text.index(f"[space {CLOUD}]")],
-            text[: text.index("[space")],
-        ]
-    )
-    site.configure(broken)
+    site.configure(rng.choice(broken_edits(text, rng)))
     return lambda: site.configure(text)
+
+
+def broken_edits(text: str, rng: Random) -> Sequence[str]:
+    """Return a good configuration after edits that went wrong.
+
+    None of them leads a manager that starts with it out of its folder: where one has sections
+    left, it has ROOT.
+    """
+    return (
+        "[[[ not this file\n= =",
+        text[: rng.randrange(len(text) // 4, len(text))],
+        text.replace("cycle_seconds = 60", "cycle_seconds = soon"),
+        text.replace("fizzle_seconds", "fizle_seconds"),
+        text[: text.index(f"[space {CLOUD}]")],
+        text[: text.index("[space")],
+    )
 
 
 def cuts_network(site: LiveSite, _rng: Random) -> Undo:
@@ -129,6 +144,7 @@ FAULTS: dict[str, Fault] = {
     "disk full": fills_disk,
     "tree read-only": makes_tree_read_only,
     "database locked": locks_database,
+    "clock jumps": sets_clock,
     "configuration broken": breaks_configuration,
     "network to a cloud cut": cuts_network,
     "cloud fails now and then": fails_now_and_then,

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from tests.fakes.openstack import OpenStackCloud, Settings, serving
 from tests.faults import ground
+from tests.faults.clocks import Offsets
 from tests.faults.relay import Relay
 from tests.installation import Installation
 from vcycled.demo.scene import SPACE as LOCAL
@@ -18,6 +19,7 @@ from vcycled.machinedir import Layout
 from vcycled.model import MachineState
 from vcycled.spaces.local import LocalSpace
 from vcycled.store import Store
+from vcycled.testing.clock import WrongClock
 
 SPEED = 60
 FIZZLE = 3 * SPEED
@@ -106,6 +108,11 @@ class LiveSite(Installation):
         self.good_text = self.text()
         self.configure(self.good_text)
         self._space = super().space  # a configuration that is broken later tells nothing of it
+        settings = folder / "clock"
+        self.host_clock = WrongClock(self.origin, SPEED, settings=settings)
+        """That of the processes; ours and the cloud's is right."""
+        self.more_of_clock = ("--settings", str(settings))
+        self.offsets = Offsets()
         self.seen: dict[str, Sighting] = {}
         """Machines of the local space by name."""
         self.peak = 0
@@ -153,6 +160,11 @@ class LiveSite(Installation):
         draft.write_text(text)
         draft.chmod(0o600)
         draft.replace(self.scene.conf)
+
+    def set_clock(self, seconds: int) -> None:
+        """Set the host's clock to so many seconds ahead of the true time; 0 is right."""
+        self.host_clock.set_ahead(seconds)
+        self.offsets.note(self.clock.now(), seconds)
 
     # Processes.
 

@@ -61,6 +61,8 @@ class Verdict:
     cycles: int = 0
     machines: int = 0
     records: int = 0
+    left_out: frozenset[str] = frozenset()
+    """Kinds of faults that could not be injected here."""
     problems: tuple[str, ...] = ()
     seconds: float = 0.0
     """That it took."""
@@ -72,6 +74,7 @@ def table(verdicts: Iterable[Verdict], *, seconds: float) -> str:
     layers = Counter(each.layer for each in known)
     faults = sum((each.faults for each in known), Counter[str]())
     deaths = sum((each.deaths for each in known), Counter[str]())
+    left_out = Counter(kind for each in known for kind in each.left_out)
     harms = Counter(harm_of(problem) for each in known for problem in each.problems)
     lines = [
         _line("histories", len(known)),
@@ -83,6 +86,7 @@ def table(verdicts: Iterable[Verdict], *, seconds: float) -> str:
         "",
         _line("faults injected", faults.total()),
         *(_line(f"  {kind}", count) for kind, count in sorted(faults.items())),
+        *(_line(f"  NOT TRIED: {kind}, histories", n) for kind, n in sorted(left_out.items())),
         "",
         _line("killed at a step of a cycle", deaths.total()),
         *(_line(f"  {step}", count) for step, count in sorted(deaths.items())),

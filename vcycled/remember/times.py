@@ -116,8 +116,9 @@ class _Past:
 
 
 def is_yet_to_begin(machine: Machine, *, now: int) -> bool:
-    """Return whether by our clock a machine has not begun that was seen to run."""
-    return machine.started_at is not None and now < machine.started_at
+    """Return whether by our clock a machine has not begun that was seen to run and not to end."""
+    is_running = machine.started_at is not None and machine.stopped_at is None
+    return is_running and now < (machine.started_at or 0)
 
 
 def in_time(machine: Machine, listed: ListedMachine, *, now: int) -> Machine:

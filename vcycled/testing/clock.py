@@ -1,8 +1,10 @@
-"""Clocks for tests: one that moves when told, one that runs faster than real time."""
+"""Clocks for tests: one that moves when told, others that run faster than real time."""
 
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
+from pathlib import Path
 
 from vcycled.clock import SystemClock
 
@@ -78,3 +80,37 @@ class FastClock:
     def wait(self, event: threading.Event, timeout_s: float) -> bool:
         """Wait `timeout_s` sped-up seconds or until `event` is set."""
         return self._real.wait(event, timeout_s / self._speed)
+
+
+class WrongClock(FastClock):
+    """A FastClock that is set wrong now and then, as a file says that all processes share.
+
+    Each line of it has a real Unix time, and by how many seconds the wall clock is fast from then
+    on. Time stamps that the kernel made before keep what the clock was then.
+    """
+
+    def __init__(self, origin: float, speed: float, *, settings: Path) -> None:
+        super().__init__(origin, speed)
+        self._settings = settings
+
+    def set_ahead(self, seconds: int) -> None:
+        """Set the clock of all who share the file to so many seconds ahead; 0 is right."""
+        with self._settings.open("a", encoding="ascii") as stream:
+            stream.write(f"{self._real.now_ns() / 1e9} {seconds}\n")
+
+    def now_ns(self) -> int:
+        """Return the wall time, sped up and wrong, in nanoseconds."""
+        return super().now_ns() + self._ahead_at(self._real.now_ns() / 1e9) * 1_000_000_000
+
+    def of_stamp(self, stamp: float) -> int:
+        """Return when the kernel's `stamp` was on this clock, as it was set then."""
+        return super().of_stamp(stamp) + self._ahead_at(stamp)
+
+    def _ahead_at(self, real: float) -> int:
+        return next((ahead for since, ahead in self._latest_first() if since <= real), 0)
+
+    def _latest_first(self) -> Iterator[tuple[float, int]]:
+        text = self._settings.read_text(encoding="ascii") if self._settings.exists() else ""
+        for line in reversed(text.splitlines()):
+            since, ahead = line.split()
+            yield float(since), int(ahead)
