@@ -52,7 +52,10 @@ amounts = st.sampled_from(
         Amount(count=1),
     )
 )
-drains = st.sampled_from(tuple(drain(by=by) for by in (None, NOW - 1, NOW, NOW + 1)))
+drains = st.sampled_from(
+    tuple(drain(by=by) for by in (None, NOW - 1, NOW, NOW + 1))
+    + tuple(drain(is_hold=True, until=until) for until in (None, NOW, NOW + 1))
+)
 
 
 def _terms(file: str, fizzle: int, beat: int, most: int) -> Terms:

@@ -415,3 +415,62 @@ class TestUser(OnASite):
         monkeypatch.delenv("SUDO_USER", raising=False)
         monkeypatch.setattr("getpass.getuser", nobody)
         assert session.user() == f"uid {os.getuid()}"
+
+
+class TestHold(OnASite):
+    """`vcycle hold` and `vcycle release`."""
+
+    def test_a_hold_tells_until_when_and_why(self, site: Site) -> None:
+        """In the promise, in the order, and in status once it is carried out."""
+        site.save(machine())
+        told = site.ok("hold", SPACE, "prod", "--until", "+1h", "--reason", " the queue\nmoves ")
+        assert told == (
+            f"prod of {SPACE}: nothing more is created until 09:00:00 UTC; 1 machine there, "
+            "told nothing.\n"
+        )
+        with site.store() as store:
+            (order,) = store.records(SPACE).orders
+        assert (order.kind, order.machinetype, order.by) == ("hold", "prod", NOW + 3600)
+        assert order.reason == "the queue moves"
+        held = Drain(
+            space=SPACE,
+            machinetype="prod",
+            since=NOW,
+            who="alice",
+            is_hold=True,
+            until=NOW + 3600,
+            reason="the queue moves",
+        )
+        site.save(drains=(held,), done_orders=(order.id,))
+        assert (
+            "prod is held since 08:00:00 UTC by alice, over in 1 h (09:00:00 UTC): the queue moves"
+        ) in site.ok("status")
+        again = site.ok("hold", SPACE, "prod")
+        assert f"prod of {SPACE} was held already, since 08:00:00 UTC; this replaces it." in again
+        assert "nothing more is created until it is released" in again
+
+    def test_holds_and_drains_are_lifted_each_by_its_own(self, site: Site) -> None:
+        """And what holds it besides is said."""
+        hold = Drain(space=SPACE, machinetype="prod", since=NOW, is_hold=True)
+        whole = Drain(space=SPACE, machinetype="", since=NOW)
+        site.save(drains=(hold, whole))
+        assert site.refused("undrain", SPACE, "prod") == (
+            f"vcycle: prod of {SPACE} is not draining but held: see vcycle release\n"
+        )
+        assert site.refused("release", SPACE) == (
+            f"vcycle: {SPACE} is not held but drains: see vcycle undrain\n"
+        )
+        assert site.refused("hold", SPACE) == (
+            f"vcycle: {SPACE} drains already, which is more than a hold\n"
+        )
+        assert site.refused("release", SPACE, "test") == f"vcycle: test of {SPACE} is not held\n"
+        assert "was held, since 08:00:00 UTC; this replaces it" in site.ok("drain", SPACE, "prod")
+        site.save(drains=(hold, whole), done_orders=(1,))
+        assert f"But {SPACE} as a whole is held or drains" in site.ok("release", SPACE, "prod")
+
+    def test_what_is_over_or_too_long_is_refused(self, site: Site) -> None:
+        """Before anything is ordered."""
+        assert "a hold must end later than now" in site.refused("hold", SPACE, "--until", str(NOW))
+        told = site.refused("hold", SPACE, "--reason", "x" * 201, status=2)
+        assert "may have 200 characters, not 201" in told
+        assert site.ok("hold", SPACE, "--until", str(NOW + 1), "--reason", "x" * 200)

@@ -122,6 +122,10 @@ class TestTheSame(OnASite):
             (("drain", "prod"), None),
             (("undrain", SPACE, "test"), None),
             (("undrain", "extra"), None),
+            (("hold", SPACE, "prod", "--until", "+3h", "--reason", "the  queue moves"), None),
+            (("hold", SPACE, "test"), None),
+            (("hold", SPACE, "--until", "-1h"), None),
+            (("release", SPACE), None),
             (("delete", PROD), "n"),
             (("delete", PROD), "y"),
             (("delete", GONE, "--yes"), None),
@@ -140,6 +144,7 @@ class TestTheSame(OnASite):
     def test_every_remote_command_is_tried_here(self) -> None:
         """But for disk, whose figures change by themselves."""
         tried = {words[0] for words in LOOKS} | {"drain", "undrain", "delete", "disk"}
+        tried |= {"hold", "release"}
         assert tried == set(REMOTE)
 
 

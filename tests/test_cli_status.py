@@ -324,7 +324,18 @@ class TestStatus(OnASite):
             "slow_deletes": [],
             "notices": [],
             "leftovers": [],
-            "drains": [{"space": SPACE, "machinetype": "", "since": NOW, "by": None, "who": ""}],
+            "drains": [
+                {
+                    "space": SPACE,
+                    "machinetype": "",
+                    "since": NOW,
+                    "by": None,
+                    "who": "",
+                    "is_hold": False,
+                    "until": None,
+                    "reason": "",
+                }
+            ],
             "leaving": {},
             "open_orders": 0,
             "last_cycle": {

@@ -36,6 +36,24 @@ def test_a_drained_machinetype_grows_no_more_until_the_drain_is_lifted(world: Wo
     assert len(world.here) >= 1
 
 
+def test_a_hold_ends_by_itself_and_tells_machines_nothing(world: World) -> None:
+    """No machine learns of it; none is made until its time has come."""
+    world.cycles(2)
+    name = world.here[0].listed.name
+    before = (world.folder(name) / "jobfeatures/shutdowntime_job").read_text()
+    order(world, OrderKind.HOLD, machinetype="prod", by=world.clock.now() + 5000)
+    world.cycle()
+    assert (world.folder(name) / "jobfeatures/shutdowntime_job").read_text() == before
+    world.all_here(world.cloud.finish)
+    world.cycles(3)
+    assert len(world.here) == 0
+    assert causes(world) == {"prod": Cause.ON_HOLD}
+    world.clock.advance(5000)
+    world.cycles(2)
+    assert len(world.here) >= 1
+    assert "hold-over" in [each.event for each in world.store.events()]
+
+
 def test_a_drain_by_a_time_is_told_and_kept(world: World) -> None:
     """Machines see the new shutdown time; after it they are deleted and accounted."""
     world.cycles(3)

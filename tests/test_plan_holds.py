@@ -106,6 +106,32 @@ def test_a_drain_says_who_and_until_when(changes: dict[str, Any], detail: str) -
 
 
 @pytest.mark.parametrize(
+    ("changes", "detail", "until"),
+    [
+        ({"until": NOW + 1}, f"held since {NOW - 100} by alice", NOW + 1),
+        ({"reason": "the queue moves"}, f"held since {NOW - 100} by alice: the queue moves", None),
+        ({"who": ""}, f"held since {NOW - 100}", None),
+    ],
+)
+def test_a_hold_says_who_why_and_until_when(
+    changes: dict[str, Any], detail: str, until: int | None
+) -> None:
+    """It ends no machine, so nothing is said of that."""
+    held = drain(is_hold=True, **changes)
+    for given in (facts(drain=held), facts(kind(drain=held))):
+        hold = only_hold(given)
+        assert hold is not None
+        assert (hold.cause, hold.detail, hold.until) == (Cause.ON_HOLD, detail, until)
+
+
+def test_a_hold_is_over_at_its_very_second() -> None:
+    """Even if nothing has taken it away yet."""
+    over = drain(is_hold=True, until=NOW)
+    assert only_hold(facts(drain=over)) is None
+    assert only_hold(facts(kind(drain=over))) is None
+
+
+@pytest.mark.parametrize(
     ("shutdown_time", "expected"),
     [
         (NOW - 1, ("", Cause.SHUTDOWN_TIME)),

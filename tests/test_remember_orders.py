@@ -72,6 +72,74 @@ def test_a_drain_is_set_replaced_and_lifted() -> None:
     assert lifted.drains == ()
 
 
+HELD = Drain(
+    space="a.example",
+    machinetype="prod",
+    since=T0,
+    who="ops",
+    is_hold=True,
+    until=T0 + 60,
+    reason="the queue moves",
+)
+DRAINED = Drain(space="a.example", machinetype="prod", since=T0 - 9, who="ops")
+
+
+@pytest.mark.parametrize(
+    ("before", "kind", "after", "said"),
+    [
+        (None, OrderKind.HOLD, HELD, f"nothing more is created until {T0 + 60}"),
+        (
+            replace(HELD, until=None),
+            OrderKind.HOLD,
+            HELD,
+            f"nothing more is created until {T0 + 60}",
+        ),
+        (DRAINED, OrderKind.HOLD, DRAINED, "drains already"),
+        (HELD, OrderKind.RELEASE, None, "hold lifted"),
+        (DRAINED, OrderKind.RELEASE, DRAINED, "was not held"),
+        (None, OrderKind.RELEASE, None, "was not held"),
+        (HELD, OrderKind.UNDRAIN, HELD, "was not draining"),
+        (
+            HELD,
+            OrderKind.DRAIN,
+            replace(DRAINED, since=T0, by=T0 + 600),
+            "nothing more is created",
+        ),
+    ],
+)
+def test_a_hold_is_less_than_a_drain(
+    before: Drain | None, kind: OrderKind, after: Drain | None, said: str
+) -> None:
+    """Each is lifted by its own order; a drain takes the place of a hold, never the reverse."""
+    given = order(kind, machinetype="prod", by=T0 + 60, reason="the queue moves")
+    there = () if before is None else (before,)
+    changes = obey(replace(records(), drains=there, orders=(given,)), now=T0)
+    assert changes is not None
+    assert changes.drains == (() if after is None else (after,))
+    assert changes.events[0].detail.startswith(f"by ops: {said}")
+
+
+@pytest.mark.parametrize(("late", "is_over"), [(-1, False), (0, True), (1, True)])
+def test_a_hold_is_over_by_itself(late: int, is_over: bool) -> None:
+    """Without an order; the story tells it. What has no end has none."""
+    kept = replace(HELD, machinetype="", until=None)
+    changes = obey(replace(records(), drains=(HELD, kept)), now=T0 + 60 + late)
+    assert (changes is not None) == is_over
+    if changes is not None:
+        assert changes.drains == (kept,)
+        (event,) = changes.events
+        assert (event.event, event.machinetype) == ("hold-over", "prod")
+        assert event.detail == f"it was until {T0 + 60}"
+
+
+def test_a_hold_without_end_says_none() -> None:
+    """Until it is released."""
+    given = order(OrderKind.HOLD)
+    changes = obey(replace(records(), orders=(given,)), now=T0)
+    assert changes is not None
+    assert changes.events[0].detail == "by ops: nothing more is created"
+
+
 @pytest.mark.parametrize(("by", "kept"), [(599, 600), (600, 600), (601, 601)])
 def test_a_drain_keeps_the_promised_grace(by: int, kept: int) -> None:
     """Machines were told grace_secs = 600, so no order ends them sooner."""

@@ -8,7 +8,7 @@ from enum import Enum, auto
 
 from vcycled.cli.as_json import CONDITIONS
 from vcycled.cli.asking import MOST, Question
-from vcycled.cli.commanding import Command, DeleteIt, DrainIt, UndrainIt
+from vcycled.cli.commanding import Command, DeleteIt, DrainIt, HoldIt, ReleaseIt, UndrainIt
 from vcycled.cli.questions import (
     Accounting,
     Configuration,
@@ -302,6 +302,22 @@ DOS = (
         help="Lift a drain.",
         target=_GROUP,
         make=lambda body: UndrainIt(target=body.target),
+    ),
+    Do(
+        path="/hold",
+        name="hold",
+        help="Create no more machines of a space or machinetype; those there are told nothing.",
+        target="SPACE, MACHINETYPE, or SPACE and MACHINETYPE",
+        times={"until": "When it is over by itself; null: when it is released."},
+        texts={"reason": "Why, for who asks."},
+        make=lambda body: HoldIt(target=body.target, until=body.until, reason=body.reason),
+    ),
+    Do(
+        path="/release",
+        name="release",
+        help="Lift a hold.",
+        target="As it was held",
+        make=lambda body: ReleaseIt(target=body.target),
     ),
     Do(
         path="/delete",

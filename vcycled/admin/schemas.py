@@ -308,6 +308,7 @@ COMPONENTS: Mapping[str, Schema] = {
                 machinetype=TEXT,
                 machine=TEXT,
                 by=maybe(AT),
+                reason=TEXT,
                 at=AT,
                 who=TEXT,
             )

@@ -17,9 +17,11 @@ from vcycled.cli.orders import (
     check_by,
     doomed,
     drain_promise,
+    hold_promise,
     leave_promise,
     machine_line,
     machine_order,
+    release_promise,
     stay_promise,
     target,
     undrain_promise,
@@ -116,6 +118,58 @@ class UndrainIt:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class HoldIt:
+    """Create no more machines for a while; those there are told nothing."""
+
+    target: tuple[str, ...]
+    """SPACE, MACHINETYPE, or both."""
+    until: int | None = None
+    reason: str = ""
+
+    @property
+    def path(self) -> str:
+        """Return where it is taken."""
+        return "/hold"
+
+    def body(self) -> Mapping[str, Json]:
+        """Return what it says."""
+        return {"target": list(self.target), "until": self.until, "reason": self.reason}
+
+    def prepare(self, session: Session, who: str) -> Ordered:
+        """Find whom it concerns."""
+        now = session.now
+        if self.until is not None and self.until <= now:
+            raise OperatorError("until: that is over already; a hold must end later than now")
+        found = _group(session, self.target)
+        order = found.order(OrderKind.HOLD, now=now, who=who, by=self.until, reason=self.reason)
+        promise = tuple(hold_promise(found, self.until, session.words))
+        return Ordered(orders=(order,), promise=promise)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReleaseIt:
+    """Lift a hold."""
+
+    target: tuple[str, ...]
+    """As it was held."""
+
+    @property
+    def path(self) -> str:
+        """Return where it is taken."""
+        return "/release"
+
+    def body(self) -> Mapping[str, Json]:
+        """Return what it says."""
+        return {"target": list(self.target)}
+
+    def prepare(self, session: Session, who: str) -> Ordered:
+        """Find whom it concerns."""
+        found = _group(session, self.target)
+        order = found.order(OrderKind.RELEASE, now=session.now, who=who)
+        return Ordered(orders=(order,), promise=tuple(release_promise(found, session.words)))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DeleteIt:
     """Delete machines at once."""
 
@@ -166,6 +220,12 @@ def _find(session: Session, words: tuple[str, ...]) -> Target | _Single:
         live = [each for space in spaces for each in space.machines(now=session.now)]
         return _Single(named=doomed(words, live, known), spaces=spaces)
     return target(words, spaces)
+
+
+def _group(session: Session, words: tuple[str, ...]) -> Target:
+    """Return the space or machinetype that was named."""
+    with session.store() as store:
+        return target(words, session.view(store).spaces)
 
 
 def _ever(words: Iterable[str], store: Store) -> tuple[str, ...]:
@@ -231,6 +291,7 @@ def _order_json(order: Order) -> Json:
         "machinetype": order.machinetype,
         "machine": order.machine,
         "by": order.by,
+        "reason": order.reason,
         "at": order.at,
         "who": order.who,
     }

@@ -1,10 +1,10 @@
-"""`vcycle drain`, `undrain`, `delete`: orders for the manager, which carries them out."""
+"""`vcycle drain`, `undrain`, `hold`, `release`, `delete`: orders that the manager carries out."""
 
 from __future__ import annotations
 
 import click
 
-from vcycled.cli.commanding import DeleteIt, DrainIt, UndrainIt
+from vcycled.cli.commanding import DeleteIt, DrainIt, HoldIt, ReleaseIt, UndrainIt
 from vcycled.cli.orders import check_by
 from vcycled.cli.params import config_option, pass_session, read_instant, yes_option
 from vcycled.cli.printing import Line
@@ -15,6 +15,7 @@ from vcycled.cli.words import several
 _TARGET = click.argument(
     "target", nargs=-1, required=True, metavar="SPACE|MACHINETYPE|SPACE MACHINETYPE|MACHINE..."
 )
+_LONGEST_REASON = 200
 
 
 @click.command()
@@ -53,6 +54,45 @@ def undrain(session: Session, target: tuple[str, ...]) -> None:
     Single machines that were told to leave may stay.
     """
     command(session, UndrainIt(target=target))
+
+
+_GROUP = click.argument(
+    "target", nargs=-1, required=True, metavar="SPACE|MACHINETYPE|SPACE MACHINETYPE"
+)
+
+
+@click.command()
+@_GROUP
+@click.option("--until", callback=read_instant, metavar="TIME", help="When it is over by itself.")
+@click.option("--reason", default="", help="In your words; `vcycle why` tells it.")
+@config_option
+@pass_session
+def hold(session: Session, target: tuple[str, ...], *, until: int | None, reason: str) -> None:
+    """Create no more machines until they are wanted again.
+
+    Of a whole space, or of one machinetype. Machines that are there go on as if nothing were, for
+    their time. TIME is Unix seconds, ISO 8601 (2027-01-31T18:00) or from now on (+2h, +30m, +1d).
+    """
+    command(session, HoldIt(target=target, until=until, reason=_one_line(reason)))
+
+
+def _one_line(text: str) -> str:
+    """Return a reason without ends of lines, refused if it is long."""
+    line = " ".join(text.split())
+    if len(line) > _LONGEST_REASON:
+        raise click.BadParameter(
+            f"may have {_LONGEST_REASON} characters, not {len(line)}", param_hint="--reason"
+        )
+    return line
+
+
+@click.command()
+@_GROUP
+@config_option
+@pass_session
+def release(session: Session, target: tuple[str, ...]) -> None:
+    """Lift a hold: machines are created again."""
+    command(session, ReleaseIt(target=target))
 
 
 @click.command()

@@ -35,10 +35,18 @@ class Target:
             for each in self.space.records.machines
         )
 
-    def order(self, kind: OrderKind, *, now: int, who: str, by: int | None = None) -> Order:
+    def order(
+        self, kind: OrderKind, *, now: int, who: str, by: int | None = None, reason: str = ""
+    ) -> Order:
         """Return the order to leave in the store."""
         return Order(
-            kind=kind, space=self.space.name, machinetype=self.machinetype, at=now, who=who, by=by
+            kind=kind,
+            space=self.space.name,
+            machinetype=self.machinetype,
+            at=now,
+            who=who,
+            by=by,
+            reason=reason,
         )
 
 
@@ -85,7 +93,8 @@ def drain_promise(target: Target, by: int | None, words: Words) -> Iterator[str]
     before = _drain_of(target, words.now)
     if before is not None:
         since = words.instant(before.since)
-        yield f"{target.title} drained already, since {since}; this replaces it."
+        was = "was held" if before.is_hold else "drained already"
+        yield f"{target.title} {was}, since {since}; this replaces it."
     left = several(target.machines(), "machine")
     yield f"{target.title}: nothing more is created; {left} left to end by themselves."
     if by is None:
@@ -143,10 +152,13 @@ def undrain_promise(target: Target, words: Words) -> Iterator[str]:
     Raises:
         OperatorError: there is none.
     """
-    if _drain_of(target, words.now) is None:
+    before = _drain_of(target, words.now)
+    if before is not None and before.is_hold:
+        raise OperatorError(f"{target.title} is not draining but held: see vcycle release")
+    if before is None:
         raise OperatorError(f"{target.title} is not draining{_other_drains(target, words.now)}")
     yield f"{target.title}: machines are created again as its share allows."
-    left = target.space.drains(now=words.now)
+    left = [each for each in target.space.drains(now=words.now) if not each.is_hold]
     if target.machinetype and any(not each.machinetype for each in left):
         yield f"But {target.space.name} drains as a whole, so this changes nothing until then."
     kinds = sorted(each.machinetype for each in left if each.machinetype)
@@ -157,10 +169,45 @@ def undrain_promise(target: Target, words: Words) -> Iterator[str]:
 def _other_drains(target: Target, now: int) -> str:
     """Return which drains there are instead that concern it, and what would lift them."""
     space = target.space.name
-    kinds = {each.machinetype for each in target.space.drains(now=now)}
+    drains = (each for each in target.space.drains(now=now) if not each.is_hold)
+    kinds = {each.machinetype for each in drains}
     if target.machinetype:
         return f", but {space} as a whole is: vcycle undrain {space}" if "" in kinds else ""
     return "".join(f"; {kind} of it is: vcycle undrain {space} {kind}" for kind in sorted(kinds))
+
+
+def hold_promise(target: Target, until: int | None, words: Words) -> Iterator[str]:
+    """Return what will come of a hold, in sentences.
+
+    Raises:
+        OperatorError: it drains, so nothing is created anyway.
+    """
+    before = _drain_of(target, words.now)
+    if before is not None and not before.is_hold:
+        raise OperatorError(f"{target.title} drains already, which is more than a hold")
+    if before is not None:
+        since = words.instant(before.since)
+        yield f"{target.title} was held already, since {since}; this replaces it."
+    end = "until it is released" if until is None else f"until {words.instant(until)}"
+    left = several(target.machines(), "machine")
+    yield f"{target.title}: nothing more is created {end}; {left} there, told nothing."
+
+
+def release_promise(target: Target, words: Words) -> Iterator[str]:
+    """Return what will come of lifting a hold, in sentences.
+
+    Raises:
+        OperatorError: there is none.
+    """
+    before = _drain_of(target, words.now)
+    if before is None:
+        raise OperatorError(f"{target.title} is not held")
+    if not before.is_hold:
+        raise OperatorError(f"{target.title} is not held but drains: see vcycle undrain")
+    yield f"{target.title}: machines are created again as its share allows."
+    whole = any(not each.machinetype for each in target.space.drains(now=words.now))
+    if target.machinetype and whole:
+        yield f"But {target.space.name} as a whole is held or drains, so that goes on."
 
 
 def _drain_of(target: Target, now: int) -> Drain | None:

@@ -26,6 +26,8 @@ REMOTE = (
     "plan",
     "drain",
     "undrain",
+    "hold",
+    "release",
     "delete",
 )
 """Commands that --url takes."""

@@ -110,6 +110,8 @@ for _command in (
     plan_commands.user_data,
     order_commands.drain,
     order_commands.undrain,
+    order_commands.hold,
+    order_commands.release,
     order_commands.delete,
     custody_commands.adopt,
     custody_commands.forget,

@@ -18,6 +18,7 @@ ADVICE: Mapping[Cause, str] = MappingProxyType(
             " lists all that is wrong. It goes on at the next cycle after that, without a restart."
         ),
         Cause.DRAIN: "Lift the drain with `vcycle undrain {}` when machines are wanted again.",
+        Cause.ON_HOLD: "Lift the hold with `vcycle release {}` when machines are wanted again.",
         Cause.SHUTDOWN_TIME: "Move or remove shutdown_time of the space in the configuration.",
         Cause.BACKOFF: (
             "Nothing: it is tried again by itself. If its queue does have work, `vcycle machine"
@@ -101,6 +102,9 @@ EVENTS: Mapping[str, str] = MappingProxyType(
         "times-rewound": "times were ahead, and count as now",
         "order-drain": "drain ordered",
         "order-undrain": "end of drain ordered",
+        "order-hold": "hold ordered",
+        "order-release": "end of hold ordered",
+        "hold-over": "hold over",
         "order-delete": "deletion ordered",
         "order-adopt": "adoption ordered",
         "order-forget": "to be forgotten, by order",
@@ -155,6 +159,10 @@ def drain_sentence(drain: Drain, words: Words) -> str:
     """Return what is drained, since when, by whom and how it ends."""
     what = drain.machinetype or "the whole space"
     who = f" by {drain.who}" if drain.who else ""
+    if drain.is_hold:
+        end = "" if drain.until is None else f", over {words.until(drain.until)}"
+        why = f": {drain.reason}" if drain.reason else ""
+        return f"{what} is held since {words.instant(drain.since)}{who}{end}{why}"
     end = "machines end by themselves"
     if drain.by is not None:
         end += f", those left are deleted {words.until(drain.by)}"

@@ -32,6 +32,7 @@ _USUAL = frozenset(
     }
 )
 """Causes that are no trouble: the space is full, or it is meant so."""
+_ORDERED = frozenset({Cause.DRAIN, Cause.ON_HOLD})
 
 
 def chosen(view: View, space: str) -> View:
@@ -254,7 +255,7 @@ def untold_holds(space: SpaceView) -> Iterator[Hold]:
     """Return the holds but for drains, which are told with their ends already."""
     told = {drain.machinetype for drain in space.records.drains}
     for hold in _holds(space):
-        if hold.cause is not Cause.DRAIN or hold.machinetype not in told:
+        if hold.cause not in _ORDERED or hold.machinetype not in told:
             yield hold
 
 

@@ -174,7 +174,10 @@ class Unfit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Drain:
-    """An order to create nothing more; machines end by themselves, at the latest at `by`."""
+    """An order to create nothing more; machines end by themselves, at the latest at `by`.
+
+    A hold is one that tells machines nothing and may be over by itself.
+    """
 
     space: str
     machinetype: str
@@ -182,6 +185,11 @@ class Drain:
     since: int
     by: int | None = None
     who: str = ""
+    is_hold: bool = False
+    until: int | None = None
+    """Of a hold: when it is over by itself."""
+    reason: str = ""
+    """Of a hold: in the words of who ordered it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -253,6 +261,8 @@ class OrderKind(StrEnum):
     DELETE = "delete"
     ADOPT = "adopt"
     FORGET = "forget"
+    HOLD = "hold"
+    RELEASE = "release"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -264,14 +274,17 @@ class Order:
     at: int
     who: str
     machinetype: str = ""
-    """Of a drain; empty for the whole space. Of an adoption; empty for what the machine tells."""
+    """Of a drain or hold; empty for the whole space. Of an adoption; empty for what the machine
+    tells."""
     machine: str = ""
     """Name or uuid of the machine to delete, to forget, or to drain alone; name or id in the cloud
     of one to adopt."""
     by: int | None = None
-    """Of a drain: when its machines must be gone."""
+    """Of a drain: when its machines must be gone. Of a hold: when it is over by itself."""
     is_forced: bool = False
     """Of a machine to forget: whatever speaks against it."""
+    reason: str = ""
+    """Of a hold."""
     id: int = 0
     """Given by the store."""
 

@@ -103,6 +103,7 @@ class Cause(StrEnum):
     NO_SHARE = "no-target-share"
     HELD = "held"
     DRAIN = "drain"
+    ON_HOLD = "on-hold"
     SHUTDOWN_TIME = "shutdown-time"
     BACKOFF = "backoff"
     PROBING = "probing"

@@ -28,8 +28,8 @@ def space_hold(facts: SpaceFacts, *, now: int) -> Hold | None:
     memory, ends_at = facts.memory, facts.shutdown_time
     if facts.held:
         return _hold("", Cause.HELD, facts.held)
-    if facts.drain is not None:
-        return _hold("", Cause.DRAIN, _drained(facts.drain))
+    if ordered := _ordered("", facts.drain, now=now):
+        return ordered
     if ends_at is not None and now >= ends_at:
         detail = f"shutdown_time passed at {ends_at}, {now - ends_at} s ago"
         return _hold("", Cause.SHUTDOWN_TIME, detail)
@@ -61,8 +61,8 @@ def machinetype_hold(stock: Stock, facts: SpaceFacts, *, now: int) -> Hold | Non
         return _hold(kind.name, Cause.NO_SHARE, f"target_share is {kind.target_share:g}")
     if kind.held:
         return _hold(kind.name, Cause.HELD, kind.held)
-    if kind.drain is not None:
-        return _hold(kind.name, Cause.DRAIN, _drained(kind.drain))
+    if ordered := _ordered(kind.name, kind.drain, now=now):
+        return ordered
     if shutdown_time is not None and now + kind.min_wallclock_seconds > shutdown_time:
         left = f"shutdown_time is {shutdown_time - now} s away"
         detail = f"{left} and min_wallclock_seconds is {kind.min_wallclock_seconds}"
@@ -163,6 +163,17 @@ def _is_probing(stock: Stock, *, now: int) -> bool:
 
 def _has_run(machine: Machine, seconds: int, *, now: int) -> bool:
     return machine.started_at is not None and now - machine.started_at >= seconds
+
+
+def _ordered(name: str, drain: Drain | None, *, now: int) -> Hold | None:
+    """Return what an operator ordered, unless it is over by itself."""
+    if drain is None or (drain.until is not None and now >= drain.until):
+        return None
+    if not drain.is_hold:
+        return _hold(name, Cause.DRAIN, _drained(drain))
+    who = f" by {drain.who}" if drain.who else ""
+    detail = _with(f"held since {drain.since}{who}", drain.reason)
+    return _hold(name, Cause.ON_HOLD, detail, drain.until)
 
 
 def _drained(drain: Drain) -> str:

@@ -22,14 +22,16 @@ _NEED_A_LOOK = frozenset({OrderKind.ADOPT, OrderKind.FORGET})
 
 
 def obey(records: Records, *, now: int) -> Changes | None:
-    """Return what the open orders of a space change; None if there are none.
+    """Return what the open orders of a space change, and holds that are over; None if nothing.
 
     Those to adopt and to forget wait for a listing.
     """
     orders = [order for order in records.orders if order.kind not in _NEED_A_LOOK]
-    if not orders:
+    over = [each for each in records.drains if each.until is not None and each.until <= now]
+    if not orders and not over:
         return None
-    desk = _Desk(records, now)
+    left = tuple(each for each in records.drains if each not in over)
+    desk = _Desk(replace(records, drains=left), now)
     events = tuple(
         Event(
             at=now,
@@ -46,7 +48,17 @@ def obey(records: Records, *, now: int) -> Changes | None:
         machines=tuple(desk.changed.values()),
         drains=tuple(desk.drains.values()),
         done_orders=tuple(order.id for order in orders),
-        events=events,
+        events=(*(_over(each, now) for each in over), *events),
+    )
+
+
+def _over(drain: Drain, now: int) -> Event:
+    return Event(
+        at=now,
+        space=drain.space,
+        event="hold-over",
+        machinetype=drain.machinetype,
+        detail=f"it was until {drain.until}",
     )
 
 
@@ -93,10 +105,13 @@ class _Desk:
         return replace(machine, drain_by=None), was
 
     def _drain(self, order: Order) -> str:
-        """Set or lift the drain of a space or machinetype."""
+        """Set or lift the drain or the hold of a space or machinetype."""
         if order.kind is OrderKind.UNDRAIN:
-            was = self.drains.pop(order.machinetype, None)
-            return "was not draining" if was is None else "drain lifted"
+            return self._lift(order, "drain lifted", "was not draining", is_hold=False)
+        if order.kind is OrderKind.RELEASE:
+            return self._lift(order, "hold lifted", "was not held", is_hold=True)
+        if order.kind is OrderKind.HOLD:
+            return self._hold(order)
         by = None if order.by is None else self._in_time(order.by)
         self.drains[order.machinetype] = Drain(
             space=order.space,
@@ -106,6 +121,30 @@ class _Desk:
             who=order.who,
         )
         return "nothing more is created" + (f", machines gone by {by}" if by is not None else "")
+
+    def _lift(self, order: Order, lifted: str, not_so: str, *, is_hold: bool) -> str:
+        """Lift a hold, or a drain that is none."""
+        was = self.drains.get(order.machinetype)
+        if was is None or was.is_hold != is_hold:
+            return not_so
+        del self.drains[order.machinetype]
+        return lifted
+
+    def _hold(self, order: Order) -> str:
+        """Hold a space or machinetype, which is less than a drain."""
+        was = self.drains.get(order.machinetype)
+        if was is not None and not was.is_hold:
+            return "drains already"
+        self.drains[order.machinetype] = Drain(
+            space=order.space,
+            machinetype=order.machinetype,
+            since=order.at,
+            who=order.who,
+            is_hold=True,
+            until=order.by,
+            reason=order.reason,
+        )
+        return "nothing more is created" + ("" if order.by is None else f" until {order.by}")
 
     def _in_time(self, by: int) -> int:
         """Return `by`, but not sooner than machines are promised to be told."""

@@ -193,6 +193,9 @@ drains = sa.Table(
     _whole("since"),
     _maybe("by"),
     _text("who"),
+    _flag("is_hold"),
+    _maybe("until"),
+    _text("reason"),
 )
 
 orders = sa.Table(
@@ -207,6 +210,7 @@ orders = sa.Table(
     _text("machine"),
     _maybe("by"),
     _flag("is_forced"),
+    _text("reason"),
     _maybe("done_at"),
     sa.Index(None, "done_at", "space"),
     sqlite_autoincrement=True,

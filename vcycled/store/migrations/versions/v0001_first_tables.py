@@ -20,6 +20,9 @@ def upgrade() -> None:
         sa.Column("since", sa.BigInteger(), nullable=False),
         sa.Column("by", sa.BigInteger(), nullable=True),
         sa.Column("who", sa.Text(), nullable=False),
+        sa.Column("is_hold", sa.Boolean(), nullable=False),
+        sa.Column("until", sa.BigInteger(), nullable=True),
+        sa.Column("reason", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("space", "machinetype", name=op.f("pk_drains")),
     )
     op.create_table(
@@ -85,6 +88,7 @@ def upgrade() -> None:
         sa.Column("machine", sa.Text(), nullable=False),
         sa.Column("by", sa.BigInteger(), nullable=True),
         sa.Column("is_forced", sa.Boolean(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
         sa.Column("done_at", sa.BigInteger(), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_orders")),
         sqlite_autoincrement=True,
