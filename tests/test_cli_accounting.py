@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import pytest
+import trustme
 
 from tests.builders import NOW
 from tests.cli_kit import CONF, SPACE, OnASite, Site, ended, run_of
@@ -89,7 +92,14 @@ class TestSinks(OnASite):
         """As docs/reference/cli.md states it; `vcycle status` has the same."""
         fail(sinks)
         document = [
-            {"name": "apel", "records": 0, "oldest_at": None, "spaces": [], "outages": []},
+            {
+                "name": "apel",
+                "records": 0,
+                "oldest_at": None,
+                "spaces": [],
+                "outages": [],
+                "credential_ends": {},
+            },
             {
                 "name": "jsonl",
                 "records": 1,
@@ -104,6 +114,7 @@ class TestSinks(OnASite):
                         "error": "No space left on device",
                     }
                 ],
+                "credential_ends": {},
             },
         ]
         assert sinks.json("accounting", "sinks") == document
@@ -199,3 +210,26 @@ class TestApel(OnASite):
             store.mark_exported("jsonl", [key(third)], NOW)
         (count,) = sinks.json("apel", "sync", "202701", "--dry-run")["counts"]
         assert count["records"] == 1
+
+
+class TestCredentials(OnASite):
+    """What opens a sink."""
+
+    def test_the_end_of_a_certificate_for_a_sink_is_told(self, site: Site) -> None:
+        """As that of any other credential."""
+        key, paper = trustme.CA(), site.folder / "cert.pem"
+        issued = key.issue_cert(
+            "vcycle.example.org", not_after=datetime(2027, 1, 16, 8, tzinfo=UTC)
+        )
+        issued.cert_chain_pems[0].write_to_path(str(paper))
+        head = "manager_hostname = manager.example.com\n"
+        papers = f"certificate = {paper}\nkey = {paper}\n"
+        sink = f"[accounting auditor]\nurl = https://localhost\n{papers}"
+        text = site.conf.read_text().replace(head, f"{head}accounting = auditor\n")
+        site.conf.write_text(text + sink)
+        with site.store() as store:
+            store.begin(["auditor"])
+        said = site.vcycle("check").output
+        assert f"CRITICAL: auditor: {paper} ends in 1 d" in said
+        (document,) = site.json("accounting", "sinks")
+        assert document["credential_ends"] == {str(paper): NOW + 86_400}

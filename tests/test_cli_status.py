@@ -273,7 +273,14 @@ class TestStatus(OnASite):
             "problems": [],
             "unusable": {},
             "sinks": [
-                {"name": "apel", "records": 0, "oldest_at": None, "spaces": [], "outages": []}
+                {
+                    "name": "apel",
+                    "records": 0,
+                    "oldest_at": None,
+                    "spaces": [],
+                    "outages": [],
+                    "credential_ends": {},
+                }
             ],
         }
         assert space == {

@@ -1,9 +1,9 @@
 """A stand-in for AUDITOR's server, strict where AUDITOR is, over real sockets on loopback.
 
 Made from what AUDITOR's documentation and source say of version 0.11: `POST /record` and
-`POST /records`, which is one transaction; texts of 1 to 256 characters; amounts and scores that
-are whole or decimal and not negative; RFC 3339 times; a JSON body of 2 MiB at most. Its database
-is PostgreSQL, which takes no NUL in texts.
+`POST /records`, which is one transaction, and `GET /record/ID`; texts of 1 to 256 characters;
+amounts and scores that are whole or decimal and not negative; RFC 3339 times; a JSON body of 2 MiB
+at most. Its database is PostgreSQL, which takes no NUL in texts.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import unquote
 
 MOST_BYTES = 2 * 1024 * 1024
 _TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?Z")
@@ -137,7 +138,8 @@ def _list(value: object, what: str) -> list[object]:
 
 def _record(document: object) -> Mapping[str, object]:
     required = {"record_id", "components", "start_time"}
-    record = _object(document, required, {*required, "meta", "stop_time"})
+    # The runtime, which AUDITOR's own client sends too, is reckoned anew.
+    record = _object(document, required, {*required, "meta", "stop_time", "runtime"})
     _text(record["record_id"], "record_id")
     for name, texts in _object(record.get("meta", {}), set(), set(record.get("meta", {}))).items():  # type: ignore[call-overload] # an object, else it raises
         _text(name, "meta")
@@ -168,6 +170,13 @@ def _instant(text: object) -> datetime:
     return datetime.fromisoformat(text)
 
 
+def _runtime(record: Mapping[str, object]) -> int | None:
+    if "stop_time" not in record:
+        return None
+    lasted = _instant(record["stop_time"]) - _instant(record["start_time"])
+    return int(lasted.total_seconds())
+
+
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     auditor: Auditor
@@ -196,6 +205,16 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header(name, value)
         self.end_headers()
         self.wfile.write(text.encode())
+
+    def do_GET(self) -> None:
+        """Give a record."""
+        found = self.auditor.records.get(unquote(self.path.removeprefix("/record/")))
+        told = json.dumps({**found, "runtime": _runtime(found)} if found else None)
+        self.send_response(200 if found else 404)
+        for name, value in (("Content-Type", "application/json"), ("Content-Length", len(told))):
+            self.send_header(name, str(value))
+        self.end_headers()
+        self.wfile.write(told.encode())
 
     def log_message(self, format: str, *args: object) -> None:
         """Say nothing."""

@@ -114,6 +114,8 @@ def _records(facts: Facts) -> Iterator[Sample]:
     for sink in facts.view.sinks:
         due = {each.space: each for each in sink.backlogs}
         yield Sample("vcycle_sink_failing", (sink.name,), bool(sink.outages))
+        for credential, at in sink.credential_ends.items():
+            yield Sample("vcycle_credential_end_timestamp_seconds", ("", credential), at)
         for space in dict.fromkeys((*(each.name for each in facts.view.spaces), *due)):
             yield Sample("vcycle_records_due", (space, sink.name), _runs(due.get(space)))
         for space, each in due.items():

@@ -6,7 +6,7 @@ they were judged by. https://www.monitoring-plugins.org/doc/guidelines.html says
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import IntEnum
 from typing import TypeAlias
@@ -14,7 +14,7 @@ from typing import TypeAlias
 from vcycled.cli.managers import staff_line
 from vcycled.cli.printing import clean
 from vcycled.cli.status import manager_line
-from vcycled.cli.views import SpaceView, View
+from vcycled.cli.views import SinkView, SpaceView, View
 from vcycled.cli.words import Words, several, span
 from vcycled.house.disks import MB, Disk, shortage
 
@@ -128,6 +128,7 @@ def judge(facts: Facts, thresholds: Thresholds) -> tuple[Part, ...]:
         *_manager(facts.view, words),
         *_configuration(facts.view),
         *(part for each in facts.view.spaces for part in _space(each, facts.view, thresholds)),
+        *(part for each in facts.view.sinks for part in _sink(each, facts.view, thresholds)),
         *_records(facts.waiting, thresholds.records, now=facts.view.now),
         *_disks(facts.view.disks, thresholds.disk),
         *_receiver(facts),
@@ -200,7 +201,8 @@ def _space(space: SpaceView, view: View, thresholds: Thresholds) -> Iterator[Par
         text = f"{space.name}: held: {space.config.held}"
         yield Finding(level=Level.WARNING, text=text)
     yield from _cycle(space, thresholds, now=view.now)
-    yield from _credentials(space, thresholds.credentials, now=view.now)
+    ends = space.report.credential_ends if space.report else {}
+    yield from _credentials(space.name, ends, thresholds.credentials, now=view.now)
 
 
 def _cycle(space: SpaceView, thresholds: Thresholds, *, now: int) -> Iterator[Part]:
@@ -232,14 +234,19 @@ def _blind(space: SpaceView, error: str, bounds: Bounds, *, now: int) -> Iterato
     yield Figure(label=f"{space.name} blind", value=for_s, unit="s", bounds=bounds)
 
 
-def _credentials(space: SpaceView, bounds: Bounds, *, now: int) -> Iterator[Part]:
-    ends = space.report.credential_ends if space.report else {}
+def _credentials(
+    owner: str, ends: Mapping[str, int], bounds: Bounds, *, now: int
+) -> Iterator[Part]:
     for name, at in ends.items():
         left = at - now
         when = f"ends in {span(left)}" if left > 0 else f"ended {span(left)} ago"
-        yield Finding(level=bounds.level(left), text=f"{space.name}: {name} {when}")
-        label = f"{space.name} {name}"
+        yield Finding(level=bounds.level(left), text=f"{owner}: {name} {when}")
+        label = f"{owner} {name}"
         yield Figure(label=label, value=max(0, left), unit="s", bounds=bounds)
+
+
+def _sink(sink: SinkView, view: View, thresholds: Thresholds) -> Iterator[Part]:
+    return _credentials(sink.name, sink.credential_ends, thresholds.credentials, now=view.now)
 
 
 def _records(waiting: Iterable[Waiting], bounds: Bounds, *, now: int) -> Iterator[Part]:

@@ -59,4 +59,5 @@ def sink_json(sink: SinkView) -> Json:
         "oldest_at": sink.oldest_at,
         "spaces": spaces,
         "outages": outages,
+        "credential_ends": dict(sink.credential_ends),
     }

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from vcycled.cli.alive import ManagerState
 from vcycled.cli.managers import Staff
-from vcycled.config import Config, SpaceConfig
+from vcycled.config import Config, SinkConfig, SpaceConfig, find_sink
 from vcycled.cycle.report import SpaceReport, report_from
 from vcycled.errors import Problem
 from vcycled.house.disks import Disk, disks
@@ -84,6 +84,8 @@ class SinkView:
     """What is due at it, by space."""
     outages: tuple[Outage, ...]
     """For which managers it fails."""
+    credential_ends: Mapping[str, int] = field(default_factory=dict)
+    """Until when what opens it is valid, by its name."""
 
     @property
     def waiting(self) -> int:
@@ -136,14 +138,21 @@ def staff_of(store: Store) -> Staff | None:
 def sinks_of(config: Config, store: Store) -> tuple[SinkView, ...]:
     """Return how the sinks are that [vcycle] names."""
     backlogs, outages = store.backlogs(), store.outages()
+    ends = {sink.name: _ends(sink, config) for sink in config.sinks}
     return tuple(
         SinkView(
             name=name,
             backlogs=tuple(each for each in backlogs if each.sink == name),
             outages=tuple(each for each in outages if each.sink == name),
+            credential_ends=ends.get(name, {}),
         )
         for name in config.manager.accounting
     )
+
+
+def _ends(sink: SinkConfig, config: Config) -> Mapping[str, int]:
+    made = find_sink(sink.kind)(sink.name, sink.options, root=config.manager.root)
+    return made.credential_ends()
 
 
 def gather(config: Config, store: Store, manager: ManagerState, *, now: int) -> View:
