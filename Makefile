@@ -44,6 +44,7 @@ openstack-down: $(STAMP)  ## stop that OpenStack
 	$(BIN)/python -m tests.openstack_bed down
 
 packages: $(STAMP)  ## sdist, wheel and Debian package in dist/; installed in clean places and run (as root)
+	$(BIN)/python -m tests.packages
 	packaging/build $(BIN)
 	$(BIN)/python -m pytest -m live_packages -p no:randomly --numprocesses 2 --dist loadfile
 

@@ -1,6 +1,7 @@
 """What `make packages` built, installed and run where nothing else of Vcycle is."""
 
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -40,3 +41,9 @@ def built(pattern: str) -> Path:
     if len(found) != 1:
         pytest.fail(f"{len(found)} files {pattern} in {DIST}; make packages makes it")
     return found[0]
+
+
+def lacking() -> str:
+    """Return what must be installed before packages can be made and tried, or nothing."""
+    found = {package for name, package in PROGRAMS.items() if shutil.which(name) is None}
+    return f"this needs: apt-get install {' '.join(sorted(found))}" if found else ""
