@@ -178,6 +178,7 @@ class TestFile(OnSqlite):
             store.records(SPACE)
         assert not path.exists()
 
+    @pytest.mark.usefixtures("synced")
     def test_changes_are_on_the_disk_before_save_returns(self, store: Store) -> None:
         """Only reports of cycles do without."""
         levels = []
