@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from urllib.parse import quote
 
 import aiohttp
 import pytest
@@ -29,7 +30,7 @@ from vcycled.cli.alive import ManagerState
 from vcycled.cli.session import Session
 from vcycled.cli.views import View
 from vcycled.cli.words import Words
-from vcycled.model import Drain, Machine, ShutdownMessage, Stage
+from vcycled.model import Drain, Limits, Machine, ShutdownMessage, Stage
 
 HOSTILE = "<script>alert(1)</script>\u202e\x1b[31m\"'><b onclick=x>{{ 7*7 }}&amp;"
 PAGES = ("/", "/machines", "/events", "/accounting", "/managers", "/configuration")
@@ -382,7 +383,9 @@ class TestOtherSites(OnASite):
         (outputs / HOSTILE.replace("/", "")).write_text("x")
         (outputs.parent / "console_log").write_text(HOSTILE)
         paths = [*PAGES, f"/spaces/{SPACE}", f"/spaces/{SPACE}/prod"]
-        for path in (*paths, f"/machines/{one.uuid}", f"/machines?text={PROD}"):
+        asked = quote(HOSTILE)
+        paths += [f"/machines?text={asked}&space={asked}", f"/events?machine={asked}"]
+        for path in (*paths, f"/machines/{one.uuid}"):
             found = await page(site, path)
             assert "\u202e" not in found.text
             assert "\x1b" not in found.text
@@ -467,6 +470,22 @@ class TestOtherSites(OnASite):
         assert "/machines/new" in (await page(site, "/machines/old")).links
         assert "/machines/old" in (await page(site, "/machines/new")).links
         assert PROD in (await page(site, f"/machines/{PROD}")).told
+
+    @pytest.mark.parametrize(
+        ("limits", "told"),
+        [
+            (Limits(machines=1, memory_mb=2048), "other limits 1 machine, 2048 MiB"),
+            (Limits(machines=9), "other limits 9 machines"),
+            (Limits(memory_mb=0), "other limits 0 MiB"),
+            (Limits(), ""),
+        ],
+    )
+    async def test_what_else_a_cloud_allows(self, site: Site, limits: Limits, told: str) -> None:
+        """As far as it says so."""
+        site.report(report_of(limits=limits))
+        found = (await page(site, "/")).told
+        assert told in found
+        assert ("other limits" in found) is bool(told)
 
     async def test_nothing_can_be_written(self, site: Site) -> None:
         """Pages are there to be read."""

@@ -18,8 +18,8 @@ from vcycled.cli.status import (
     wanted_text,
 )
 from vcycled.cli.views import SpaceView, View
-from vcycled.cli.words import Words
-from vcycled.model import Hold, Share
+from vcycled.cli.words import Words, several
+from vcycled.model import Hold, Limits, Share
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,10 +61,18 @@ def card_of(space: SpaceView, view: View, words: Words) -> Card:
 
 def _facts(space: SpaceView, staff: Staff | None, words: Words) -> tuple[Fact, ...]:
     hrefs = {"machines": machines_path(space=space.name), "manager": "/managers"}
+    told = (*space_facts(space, staff, words), ("other limits", _other_limits(space.limits)))
     return tuple(
         Fact(name=fact.name, text=fact.text, href=hrefs.get(fact.name, ""))
-        for fact in facts_of(space_facts(space, staff, words))
+        for fact in facts_of(told)
     )
+
+
+def _other_limits(limits: Limits) -> str:
+    """Return what the cloud allows besides processors; empty if it does not say."""
+    machines = None if limits.machines is None else several(limits.machines, "machine")
+    memory = None if limits.memory_mb is None else f"{limits.memory_mb} MiB"
+    return ", ".join(filter(None, (machines, memory)))
 
 
 def _room(space: SpaceView) -> Room | None:
