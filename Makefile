@@ -7,6 +7,9 @@ STAMP := $(VENV)/.installed
 FIRST ?= 1000
 MINUTES ?= 60
 
+# Tests start hundreds of processes: each would compile all that it imports anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: help demo test test-live test-faults test-faults-long test-live-openstack openstack-up openstack-down packages lint docs bench bench-openstack mutants clean
 
 help:  ## show the targets

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.builders import NOW, machine, machines, starting, terms
@@ -220,6 +220,7 @@ def test_the_state_texts_are_all_there() -> None:
     assert _STATES.keys() == set(MachineState)
 
 
+@settings(max_examples=settings().max_examples // 4)
 @given(site=st.text(max_size=400), said=st.text(min_size=1, max_size=250), host=st.text())
 def test_every_message_fits_into_a_packet(site: str, said: str, host: str) -> None:
     """The longest text is cut, whatever it holds; the figures stay."""
