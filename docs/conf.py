@@ -26,7 +26,7 @@ man_pages = [
     ("man/vcycle.conf.5", "vcycle.conf", "configuration of Vcycle", "", 5),
     ("man/vcycled.8", "vcycled", "keep virtual machines on clouds", "", 8),
     ("man/vcycle-web.8", "vcycle-web", "web site for the machines of Vcycle", "", 8),
-    ("man/vcycle-admin.8", "vcycle-admin", "health and metrics of Vcycle", "", 8),
+    ("man/vcycle-admin.8", "vcycle-admin", "status page, API and metrics of Vcycle", "", 8),
 ]
 myst_enable_extensions = ["colon_fence", "deflist"]
 myst_heading_anchors = 3

@@ -1,4 +1,4 @@
-"""The admin site: health and metrics, in a process of its own.
+"""The admin site: pages, API, health and metrics, in a process of its own.
 
 catalogue   every metric: name, kind, labels, help
 facts       what a scrape is made from, read afresh each time
@@ -11,6 +11,7 @@ answers     headers of every answer, and what is said of what is not done
 readings    reading for requests, so many at once and no longer than so
 api_routes  every path of the API; api_input reads requests, api answers them
 schemas     of its documents; openapi describes it all. Pure
+pages       for people
 site        the HTTP server
 """
 

@@ -39,7 +39,7 @@ _BAD_CONFIG = 2
 @click.version_option(__version__, prog_name="vcycle-admin")
 @click.pass_obj
 def main(clock: Clock | None, paths: tuple[Path, ...]) -> None:
-    """Serve health and metrics of Vcycle: /healthz, /readyz, /metrics.
+    """Serve the status page of Vcycle, its API (/api/v1), /metrics, /healthz and /readyz.
 
     On this host everybody may read. From other hosts it takes TLS, and a token or a certificate:
     see the options admin_* of [vcycle].
