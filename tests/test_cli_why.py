@@ -178,6 +178,13 @@ class TestWhy(OnASite):
         site.report(replace(report(), space="old.example.com"))
         assert "This space is not configured any more" in site.ok("why", "old.example.com", "prod")
 
+    def test_a_section_that_is_wrong_now_is_told_once(self, site: Site) -> None:
+        """Also if it still has machines from better days."""
+        site.configure(CONF.replace("fizzle_seconds = 600", "fizzle_seconds = soon", 1))
+        site.save(machine())
+        site.report(report())
+        assert site.ok("why", SPACE).count("its section is wrong") == 1
+
     def test_a_section_that_never_was_right_is_the_reason(self, site: Site) -> None:
         """The report knows nothing of such a machinetype."""
         site.configure(CONF.replace("fizzle_seconds = 600", "fizzle_seconds = soon", 1))

@@ -49,7 +49,7 @@ def answer(view: View, space_name: str, machinetype: str, words: Words) -> Answe
     if space_name not in names and "" in broken:
         return Answer(space=space_name, unusable=((space_name, broken[""]),))
     space = names[demand("space", space_name, names)]
-    known = (*space.machinetypes, *filter(None, broken))
+    known = tuple(dict.fromkeys((*space.machinetypes, *filter(None, broken))))
     chosen = (demand("machinetype", machinetype, known),) if machinetype else known
     holds = space.report.holds if space.report else ()
     whole = tuple(hold for hold in holds if not hold.machinetype)
