@@ -46,7 +46,7 @@ def test_a_hold_ends_by_itself_and_tells_machines_nothing(world: World) -> None:
     assert (world.folder(name) / "jobfeatures/shutdowntime_job").read_text() == before
     world.all_here(world.cloud.finish)
     world.cycles(3)
-    assert len(world.here) == 0
+    assert [*world.here] == []
     assert causes(world) == {"prod": Cause.ON_HOLD}
     world.clock.advance(5000)
     world.cycles(2)
