@@ -6,10 +6,12 @@ import asyncio
 import json
 import re
 import subprocess
+import threading
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+import pytest
 from jsonschema import Draft202012Validator
 from openapi_spec_validator import validate
 
@@ -29,10 +31,13 @@ from tests.cli_kit import (
     report,
     run_of,
 )
+from vcycled.admin.answers import Unreadable
 from vcycled.admin.api_routes import DOS, LOOKS
 from vcycled.admin.openapi import document
+from vcycled.admin.readings import Readings
 from vcycled.cli.asking import BLOCKS, PREFIX
 from vcycled.cli.printing import Json
+from vcycled.cli.session import Session
 from vcycled.model import Drain, Limits, Machine, Share, SpaceMemory
 from vcycled.store import APEL
 
@@ -347,6 +352,26 @@ class TestDescription(OnASite):
             each["operationId"] for paths in told["paths"].values() for each in paths.values()
         ]
         assert len(set(names)) == len(names)
+
+
+class TestReadings(OnASite):
+    """What reads for requests."""
+
+    async def test_what_hangs_holds_nobody_else(self, site: Site) -> None:
+        """It is given up in its time, as is what waits for it; other readers go on."""
+        site.report(report())
+        over = threading.Event()
+        slow, quick = (
+            Readings(lambda: Session(site.clock, [site.conf]), patience_s=patience)
+            for patience in (0.2, 20.0)
+        )
+        stuck = asyncio.create_task(slow.read(lambda _: over.wait(20)))
+        for task in (stuck, asyncio.create_task(slow.read(lambda session: session.now))):
+            with pytest.raises(Unreadable, match=re.escape("no answer within 0.2 s")):
+                await task
+        assert await quick.read(lambda session: session.now) == NOW
+        over.set()
+        assert await slow.read(lambda session: session.now) == NOW
 
 
 class TestManual(OnASite):

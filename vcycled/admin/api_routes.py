@@ -59,11 +59,6 @@ class Parameter:
     is_flag: bool = False
     example: str | int = ""
 
-    @property
-    def is_whole(self) -> bool:
-        """Whether it is a whole number."""
-        return self.least is not None
-
 
 Arguments = Mapping[str, str | int | bool]
 """Parameters that were given, read."""

@@ -95,12 +95,8 @@ def _of_hint(hint: object) -> Schema:
         return dict(_PLAIN[hint])
     if isinstance(hint, type) and dataclasses.is_dataclass(hint):
         return of(hint)
-    kinds = get_args(hint)
-    if get_origin(hint) in {Union, types.UnionType}:
-        return {"anyOf": [_of_hint(each) for each in kinds]}
-    assert get_origin(hint) is tuple, hint
-    assert kinds[1] is Ellipsis, hint
-    return several(_of_hint(kinds[0]))
+    assert get_origin(hint) in {Union, types.UnionType}, hint
+    return {"anyOf": [_of_hint(each) for each in get_args(hint)]}
 
 
 _CYCLE = record(
@@ -158,6 +154,7 @@ _SINK = record(
     oldest_at=maybe(AT),
     spaces=several(record(space=TEXT, records=WHOLE, oldest_at=maybe(AT))),
     outages=several(of(Outage, without=frozenset({"sink"}))),
+    credential_ends=each_of(AT),
 )
 _MANAGER = record(
     name=TEXT,
