@@ -107,7 +107,7 @@ def _kill_again_and_again(site: Installation) -> None:
     chance = random.Random(1)
     peak = 0
     site.start("vcycle-web")
-    for _ in range(5):
+    for _ in range(3):
         manager = site.start("vcycled")
         for _ in range(int(chance.uniform(10, 40))):
             threading.Event().wait(0.1)
