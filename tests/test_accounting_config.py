@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.metadata import EntryPoint
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,8 @@ from tests.config_support import REGISTRY, deck, said
 from vcycled.accounting.auditor import AuditorOptions
 from vcycled.accounting.base import NoOptions
 from vcycled.accounting.jsonl import JsonLinesOptions
-from vcycled.config import Config, LastGood, SinkConfig, load
+from vcycled.config import Config, LastGood, SinkConfig, load, sinks
+from vcycled.config.sinks import GROUP
 
 ROOT_LINE = "root = ROOT"
 AUDITOR = """
@@ -187,3 +189,30 @@ def test_a_sink_that_never_was_right_is_not_used(tmp_path: Path) -> None:
     assert [each.name for each in config.sinks] == ["jsonl"]
     assert config.manager.accounting == ("auditor", "jsonl")
     assert list(config.unusable) == ["accounting auditor"]
+
+
+def test_a_kind_whose_library_is_missing_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As importing it does."""
+    missing = EntryPoint(name="queue", value="no_such_library:Sink", group=GROUP)
+    monkeypatch.setattr(sinks, "_points", lambda: {"queue": missing})
+    path = deck(tmp_path, (ROOT_LINE, f"{ROOT_LINE}\naccounting = queue"))
+    assert said(path, warnings=False) == [
+        "F:3: [accounting queue] kind: the sink queue cannot be loaded: No module named"
+        " 'no_such_library'"
+    ]
+
+
+def test_defaults_may_be_options_of_sinks(tmp_path: Path) -> None:
+    """They count in their sections; of a kind that is not installed any may be."""
+    more = "[DEFAULT]\ntimeout_seconds = 5\n"
+    config = load_sinks(tmp_path, "apel auditor", more + AUDITOR)
+    assert config.problems == ()
+    (auditor,) = [each.options for each in config.sinks if each.name == "auditor"]
+    assert isinstance(auditor, AuditorOptions)
+    assert auditor.timeout_seconds == 5
+    path = deck(tmp_path, more=f"{more}[accounting x]\nkind = none\n")
+    assert not [each for each in said(path, warnings=True) if "timeout_seconds" in each]
+    path = deck(tmp_path, more=more)
+    assert "unknown option" in said(path, warnings=False)[0]

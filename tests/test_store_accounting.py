@@ -76,17 +76,6 @@ class TestExport(OnBothDatabases):
         store.unmark(ARCHIVE, [key(run(1))])
         assert (store.exported(ARCHIVE), store.exported(APEL)) == (2, 0)
 
-    def test_what_is_due_is_counted_by_space_with_the_first_end(self, store: Store) -> None:
-        """What is not final, or has left, is not due."""
-        there = run(4, space="there", ended_at=START - 7)
-        save(store, run(1, ended_at=START - 9), run(2, ended_at=START - 8), there)
-        save(store, run(3, ended_at=START - 99, is_final=False))
-        assert store.backlog("apel") == {}
-        store.unexported("apel")
-        assert store.backlog("apel") == {SPACE: (2, START - 9), "there": (1, START - 7)}
-        store.mark_exported("apel", [key(run(1)), key(there)], START)
-        assert store.backlog("apel") == {SPACE: (1, START - 8)}
-
     def test_a_run_is_due_only_once_it_is_final(self, store: Store) -> None:
         """Until then a better end may turn up."""
         store.unexported(ARCHIVE)

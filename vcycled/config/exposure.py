@@ -20,7 +20,7 @@ from vcycled.config.grammar import (
 )
 from vcycled.config.reader import Section, Setting
 from vcycled.config.registry import NotInstalled, Registry, find_space
-from vcycled.config.sinks import grammar_of_sink
+from vcycled.config.sinks import grammar_of_sink, sink_options
 from vcycled.errors import Problem
 from vcycled.machinedir.layout import Layout
 
@@ -62,6 +62,7 @@ def exposed(deck: Deck, registry: Registry) -> Iterator[Problem]:
 def unknown_defaults(deck: Deck, registry: Registry) -> Iterator[Problem]:
     """Find options in [DEFAULT] that no section takes."""
     tables = [_api_options(section, registry) for section in deck.spaces.values()]
+    tables += [sink_options(section) for section in deck.sinks.values()]
     checked = check(deck.defaults, defaults_grammar(tables))
     unused = {setting.option for setting in checked.unused}
     yield from (problem for problem in checked.problems if problem.option in unused)

@@ -77,12 +77,17 @@ def kind_of(section: Section) -> str:
     return stated[0] if stated else section.words[1]
 
 
+def sink_options(section: Section) -> type | None:
+    """Return the options class of the kind that a section is about, if it is installed."""
+    try:
+        return find_sink(kind_of(section)).Options
+    except UnknownSink:
+        return None
+
+
 def grammar_of_sink(section: Section) -> Grammar:
     """Return what a section [accounting NAME] may hold."""
-    try:
-        return sink_grammar(find_sink(kind_of(section)).Options)
-    except UnknownSink:
-        return sink_grammar(None)
+    return sink_grammar(sink_options(section))
 
 
 def build_sinks(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, fields
 
 import sqlalchemy as sa
@@ -66,13 +66,6 @@ class Sinks(Room):
         query = sa.select(sa.func.count()).select_from(runs.subquery())
         with self._database.read() as connection:
             return connection.scalar(query) or 0
-
-    def backlog(self, sink: str) -> Mapping[str, tuple[int, int]]:
-        """Return how many final runs are due at `sink`, and when the first ended, by space."""
-        due_here = sa.select(intervals.c.space, sa.func.count(), sa.func.min(intervals.c.ended_at))
-        query = due_here.where(due.c.sink == sink, *_SAME_RUN).group_by(intervals.c.space)
-        with self._database.read() as connection:
-            return {space: (count, first) for space, count, first in connection.execute(query)}
 
     def backlogs(self) -> tuple[Backlog, ...]:
         """Return what is due, by sink and space."""
