@@ -9,20 +9,14 @@ from enum import Enum, auto
 from vcycled.cli.as_json import CONDITIONS
 from vcycled.cli.asking import MOST, Question
 from vcycled.cli.commanding import Command, DeleteIt, DrainIt, HoldIt, ReleaseIt, UndrainIt
-from vcycled.cli.questions import (
+from vcycled.cli.questions import Events, Machines, OneStory, Planned, Status, Stories, Why
+from vcycled.cli.site_questions import (
     Accounting,
     Configuration,
     DiskUse,
-    Events,
     Judgment,
-    Machines,
     Machinetypes,
     Managers,
-    OneStory,
-    Planned,
-    Status,
-    Stories,
-    Why,
 )
 from vcycled.model import MachineState
 

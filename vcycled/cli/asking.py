@@ -64,6 +64,15 @@ class Ordered:
     """Why nothing happens soon."""
 
 
+def parameters(**given: str | int | bool | None) -> dict[str, str]:
+    """Return the parameters that are given, as they stand in a URL."""
+    return {
+        name: str(value).lower() if isinstance(value, bool) else str(value)
+        for name, value in given.items()
+        if value not in {None, "", False}
+    }
+
+
 def blocks_json(blocks: Iterable[Block]) -> list[Json]:
     """Return blocks as a document that `blocks_from` reads."""
     return [_block_json(each) for each in blocks]

@@ -5,8 +5,8 @@ from __future__ import annotations
 import click
 
 from vcycled.cli.params import config_option, json_option, pass_session
-from vcycled.cli.questions import DiskUse
 from vcycled.cli.session import Session
+from vcycled.cli.site_questions import DiskUse
 from vcycled.cli.telling import tell
 
 

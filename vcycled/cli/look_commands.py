@@ -7,8 +7,9 @@ from rich.console import Console
 
 from vcycled.cli.as_json import CONDITIONS
 from vcycled.cli.params import config_option, json_option, pass_session, read_instant
-from vcycled.cli.questions import Accounting, Events, Machines, Status, Stories, Why
+from vcycled.cli.questions import Events, Machines, Status, Stories, Why
 from vcycled.cli.session import Session
+from vcycled.cli.site_questions import Accounting
 from vcycled.cli.telling import tell
 from vcycled.cli.top import show_once, show_until_quit
 from vcycled.model import MachineState

@@ -7,8 +7,8 @@ import click
 from vcycled.cli.names import demand
 from vcycled.cli.params import config_option, json_option, pass_session, yes_option
 from vcycled.cli.printing import Line, Tone
-from vcycled.cli.questions import Managers
 from vcycled.cli.session import Session
+from vcycled.cli.site_questions import Managers
 from vcycled.cli.telling import tell
 from vcycled.cli.views import staff_of
 from vcycled.cli.words import several

@@ -1,53 +1,31 @@
-"""Each thing that can be asked of an installation: by a command, and by a path of the API."""
+"""What can be asked of spaces and machines: by a command, and by a path of the API."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass
 from urllib.parse import quote
 
-from vcycled.apel.sync import month_of, read_month
 from vcycled.cli.as_json import machine_json, plain_json
-from vcycled.cli.asking import Told
-from vcycled.cli.disk import Usage, disk_blocks, disk_json
+from vcycled.cli.asking import Told, parameters
 from vcycled.cli.events import event_blocks
 from vcycled.cli.machines import Filter, machine_blocks, wanted
-from vcycled.cli.managers import managers_blocks, managers_json
 from vcycled.cli.names import demand, hint
 from vcycled.cli.planning import planned
 from vcycled.cli.preview import plan_blocks, plan_json
-from vcycled.cli.printing import Line
-from vcycled.cli.probe import Finding, Thresholds, judge
-from vcycled.cli.probe import answer as verdict
-from vcycled.cli.probe_command import probe_facts, room
 from vcycled.cli.session import Session
 from vcycled.cli.status import (
     chosen,
-    kinds_json,
-    manager_line,
-    problem_lines,
     status_blocks,
     status_json,
 )
 from vcycled.cli.story import Story, story_blocks, story_json
 from vcycled.cli.story_reader import read_story
-from vcycled.cli.usage import Account, account_blocks, account_json
-from vcycled.cli.views import View, space_names, staff_of
+from vcycled.cli.views import View, space_names
 from vcycled.cli.why import answer, why_blocks, why_json
 from vcycled.errors import Unknown
-from vcycled.house.disks import disks
-from vcycled.house.ledger import areas
 from vcycled.model import Machine
 from vcycled.store import Store, WantedEvents
-
-
-def _query(**parameters: str | int | bool | None) -> dict[str, str]:
-    """Return the parameters that are given, as they stand in a URL."""
-    return {
-        name: str(value).lower() if isinstance(value, bool) else str(value)
-        for name, value in parameters.items()
-        if value not in {None, "", False}
-    }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,7 +68,7 @@ class Why:
 
     def query(self) -> Mapping[str, str]:
         """Return which machinetype."""
-        return _query(machinetype=self.machinetype)
+        return parameters(machinetype=self.machinetype)
 
     def answer(self, session: Session) -> Told:
         """Tell it."""
@@ -142,7 +120,7 @@ class Machines:
 
     def query(self) -> Mapping[str, str]:
         """Return which."""
-        return _query(
+        return parameters(
             space=self.space, machinetype=self.machinetype, state=self.state, gone=self.has_gone
         )
 
@@ -256,7 +234,9 @@ class Events:
 
     def query(self) -> Mapping[str, str]:
         """Return which."""
-        return _query(space=self.space, machine=self.machine, since=self.since, limit=self.limit)
+        return parameters(
+            space=self.space, machine=self.machine, since=self.since, limit=self.limit
+        )
 
     def answer(self, session: Session) -> Told:
         """Tell it."""
@@ -269,166 +249,4 @@ class Events:
         return Told(
             document=lambda: [plain_json(each) for each in told],
             blocks=lambda: event_blocks(told, session.words),
-        )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Managers:
-    """Which managers there are, and who holds which space."""
-
-    @property
-    def path(self) -> str:
-        """Return where it is answered."""
-        return "/managers"
-
-    def query(self) -> Mapping[str, str]:
-        """Return nothing."""
-        return {}
-
-    def answer(self, session: Session) -> Told:
-        """Tell it."""
-        with session.store() as store:
-            staff, view = staff_of(store), session.view(store)
-        told = managers_json(staff) if staff is not None else {"managers": [], "spaces": []}
-        return Told(
-            document=lambda: {"is_shared": staff is not None, **told},
-            blocks=lambda: (
-                [manager_line(view, session.words)]
-                if staff is None
-                else managers_blocks(staff, session.words)
-            ),
-        )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Accounting:
-    """What machines used in a month."""
-
-    month: str = ""
-    """YYYYMM in UTC; empty for the one that it is."""
-
-    @property
-    def path(self) -> str:
-        """Return where it is answered."""
-        return "/accounting"
-
-    def query(self) -> Mapping[str, str]:
-        """Return which month."""
-        return _query(month=self.month)
-
-    def answer(self, session: Session) -> Told:
-        """Tell it."""
-        now = session.now
-        month = read_month(self.month, now=now) if self.month else month_of(now)
-        with session.store() as store:
-            account = Account(
-                month=month,
-                usage=store.usage(month.year, month.month),
-                open_runs=store.open_runs(month.year, month.month),
-            )
-        return Told(document=lambda: account_json(account), blocks=lambda: account_blocks(account))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DiskUse:
-    """What takes up how much of the manager's disks."""
-
-    @property
-    def path(self) -> str:
-        """Return where it is answered."""
-        return "/disk"
-
-    def query(self) -> Mapping[str, str]:
-        """Return nothing."""
-        return {}
-
-    def answer(self, session: Session) -> Told:
-        """Tell it."""
-        with session.store() as store:
-            found = areas(session.config, store, clock=session.clock)
-        manager = session.config.manager
-        usage = Usage(
-            now=session.now, min_free_mb=manager.min_free_mb, disks=disks(manager), areas=found
-        )
-        return Told(
-            document=lambda: disk_json(usage), blocks=lambda: disk_blocks(usage, session.words)
-        )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Machinetypes:
-    """Machinetypes of all spaces, or of one."""
-
-    space: str = ""
-
-    @property
-    def path(self) -> str:
-        """Return where it is answered."""
-        return "/machinetypes"
-
-    def query(self) -> Mapping[str, str]:
-        """Return of which space."""
-        return _query(space=self.space)
-
-    def answer(self, session: Session) -> Told:
-        """Tell it."""
-        with session.store() as store:
-            view = chosen(session.view(store), self.space)
-        return Told(
-            document=lambda: [kind for each in view.spaces for kind in kinds_json(each)],
-            blocks=lambda: status_blocks(view, session.words),
-        )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Configuration:
-    """What is wrong with the configuration."""
-
-    @property
-    def path(self) -> str:
-        """Return where it is answered."""
-        return "/configuration"
-
-    def query(self) -> Mapping[str, str]:
-        """Return nothing."""
-        return {}
-
-    def answer(self, session: Session) -> Told:
-        """Tell it."""
-        config = session.config
-        return Told(
-            document=lambda: {
-                "errors": [asdict(each) for each in config.errors],
-                "warnings": [asdict(each) for each in config.problems if each.is_warning],
-                "unusable": dict(config.unusable),
-            },
-            blocks=lambda: problem_lines(config.problems),
-        )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Judgment:
-    """All of it, judged with the usual bounds."""
-
-    @property
-    def path(self) -> str:
-        """Return where it is answered."""
-        return "/check"
-
-    def query(self) -> Mapping[str, str]:
-        """Return nothing."""
-        return {}
-
-    def answer(self, session: Session) -> Told:
-        """Tell it."""
-        bounds = replace(Thresholds(), disk=room(session.config))
-        parts = judge(probe_facts(session), bounds)
-        findings = [each for each in parts if isinstance(each, Finding)]
-        level, text = verdict(parts)
-        return Told(
-            document=lambda: {
-                "level": level.name,
-                "findings": [{"level": each.level.name, "text": each.text} for each in findings],
-            },
-            blocks=lambda: [Line(each) for each in text.splitlines()],
         )
