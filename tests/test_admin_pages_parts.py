@@ -131,7 +131,7 @@ class TestChart:
         chart = chart_of(day_of([], now=NOW), self.words)
         assert [each.path for each in chart.areas] == [""] * 3
         assert [each.path for each in chart.bars] == [""] * 3
-        assert chart.top == 1
+        assert chart.scale == ("1", "", "0")
         assert chart.summary == (
             "Now 0 running, 0 starting, 0 ended; at most 0 at once."
             " In 24 hours: 0 starts, 0 fizzles, 0 aborts."
@@ -143,7 +143,7 @@ class TestChart:
         lives = [*([life(SINCE - 9, SINCE)] * 2), life(SINCE), life(SINCE)]
         chart = chart_of(day_of(lives, now=NOW), self.words)
         running, starting, _ = (each.path for each in chart.areas)
-        assert chart.top == 4
+        assert chart.scale == ("4", "2", "0")
         assert running.startswith("M0 50L1 50L")
         assert running.endswith("L1 100L0 100Z")
         assert starting.startswith("M0 0L")
@@ -156,7 +156,7 @@ class TestChart:
     def test_the_height_is_a_round_number(self, most: int, top: int) -> None:
         """No less than there were machines."""
         chart = chart_of(day_of([life(SINCE)] * most, now=NOW), self.words)
-        assert chart.top == top
+        assert chart.scale[0] == str(top)
 
     def test_bars_are_as_high_as_the_highest(self) -> None:
         """Each in its hour."""

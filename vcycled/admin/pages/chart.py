@@ -47,8 +47,8 @@ class Chart:
 
     width: int
     height: int
-    top: int
-    """How many machines the height stands for."""
+    scale: tuple[str, ...]
+    """How many machines the height stands for, half of that if it is whole, and none."""
     areas: tuple[Area, ...]
     bars: tuple[Bars, ...]
     ticks: tuple[str, ...]
@@ -65,7 +65,7 @@ def chart_of(day: Day, words: Words) -> Chart:
     return Chart(
         width=STEPS,
         height=HEIGHT,
-        top=top,
+        scale=(str(top), str(top // 2) if top % 2 == 0 else "", "0"),
         areas=_areas(day, top),
         bars=_bars(day),
         ticks=tuple(_clock(day.since + each * quarter, words) for each in range(_TICKS + 1)),
