@@ -3,6 +3,7 @@
 `HYPOTHESIS_PROFILE=long` looks harder, and elsewhere each time; the default is the same each time.
 """
 
+import logging
 import os
 from collections.abc import Iterator
 
@@ -45,3 +46,16 @@ def _usual() -> Iterator[object]:
 def synced(_usual: object, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the database wait for the disk as it always does."""
     monkeypatch.setattr("vcycled.store.database._SQLITE", _usual)
+
+
+@pytest.fixture(autouse=True)
+def root_logger() -> Iterator[logging.Logger]:
+    """Give the root logger back as it was: programs that tests run say where they log to."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield root
+    for handler in root.handlers:
+        if handler not in handlers:
+            handler.close()
+    root.handlers[:] = handlers
+    root.setLevel(level)

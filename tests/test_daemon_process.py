@@ -9,7 +9,6 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,19 +16,6 @@ import pytest
 from vcycled import kvlog
 from vcycled.daemon import process
 from vcycled.errors import OperatorError
-
-
-@pytest.fixture
-def quiet_root() -> Iterator[logging.Logger]:
-    """Give the root logger back as it was."""
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    yield root
-    for handler in root.handlers:
-        if handler not in handlers:
-            handler.close()
-    root.handlers[:] = handlers
-    root.setLevel(level)
 
 
 def test_a_second_manager_on_the_same_root_is_refused(tmp_path: Path) -> None:
@@ -87,7 +73,7 @@ def test_a_pid_file_that_cannot_be_written_is_an_error(tmp_path: Path) -> None:
 
 
 def test_the_log_is_not_for_everybody_and_reopens(
-    tmp_path: Path, quiet_root: logging.Logger
+    tmp_path: Path, root_logger: logging.Logger
 ) -> None:
     """Mode 0640; after logrotate moved it away, SIGHUP makes a new one."""
     path = tmp_path / "vcycled.log"
@@ -100,7 +86,7 @@ def test_the_log_is_not_for_everybody_and_reopens(
     log.warning("two")
     assert 'INFO one space=a.example why="a reason"' in (tmp_path / "vcycled.log.1").read_text()
     assert "WARNING two space=a.example" in path.read_text()
-    assert quiet_root.handlers == [handler]
+    assert root_logger.handlers == [handler]
 
 
 def test_a_log_that_cannot_be_opened_is_an_error(tmp_path: Path) -> None:
@@ -109,10 +95,10 @@ def test_a_log_that_cannot_be_opened_is_an_error(tmp_path: Path) -> None:
         process.log_to(tmp_path / "missing" / "x.log", "info")
 
 
-def test_reopening_standard_error_is_harmless(quiet_root: logging.Logger) -> None:
+def test_reopening_standard_error_is_harmless(root_logger: logging.Logger) -> None:
     """SIGHUP to a manager in the foreground changes nothing."""
     process.reopen(process.log_to(None, "error"))
-    assert quiet_root.level == logging.ERROR
+    assert root_logger.level == logging.ERROR
 
 
 def test_detaching_keeps_the_lock_and_the_log(tmp_path: Path) -> None:

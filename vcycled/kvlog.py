@@ -62,6 +62,15 @@ class KVLogger:
         self._logger.error("%s", text, exc_info=caught or True)
 
 
+def send_to(handler: logging.Handler, level: str) -> None:
+    """Write what this process logs from `level` on (`info`, …) to `handler`, and nowhere else."""
+    handler.setFormatter(logging.Formatter(FORMAT, TIME))
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(level.upper())
+    logging.getLogger("alembic").setLevel(logging.WARNING)  # it tells its plugins at each start
+
+
 def get(name: str, **bound: Value) -> KVLogger:
     """Return the logger called `name`, with `bound` on each of its lines."""
     return KVLogger(logging.getLogger(name), **bound)

@@ -61,13 +61,7 @@ def run(paths: tuple[Path, ...], *, clock: Clock) -> int:
         for problem in error.problems:
             click.echo(clean(f"vcycle-admin: {problem}"), err=True)
         return _BAD_CONFIG
-    logging.basicConfig(
-        level=options.log_level.upper(),
-        format=kvlog.FORMAT,
-        datefmt=kvlog.TIME,
-        stream=sys.stderr,
-        force=True,
-    )
+    kvlog.send_to(logging.StreamHandler(), options.log_level)
     try:
         doorkeeper.keys.open()
     except (OSError, ValueError) as error:

@@ -111,11 +111,7 @@ def log_to(path: Path | None, level: str) -> logging.Handler:
         handler = logging.StreamHandler() if path is None else _LogFile(path, encoding="utf-8")
     except OSError as error:
         raise OperatorError(f"{path} cannot be opened: {error.strerror}") from error
-    handler.setFormatter(logging.Formatter(kvlog.FORMAT, kvlog.TIME))
-    root = logging.getLogger()
-    root.handlers[:] = [handler]
-    root.setLevel(level.upper())
-    logging.getLogger("alembic").setLevel(logging.WARNING)  # it tells its plugins at each start
+    kvlog.send_to(handler, level)
     return handler
 
 

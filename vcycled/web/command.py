@@ -57,7 +57,7 @@ def run(path: Path, *, clock: Clock) -> int:
         for problem in error.problems:
             click.echo(f"vcycle-web: {problem}", err=True)
         return _BAD_CONFIG
-    _log_to_stderr(options.log_level)
+    kvlog.send_to(logging.StreamHandler(), options.log_level)
     for warning in warnings:
         _LOG.warning("config-warning", detail=str(warning))
     _allow_many_files(options)
@@ -82,16 +82,6 @@ async def _serve(options: WebOptions, certificate: Certificate, clock: Clock) ->
     finally:
         systemd.stopping()
         await server.close()
-
-
-def _log_to_stderr(level: str) -> None:
-    logging.basicConfig(
-        level=level.upper(),
-        format=kvlog.FORMAT,
-        datefmt=kvlog.TIME,
-        stream=sys.stderr,
-        force=True,
-    )
 
 
 def _allow_many_files(options: WebOptions) -> None:
