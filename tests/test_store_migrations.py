@@ -23,6 +23,7 @@ from vcycled.model import Changes, EndSource, Stage
 from vcycled.options import Secret
 from vcycled.remember import Tally
 from vcycled.store import Store, Wishes, migrate, schema
+from vcycled.store.claim import FileClaim
 from vcycled.store.database import connect
 from vcycled.testing.clock import START, FakeClock
 
@@ -181,6 +182,21 @@ class TestFile(OnSqlite):
         assert columns(self.file_of(empty)) == ["name", "value"]
         next_version.write_text(NEXT.format(before=before, more=""))
         Store.open(empty, clock=clock).close()
+
+    def test_tables_are_not_changed_under_a_manager(
+        self, empty: str, clock: FakeClock, next_version: Path
+    ) -> None:
+        """One of the older version may run on another folder; once it has ended, they are."""
+        make(empty, migrate.revisions()[-2])
+        path = self.file_of(empty)
+        with closing(FileClaim(path)) as claim:
+            claim.take()
+            with pytest.raises(StoreError, match="another vcycled is using this database"):
+                Store.open(empty, clock=clock)
+            assert columns(path) == ["name", "value"]
+            assert not list(path.parent.glob("*.version-*"))
+        Store.open(empty, clock=clock).close()
+        assert columns(path) == ["name", "value", "extra"]
 
     def test_a_database_of_a_newer_version_is_refused(
         self, empty: str, clock: FakeClock, next_version: Path, monkeypatch: pytest.MonkeyPatch

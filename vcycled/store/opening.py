@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import sqlite3
 import tempfile
-from contextlib import closing, suppress
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -13,6 +14,7 @@ from sqlalchemy.engine import Connection
 
 from vcycled.errors import StoreError
 from vcycled.store import backup, roster, schema
+from vcycled.store.claim import FileClaim
 from vcycled.store.database import Database, Mode, connect
 
 
@@ -31,7 +33,8 @@ def opened(url: str, *, read_only: bool, upgrade: bool) -> Database:
         if database.path is not None and not read_only:
             _log_ahead(database)
         if found != schema.REVISION:
-            _upgrade(database)
+            with _unmanaged(database, found):
+                _upgrade(database)
     except StoreError:
         database.close()
         raise
@@ -118,6 +121,21 @@ def _refuse_newer(database: Database, found: str | None) -> None:
             "the backup that was made before the upgrade"
         )
         raise StoreError(message)
+
+
+@contextmanager
+def _unmanaged(database: Database, found: str | None) -> Iterator[None]:
+    """Keep managers off a SQLite file that one of an older Vcycle made, and may still be using.
+
+    Raises:
+        StoreError: one is.
+    """
+    if found is None or database.path is None:
+        yield
+        return
+    with closing(FileClaim(database.path)) as claim:
+        claim.take()
+        yield
 
 
 def _upgrade(database: Database) -> None:
