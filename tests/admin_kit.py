@@ -13,7 +13,7 @@ from aiohttp import web
 
 from tests.cli_kit import CONF, Site
 from vcycled.admin.doorkeeper import Doorkeeper
-from vcycled.admin.site import AdminSite, listening
+from vcycled.admin.site import LIMITS, AdminSite, Limits, listening
 from vcycled.cli.session import Session
 from vcycled.clock import SystemClock
 from vcycled.config.places import admin_token_path
@@ -75,7 +75,12 @@ class Served:
 
 @asynccontextmanager
 async def served(
-    site: Site, options: str = "", host: str = "127.0.0.1", *, text: str = CONF
+    site: Site,
+    options: str = "",
+    host: str = "127.0.0.1",
+    *,
+    text: str = CONF,
+    limits: Limits = LIMITS,
 ) -> AsyncIterator[Served]:
     """Serve the admin site with `options` in [vcycle]; TOKEN opens it."""
     site.configure(text.replace("[vcycle]", f"[vcycle]\n{options}"))
@@ -89,7 +94,7 @@ async def served(
     name = f"[{host}]" if ":" in host else host
     admin = AdminSite(session.anew, doorkeeper)
     async with (
-        listening(admin, (host,), 0) as port,
+        listening(admin, (host,), 0, limits=limits) as port,
         aiohttp.ClientSession() as client,
     ):
         yield Served(

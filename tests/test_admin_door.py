@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import logging
 import ssl
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import aiohttp
 import pytest
 import trustme
 from click.testing import CliRunner
 
-from tests.admin_kit import HOLDER, TOKEN, served
+from tests.admin_kit import HOLDER, TOKEN, Served, served
 from tests.cli_kit import CONF, OnASite, Site
 from tests.grid import authority, crl, member, proxy, put_authority, put_crl, show
-from tests.web_site import certificate_files
+from tests.web_site import Connection, certificate_files
 from vcycled.admin import main
 from vcycled.admin.answers import HEADERS
 from vcycled.admin.door import Caller, Refusal, Rules, Visit, admit
 from vcycled.admin.keys import Keys
+from vcycled.admin.site import Limits
 from vcycled.cli.access import token_in
 from vcycled.config import ManagerOptions
 from vcycled.config.admin_door import is_loopback
@@ -333,3 +336,56 @@ class TestRequests(OnASite):
             plain = admin.url.replace("https", "http")
             with pytest.raises(aiohttp.ClientError):
                 await admin.client.get(f"{plain}/healthz")
+
+
+class TestCrowds(OnASite):
+    """How many may come at once."""
+
+    async def test_one_address_cannot_take_all(
+        self, site: Site, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        """Who says nothing counts; others do not notice; who leaves makes room."""
+        async with served(site, limits=Limits(most=4, most_each=2)) as admin:
+            lines = [await silent(admin) for _ in range(2)]
+            for _ in range(2):
+                reader, writer = await silent(admin)
+                async with asyncio.timeout(5):
+                    assert await reader.read() == b""  # it hung up
+                writer.transport.abort()
+            assert await life(admin, "127.0.0.2") == 200
+            for _, writer in lines:
+                writer.transport.abort()
+            async with asyncio.timeout(5):
+                while await life(admin, "127.0.0.1") != 200:
+                    await asyncio.sleep(0.02)
+        assert caplog.text.count("admin-connections-refused") == 1
+        assert "admin-connections-refused peer=127.0.0.1 most=2" in caplog.text
+
+    async def test_there_is_a_limit_in_all(
+        self, site: Site, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        """Wherever they come from."""
+        async with served(site, limits=Limits(most=2, most_each=2)) as admin:
+            lines = [await silent(admin, f"127.0.0.{number}") for number in (2, 3)]
+            assert await life(admin, "127.0.0.4") == 0
+            for _, writer in lines:
+                writer.transport.abort()
+        assert "admin-connections-refused peer=127.0.0.4 most=2" in caplog.text
+
+
+async def silent(admin: Served, address: str = "127.0.0.1") -> Connection:
+    """Open a connection from `address` that says nothing."""
+    port = urlsplit(admin.url).port
+    return await asyncio.open_connection("127.0.0.1", port, local_addr=(address, 0))
+
+
+async def life(admin: Served, address: str) -> int:
+    """Return how /healthz is answered to `address`, 0 if not at all."""
+    reader, writer = await silent(admin, address)
+    try:
+        writer.write(b"GET /healthz HTTP/1.0\r\n\r\n")
+        return int((await reader.read()).split()[1])
+    except (ConnectionError, IndexError):
+        return 0
+    finally:
+        writer.transport.abort()

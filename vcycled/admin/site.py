@@ -6,10 +6,11 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
 
 from aiohttp import web
 
-from vcycled import __version__
+from vcycled import __version__, kvlog
 from vcycled.admin import pages
 from vcycled.admin.answers import Unreadable
 from vcycled.admin.api import Api
@@ -19,8 +20,13 @@ from vcycled.admin.health import troubles
 from vcycled.admin.measure import exposition, measured, nothing
 from vcycled.admin.readings import Readings
 from vcycled.cli.session import Session
+from vcycled.clock import SystemClock
 from vcycled.web.access import NoHeaders
+from vcycled.web.gate import Full, Gate, source_of
+from vcycled.web.listener import Listener, bound
+from vcycled.web.rates import Rates
 
+_LOG = kvlog.get(__name__)
 _NO_HEADERS = NoHeaders()
 PATIENCE_S = 9.0
 """A database that takes longer does not answer; Prometheus itself gives up after 10 s."""
@@ -29,7 +35,22 @@ _FOLLOW_S = 15.0
 _IDLE_S = 30.0
 _LINGER_S = 2.0
 """What is refused may send its body for so long."""
+_TOLD_A_MINUTE = 1
+_GRACE_S = 5.0
+"""Requests under way have so long when we are told to end; a plan may take minutes."""
 _PROMETHEUS = "text/plain; version=0.0.4; charset=utf-8"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """How many connections there may be at once."""
+
+    most: int = 200
+    most_each: int = 100
+    """From one address; a web server in front has one for all that it lets in."""
+
+
+LIMITS = Limits()
 
 
 class AdminSite:
@@ -86,8 +107,16 @@ class AdminSite:
 
 
 @asynccontextmanager
-async def listening(site: AdminSite, hosts: Sequence[str], port: int) -> AsyncIterator[int]:
+async def listening(
+    site: AdminSite, hosts: Sequence[str], port: int, *, limits: Limits = LIMITS
+) -> AsyncIterator[int]:
     """Serve `site` on a port of these hosts; give the port, which differs if it was 0.
+
+    Args:
+        site: what is served.
+        hosts: names or addresses of ours.
+        port: 0 for any.
+        limits: of connections.
 
     Raises:
         OSError: an address or the port cannot be had.
@@ -100,19 +129,43 @@ async def listening(site: AdminSite, hosts: Sequence[str], port: int) -> AsyncIt
         keepalive_timeout=_IDLE_S,
         lingering_time=_LINGER_S,
         auto_decompress=False,
+        shutdown_timeout=_GRACE_S,
     )
     await runner.setup()
+    assert runner.server is not None
     tls = None if site.doorkeeper is None else site.doorkeeper.tls
     following = asyncio.create_task(_follow(site.doorkeeper))
     try:
-        for host in hosts:
-            await web.TCPSite(runner, host, port, ssl_context=tls).start()
-        yield runner.addresses[0][1]
+        listener = Listener(
+            runner.server,
+            await bound(hosts, port),
+            gate=Gate(limits.most, limits.most_each),
+            tls=tls,
+            refused=_teller(limits),
+        )
+        try:
+            yield listener.sockets[0].getsockname()[1]
+        finally:
+            listener.close()
     finally:
         following.cancel()
         with suppress(asyncio.CancelledError):
             await following
         await runner.cleanup()
+
+
+def _teller(limits: Limits) -> Callable[[str, Full], None]:
+    """Return what tells of connections that are not taken: once a minute, for each address."""
+    told = Rates(_TOLD_A_MINUTE, clock=SystemClock())
+
+    def tell(address: str, why: Full) -> None:
+        source, most = ("", limits.most)
+        if why is Full.ADDRESS:
+            source, most = source_of(address), limits.most_each
+        if not told.wait_s(source):
+            _LOG.warning("admin-connections-refused", peer=address, most=most)
+
+    return tell
 
 
 async def _follow(doorkeeper: Doorkeeper | None) -> None:

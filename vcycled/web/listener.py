@@ -11,8 +11,6 @@ import ssl
 from collections.abc import Callable, Sequence
 from functools import partial
 
-from aiohttp import web
-
 from vcycled import kvlog
 from vcycled.web.gate import Full, Gate
 
@@ -25,25 +23,44 @@ _BREATH_S = 1.0
 """Nothing is taken for so long when the system can take nothing."""
 
 
-class HttpServer(web.Server):
-    """Speaks HTTP on the connections it is given, and tells when one has ended."""
+class _Counted(asyncio.Protocol):
+    """Another protocol, that tells besides when its connection is over, once."""
 
-    on_lost: Callable[[web.RequestHandler], None] | None = None
+    def __init__(self, inner: asyncio.Protocol, over: Callable[[], None]) -> None:
+        self._inner = inner
+        self._over: Callable[[], None] | None = over
 
-    def connection_lost(
-        self, handler: web.RequestHandler, exc: BaseException | None = None
-    ) -> None:
-        """Tell it on."""
-        super().connection_lost(handler, exc)
-        if self.on_lost is not None:
-            self.on_lost(handler)
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._inner.connection_made(transport)
+
+    def data_received(self, data: bytes) -> None:
+        self._inner.data_received(data)
+
+    def eof_received(self) -> bool | None:
+        return self._inner.eof_received()
+
+    def pause_writing(self) -> None:
+        self._inner.pause_writing()
+
+    def resume_writing(self) -> None:
+        self._inner.resume_writing()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._inner.connection_lost(exc)
+        self.end()
+
+    def end(self) -> None:
+        """Tell that it is over; also of a connection that was never made."""
+        over, self._over = self._over, None
+        if over is not None:
+            over()
 
 
 class Listener:
     """Listens from the moment it is made until `close`.
 
     Args:
-        server: that speaks with those who come.
+        server: makes what speaks with each who comes.
         sockets: bound ones, that are ours from now on.
         gate: says who may come.
         tls: of each connection; None for none.
@@ -52,7 +69,7 @@ class Listener:
 
     def __init__(
         self,
-        server: HttpServer,
+        server: Callable[[], asyncio.Protocol],
         sockets: Sequence[socket.socket],
         *,
         gate: Gate,
@@ -64,8 +81,6 @@ class Listener:
         self._gate = gate
         self._tls = tls
         self._refused = refused
-        self._addresses: dict[web.RequestHandler, str] = {}
-        server.on_lost = self._release
         for each in sockets:
             each.setblocking(False)
             each.listen(_BACKLOG)
@@ -104,27 +119,21 @@ class Listener:
 
     async def _begin(self, connection: socket.socket, address: str) -> None:
         """Shake hands; then the connection is the server's until it is lost."""
-        handler = self._server()
-        self._addresses[handler] = address
+        counted = _Counted(self._server(), partial(self._gate.leave, address))
         is_secure = self._tls is not None
         try:
             await asyncio.get_running_loop().connect_accepted_socket(
-                lambda: handler,
+                lambda: counted,
                 connection,
                 ssl=self._tls,
                 ssl_handshake_timeout=_HANDSHAKE_S if is_secure else None,
                 ssl_shutdown_timeout=_FAREWELL_S if is_secure else None,
             )
         except OSError:
-            self._release(handler)
+            counted.end()
         except asyncio.CancelledError:
-            self._release(handler)
+            counted.end()
             raise
-
-    def _release(self, handler: web.RequestHandler) -> None:
-        address = self._addresses.pop(handler, None)
-        if address is not None:
-            self._gate.leave(address)
 
 
 async def bound(hosts: Sequence[str], port: int) -> list[socket.socket]:

@@ -21,7 +21,7 @@ from vcycled.web.app import Site
 from vcycled.web.clients import Clients
 from vcycled.web.doors import Door
 from vcycled.web.gate import Full, Gate, source_of
-from vcycled.web.listener import HttpServer, Listener, bound
+from vcycled.web.listener import Listener, bound
 from vcycled.web.marker import BEAT_S, Marker
 from vcycled.web.outputs import OutputLimits, OutputStore
 from vcycled.web.rates import Rates
@@ -116,8 +116,8 @@ class WebServer:
         if not self._told.wait_s(source):
             _LOG.warning("web-connections-refused", peer=address, limit=why.value)
 
-    def _requests(self, door: Door) -> HttpServer:
-        server = HttpServer(
+    def _requests(self, door: Door) -> web.Server:
+        server = web.Server(
             partial(self._handle, door),
             access_log=logging.getLogger("vcycled.web.access"),
             access_log_class=AccessLog,
