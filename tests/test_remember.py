@@ -44,6 +44,25 @@ def test_a_start_lies_between_the_intent_and_now(stated: int | None, expected: i
 
 
 @pytest.mark.parametrize(
+    ("made", "stated", "expected"),
+    [
+        pytest.param(T0 + 500, T0 + 1000, T0 + 1000, id="it began now"),
+        pytest.param(T0 + 500, T0 + 1001, T0 + 501, id="a second later"),
+        pytest.param(T0 + 5000, T0 + 5040, T0 + 40, id="an hour and more"),
+        pytest.param(T0 + 10, T0 + 1011, T0 + 1000, id="after it took longer than we know of"),
+        pytest.param(None, T0 + 5040, T0 + 1000, id="and nobody knows when it was made"),
+    ],
+)
+def test_a_start_to_come_tells_how_long_the_machine_took(
+    made: int | None, stated: int, expected: int
+) -> None:
+    """Our clock is behind: else a run that was seen once would have been none."""
+    starting = machine(started_at=None, state=MachineState.STARTING)
+    shown = listed(created_at=made, started_at=stated)
+    assert only(cycle(records(starting), [shown])).started_at == expected
+
+
+@pytest.mark.parametrize(
     ("state", "interval", "stated", "began"),
     [
         ("unknown", 0, T0 + 30, T0 + 30),

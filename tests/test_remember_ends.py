@@ -321,6 +321,7 @@ def test_a_machine_that_never_ran_has_no_duration_and_no_record() -> None:
     ("shown", "words", "began"),
     [
         ({"started_at": T0 + 30}, LastWords(), T0 + 30),
+        ({"created_at": T0 + 5000, "started_at": T0 + 5030}, LastWords(), T0 + 30),
         ({}, said(200), T0),
         ({}, LastWords(heartbeat_at=T0 + 700), T0),
         ({"created_at": T0 + 20}, LastWords(heartbeat_at=T0 + 700), T0 + 20),

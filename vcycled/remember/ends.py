@@ -35,9 +35,16 @@ def started_at(machine: Machine, listed: ListedMachine, *, now: int) -> int:
 
     A cloud's time is that of the first boot, so it says nothing of a later interval. Never before
     it was asked for: the manager that did may have another clock.
+
+    If it is yet to come, that clock is ahead of ours or ours is behind. Either way it tells how
+    long the machine took from being made to its start, and ours when it was asked for.
     """
     stated = None if machine.interval else listed.started_at
-    return max(now if stated is None else min(stated, now), machine.created_at)
+    if stated is None:
+        return max(now, machine.created_at)
+    if stated > now and listed.created_at is not None:
+        stated += machine.created_at - listed.created_at
+    return max(min(stated, now), machine.created_at)
 
 
 def ended(
@@ -59,7 +66,7 @@ def ended(
             is wrong.
     """
     words = _of_this_run(machine, words)
-    began = _began(machine, listed, words)
+    began = _began(machine, listed, words, now=now)
     at, source = _end(machine, listed, words, sighted_at=sighted_at, now=now)
     earliest = max(machine.created_at, began or 0)
     at = max(at, earliest)
@@ -83,12 +90,16 @@ def _of_this_run(machine: Machine, words: LastWords) -> LastWords:
     )
 
 
-def _began(machine: Machine, listed: ListedMachine | None, words: LastWords) -> int | None:
+def _began(
+    machine: Machine, listed: ListedMachine | None, words: LastWords, *, now: int
+) -> int | None:
     """Return when it began to run; None if nothing says that it ever did."""
     if machine.started_at is not None or machine.interval:
         return machine.started_at
     if listed is not None and listed.started_at is not None:
-        return max(listed.started_at, machine.created_at)
+        if listed.stopped_at is None:
+            return started_at(machine, listed, now=now)
+        return max(listed.started_at, machine.created_at)  # both by the same clock
     has_written = words.message is not None and not _is_ours(words.message)
     has_shut_down = listed is not None and listed.state is MachineState.SHUTDOWN
     if has_shut_down or has_written or words.heartbeat_at is not None:
