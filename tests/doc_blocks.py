@@ -14,6 +14,8 @@ import vcycled.admin
 import vcycled.cli
 import vcycled.daemon
 import vcycled.web
+from vcycled.cli.session import Session
+from vcycled.testing.clock import FakeClock
 
 TOP = Path(__file__).parents[1]
 PAGES = [
@@ -32,6 +34,8 @@ PROMPTS = ("$ ", "# ")
 """Of a user and of root; a block has one of them."""
 _KEYWORDS = frozenset({"until", "while", "if", "then", "else", "do", "!", "sudo", "nice", "exec"})
 """What stands before a command that is run all the same."""
+STANDS_FOR = re.compile(r"\$|…|\b[A-Z][A-Z_]+\b")
+"""A word in a value for which the reader writes one of their own."""
 _ENDS = frozenset({"done", "fi", "for", "[", "test"})
 """Parts of a line that run nothing of interest."""
 
@@ -158,20 +162,25 @@ def _is_somewhere(error: click.UsageError, command: click.Command) -> bool:
 
 
 def _lacking(command: click.Command, name: str, values: dict[str, object]) -> str:
+    context = click.Context(command, obj=Session(FakeClock(), []))
     for parameter in command.params:
-        given = [values.get(parameter.name or "")]
-        if parameter.required and not isinstance(given[0], (str, tuple, list, int)):
+        given = values.get(parameter.name or "")
+        is_given = isinstance(given, (str, tuple, list, int)) and given not in ("", (), [])
+        if parameter.required and not is_given:
             return f"{name}: lacks {parameter.name}"
-        if isinstance(given[0], (tuple, list)):
-            given = [*given[0]]
-        if parameter.required and not given:
-            return f"{name}: lacks {parameter.name}"
-        if isinstance(parameter.type, click.Choice):
-            wrong = [
-                each
-                for each in given
-                if isinstance(each, str) and each not in parameter.type.choices
-            ]
-            if wrong:
-                return f"{name}: {parameter.name} cannot be {wrong[0]}"
+        if is_given and (wrong := _misread(parameter, given, context)):
+            return f"{name}: {parameter.name} cannot be {given}: {wrong}"
+    return ""
+
+
+def _misread(parameter: click.Parameter, given: object, context: click.Context) -> str:
+    """Return what the parameter has against a value; files need not be there."""
+    if isinstance(parameter.type, click.Path) or STANDS_FOR.search(str(given)):
+        return ""
+    try:
+        read = parameter.type_cast_value(context, given)
+        if parameter.callback is not None:
+            parameter.callback(context, parameter, read)
+    except click.UsageError as error:
+        return error.format_message()
     return ""
