@@ -238,7 +238,7 @@ class TestSite(OnASite):
             assert (await fetched(site, path))[0] == 404
 
     def test_the_process_serves_until_it_is_told_to_end(self, site: Site) -> None:
-        """With exit status 0; 1 if its port is taken, 2 if the configuration is wrong."""
+        """With status 0, whatever hangs; 1 if its port is taken, 2 if its options are wrong."""
         site.report(report())
         with socket.socket() as taken:
             taken.bind(("127.0.0.1", 0))
@@ -249,8 +249,17 @@ class TestSite(OnASite):
         with self.program(site) as process:
             assert process.stderr is not None
             assert f"admin-started port={port}" in process.stderr.readline()
+            site.conf.unlink()
+            os.mkfifo(site.conf)
+            with socket.create_connection(("127.0.0.1", port)) as client:
+                client.sendall(b"GET /readyz HTTP/1.0\r\nHost: localhost\r\n\r\n")
+                unsaid = os.open(site.conf, os.O_WRONLY)  # waits until it is being read
             process.send_signal(signal.SIGTERM)
-            assert process.wait(30) == 0
+            try:
+                assert process.wait(20) == 0
+            finally:
+                os.close(unsaid)
+            site.conf.unlink()
         site.configure(CONF.replace("[vcycle]", "[vcycle]\nadmin_port = none"))
         assert self.failing(site) == 2
 

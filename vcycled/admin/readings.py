@@ -7,8 +7,10 @@ database, keeps nothing else from its answer, and /healthz least of all, which r
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future
+from contextlib import suppress
 from typing import TypeVar
 
 from vcycled import kvlog
@@ -35,7 +37,7 @@ class Readings:
     ) -> None:
         self._new_session = new_session
         self._patience_s = patience_s
-        self._workers = ThreadPoolExecutor(most, "admin-reading")
+        self._free = asyncio.Semaphore(most)
         self._trouble = ""
 
     async def read(self, make: Callable[[Session], T]) -> T:
@@ -61,7 +63,24 @@ class Readings:
             self._note(trouble)
 
     async def _run(self, call: Callable[[], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._workers, call)
+        """Return what `call` does in a thread, which holds its place until it has returned.
+
+        It is a daemon: what hangs does not keep this process from its end.
+        """
+        await self._free.acquire()
+        loop, told = asyncio.get_running_loop(), Future[T]()
+        told.set_running_or_notify_cancel()
+
+        def work() -> None:
+            try:
+                told.set_result(call())
+            except BaseException as error:  # noqa: BLE001 - handed to the request, which raises it
+                told.set_exception(error)
+            with suppress(RuntimeError):  # the loop has ended
+                loop.call_soon_threadsafe(self._free.release)
+
+        threading.Thread(target=work, name="admin-reading", daemon=True).start()
+        return await asyncio.wrap_future(told)
 
     def _note(self, trouble: str) -> None:
         if trouble and trouble != self._trouble:
