@@ -316,6 +316,9 @@ class TestOrders(OnASite):
                 (b"\xff", "application/json", 400),
                 (b"x" * 70_000, "application/json", 413),
                 (b"{}", "text/plain", 415),
+                (b'{"target": [NaN]}', "application/json", 400),
+                (b'{"target": ["prod"], "by": Infinity}', "application/json", 400),
+                (b'{"is_rehearsal": true, "is_rehearsal": false}', "application/json", 400),
             ):
                 answer = await admin.ask(
                     f"{PREFIX}/drain",
@@ -325,6 +328,8 @@ class TestOrders(OnASite):
                     headers={"Content-Type": kind},
                 )
                 assert answer.status == status, answer.text
+                if b"false" in content:
+                    assert "'is_rehearsal' is given twice; must be" in answer.json["detail"]
             without = await admin.ask(f"{PREFIX}/drain", "POST", json={"target": [SPACE]})
             assert without.status == 401
 

@@ -22,7 +22,7 @@ from vcycled.admin.api_routes import (
     Lane,
     Look,
 )
-from vcycled.admin.doorkeeper import Doorkeeper
+from vcycled.admin.doorkeeper import CALLER
 from vcycled.admin.openapi import document
 from vcycled.admin.readings import Readings
 from vcycled.cli.as_json import machine_json
@@ -46,11 +46,9 @@ class Api:
 
     Args:
         new_session: gives what configuration and database are read with.
-        doorkeeper: knows who gives an order; None knows nobody.
     """
 
-    def __init__(self, new_session: Callable[[], Session], doorkeeper: Doorkeeper | None) -> None:
-        self._doorkeeper = doorkeeper
+    def __init__(self, new_session: Callable[[], Session]) -> None:
         self._lanes = {
             Lane.LOOK: Readings(new_session, patience_s=_LOOK_S, most=2),
             Lane.SLOW: Readings(new_session, patience_s=_SLOW_S),
@@ -74,17 +72,17 @@ class Api:
         question = look.make(given)
         lane = self._lanes[look.lane]
         if BLOCKS in request.headers.get(hdrs.ACCEPT, ""):
-            return _json(await lane.read(partial(_blocks, question)), kind=BLOCKS)
+            return _json(await lane.read(_text_of(partial(_blocks, question))), kind=BLOCKS)
         if isinstance(question, Machines):
-            return _json(await lane.read(partial(_part, question, given)))
-        return _json(await lane.read(partial(_document, question)))
+            return _json(await lane.read(_text_of(partial(_part, question, given))))
+        return _json(await lane.read(_text_of(partial(_document, question))))
 
     async def _do(self, do: Do, request: web.Request) -> web.Response:
         if request.query_string:
             raise Wrong("an order has no parameters; what it says stands in its body")
         said = body(do, await _content(request))
-        who = (self._doorkeeper.caller(request) if self._doorkeeper else "") or "API"
-        told = await self._orders.read(partial(_ordered, do, said, who))
+        who = CALLER.get() or "API"
+        told = await self._orders.read(_text_of(partial(_ordered, do, said, who)))
         return _json(told, status=200 if said.is_rehearsal else 202)
 
 
@@ -142,7 +140,7 @@ def _part(question: Machines, given: Arguments, session: Session) -> Json:
         has_gone=question.has_gone,
     )
     with session.store() as store:
-        question.check(session.view(store))
+        question.check(session, store)
         after = Place(int(created_at), uuid) if cursor else None
         found = store.find_machines(which, after=after, limit=limit + 1)
     here = found[:limit]
@@ -159,10 +157,18 @@ def _ordered(do: Do, said: Body, who: str, session: Session) -> Json:
     return ordered_json(left, is_rehearsal=said.is_rehearsal)
 
 
-def _json(told: Json, *, status: int = 200, kind: str = _JSON) -> web.Response:
-    text = json.dumps(told, indent=2, allow_nan=False) + "\n"
-    return web.Response(status=status, body=text.encode(), content_type=kind)
+def _text_of(make: Callable[[Session], Json]) -> Callable[[Session], bytes]:
+    """Return what tells the same as text, which takes a while: the event loop must not do it."""
+    return lambda session: _text(make(session))
+
+
+def _text(told: Json) -> bytes:
+    return json.dumps(told, indent=2, allow_nan=False).encode() + b"\n"
+
+
+def _json(text: bytes, *, status: int = 200, kind: str = _JSON) -> web.Response:
+    return web.Response(status=status, body=text, content_type=kind)
 
 
 async def _openapi(_request: web.Request) -> web.Response:
-    return _json(document())
+    return _json(_text(document()))

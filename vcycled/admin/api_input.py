@@ -67,10 +67,10 @@ def body(do: Do, content: bytes) -> Body:
     """Return what the body of an order says.
 
     Raises:
-        Wrong: it is no JSON, or not what it must be.
+        Wrong: it is no JSON, says something twice, or is not what it must be.
     """
     try:
-        document: Json = json.loads(content)
+        document: Json = json.loads(content, object_pairs_hook=_once)
     except (ValueError, RecursionError) as error:
         raise Wrong("the body must be a JSON object in UTF-8") from error
     if not isinstance(document, Mapping):
@@ -86,6 +86,16 @@ def body(do: Do, content: bytes) -> Body:
         reason=_text(document, "reason"),
         is_rehearsal=_flag(document, "is_rehearsal"),
     )
+
+
+def _once(pairs: list[tuple[str, Json]]) -> Mapping[str, Json]:
+    """Return an object; of a name that stands there twice nobody knows which is meant."""
+    document = dict(pairs)
+    if len(document) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in document if names.count(name) > 1)
+        raise Wrong(f"{_shown(twice)} is given twice; must be given once")
+    return document
 
 
 def _target(names: Json) -> tuple[str, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import ssl
+from contextvars import ContextVar
 from http import HTTPStatus
 
 from aiohttp import hdrs, web
@@ -26,6 +27,8 @@ MOST_BYTES = 64 * 1024
 """Of the body of a request: orders are short."""
 _TOLD_A_MINUTE = 10
 _WAY: dict[str, str] = {hdrs.WWW_AUTHENTICATE: 'Bearer realm="vcycle-admin"'}
+CALLER: ContextVar[str] = ContextVar("caller", default="")
+"""Name of who was let in with the request that is being answered; empty for anybody."""
 _OPTIONS = OptionNames(section="vcycle", certificate="admin_cert", authorities="admin_ca")
 
 
@@ -81,11 +84,6 @@ class Doorkeeper:
                 "admin-refused", peer=peer, method=request.method, status=status, error=found.why
             )
 
-    def caller(self, request: web.Request) -> str:
-        """Return the name of who asks, who was let in; empty for anybody."""
-        found = admit(self._visit(request), self.keys.rules)
-        return found.name if isinstance(found, Caller) else ""
-
     def _visit(self, request: web.Request) -> Visit:
         authorization = request.headers.get(hdrs.AUTHORIZATION, "")
         is_bearer = authorization.lower().startswith("bearer ")
@@ -124,6 +122,7 @@ def _door_of(doorkeeper: Doorkeeper) -> Middleware:
         if isinstance(found, web.Response):
             found.force_close()  # what the client still sends is not waited for
             return found
+        CALLER.set(found.name)
         return await handler(request)
 
     return door

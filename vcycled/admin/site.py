@@ -71,7 +71,7 @@ class AdminSite:
     ) -> None:
         self.doorkeeper = doorkeeper
         self._health = Readings(new_session, patience_s=patience_s)
-        self._api = Api(new_session, doorkeeper)
+        self._api = Api(new_session)
         self._pages = Readings(new_session, patience_s=patience_s, most=2)
 
     def app(self) -> web.Application:

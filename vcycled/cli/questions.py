@@ -21,7 +21,7 @@ from vcycled.cli.status import (
 )
 from vcycled.cli.story import Story, story_blocks, story_json
 from vcycled.cli.story_reader import read_story
-from vcycled.cli.views import View, space_names
+from vcycled.cli.views import space_names
 from vcycled.cli.why import answer, why_blocks, why_json
 from vcycled.errors import Unknown
 from vcycled.model import Machine
@@ -127,7 +127,7 @@ class Machines:
     def answer(self, session: Session) -> Told:
         """Tell it."""
         with session.store() as store:
-            self.check(session.view(store))
+            self.check(session, store)
             has_gone = self.has_gone or self.state == "gone"
             found = store.machines(space=self.space or None, include_gone=has_gone)
         kinds = Filter(machinetype=self.machinetype or None, condition=self.state or None)
@@ -137,12 +137,15 @@ class Machines:
             blocks=lambda: machine_blocks(listed, session.words),
         )
 
-    def check(self, view: View) -> None:
+    def check(self, session: Session, store: Store) -> None:
         """Check that there are such a space and machinetype.
 
         Raises:
             OperatorError: there are not.
         """
+        if not self.space and not self.machinetype:
+            return
+        view = session.view(store)
         if self.space:
             demand("space", self.space, space_names(view.spaces))
         if self.machinetype:
