@@ -68,6 +68,11 @@ def blocks_of(page: Path) -> Iterator[Block]:
         yield Block(str(page.relative_to(TOP)), line, kind, plain)
 
 
+def text_of(page: Path) -> str:
+    """Return what stands between the blocks of a page."""
+    return _FENCE.sub("", page.read_text(encoding="utf-8"))
+
+
 def typed(block: Block) -> list[str]:
     """Return what a reader types: lines after the prompt of a `console` block, whole."""
     prompt = block.text[:2]

@@ -190,7 +190,7 @@ POST = "curl -H 'Content-Type: application/json' -d "
         (f"curl {BASE}/spaces", ""),
         (f"curl {BASE}/space", "no GET"),
         (f"curl -X POST {BASE}/spaces", "no POST"),
-        (f"curl '{BASE}/machines?sate=running'", "no parameter sate"),
+        (f"curl '{BASE}/machines?status=running'", "no parameter status"),
         (f"curl '{BASE}/machines?state=broken'", "is not one of"),
         (f"curl '{BASE}/machines?limit=0'", "less than the minimum"),
         (f"curl '{BASE}/machines?limit=all'", "is not of type"),

@@ -1,0 +1,107 @@
+"""What pages tell readers to run of others: services, calls of AWS, and programs in sentences."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from functools import cache
+
+import botocore
+import botocore.session
+import pytest
+
+from tests.doc_blocks import PAGES, TOP, simple_commands, text_of
+from tests.test_doc_commands import commands, judged
+
+UNITS = {path.stem for path in (TOP / "etc").glob("*.service")}
+NO_UNIT = {"daemon-reload", "poweroff"}
+"""What systemctl does without one."""
+PROGRAMS = (
+    "apt-get aws az curl journalctl jq ls make man openssl openstack pip python rm systemctl"
+)
+
+
+def sentences() -> Iterator[tuple[str, list[str]]]:
+    """Yield each program of others that stands in a sentence, with its words."""
+    names = PROGRAMS.replace(" ", "|")
+    for page in PAGES:
+        for text in re.findall(rf"(?<!`)`((?:{names}) [^`\n]+)`(?!`)", text_of(page)):
+            yield from ((page.name, words) for words in simple_commands(text))
+
+
+SAID = [*sentences(), *((str(block), words) for block, words in commands())]
+
+
+def wrong_units(words: Sequence[str]) -> list[str]:
+    """Return the services that a call of systemd's programs names, and that we have not."""
+    if words[0] not in {"systemctl", "journalctl"}:
+        return []
+    rest = [word for word in words[1:] if not word.startswith("-")]
+    named = rest if words[0] == "journalctl" else rest[1:]
+    return [name for name in named if name not in UNITS and rest[0] not in NO_UNIT]
+
+
+def wrong_call(words: Sequence[str]) -> str:
+    """Return what is wrong with a call of `aws`, by the models that the client has."""
+    if words[0] != "aws" or len(words) < 3:
+        return ""
+    service, operation = words[1], words[2]
+    options = operations(service).get(operation)
+    if options is None:
+        return f"{service} has no {operation}"
+    given = {word.removeprefix("--") for word in words[3:] if word.startswith("--")}
+    return " ".join(sorted(given - options))
+
+
+@cache
+def operations(service: str) -> dict[str, set[str]]:
+    """Return the options of each operation, as `aws` writes them."""
+    model = botocore.session.Session().get_service_model(service)
+    return {
+        botocore.xform_name(name, "-"): {
+            botocore.xform_name(member, "-") for member in (shape.members if shape else ())
+        }
+        for name in model.operation_names
+        for shape in [model.operation_model(name).input_shape]
+    }
+
+
+def test_services_are_those_that_come_with_us() -> None:
+    """By the names of their units."""
+    assert len([words for _, words in SAID if words[0] == "systemctl"]) > 5
+    wrong = [(where, wrong_units(words)) for where, words in SAID]
+    assert [(where, names) for where, names in wrong if names] == []
+
+
+def test_calls_of_aws_are_operations_of_it() -> None:
+    """With options that they have."""
+    assert len([words for _, words in SAID if words[0] == "aws"]) > 4
+    wrong = [(where, wrong_call(words)) for where, words in SAID]
+    assert [(where, found) for where, found in wrong if found] == []
+
+
+def test_programs_in_sentences_are_judged_like_those_in_blocks() -> None:
+    """Targets of make, modules of ours, URLs."""
+    wrong = [(where, judged(words)) for where, words in sentences()]
+    assert [(where, found) for where, found in wrong if found] == []
+
+
+@pytest.mark.parametrize(
+    ("line", "what"),
+    [
+        ("systemctl restart vcycled vcycle-adm", "vcycle-adm"),
+        ("journalctl -u vcycles", "vcycles"),
+        ("systemctl daemon-reload", ""),
+        ("aws iam create-user --user-name vcycle", ""),
+        ("aws iam make-user --user-name vcycle", "iam has no make-user"),
+        ("aws iam create-user --name vcycle", "name"),
+        ("make tests", "make has no tests"),
+        ("python -m bench.nothing", "there is no bench.nothing"),
+        ("curl http://localhost:8444/metric", "http://localhost:8444/metric"),
+    ],
+)
+def test_a_wrong_line_would_be_found(line: str, what: str) -> None:
+    """Each judge above can say no."""
+    (words,) = simple_commands(line)
+    found = [*wrong_units(words), wrong_call(words), judged(words)]
+    assert " ".join(filter(None, found)) == what
