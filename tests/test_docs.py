@@ -194,6 +194,19 @@ def test_the_web_site_may_write_only_folders_that_the_manager_makes(tmp_path: Pa
     assert "StateDirectory" not in text
 
 
+def test_every_dependency_has_its_reason() -> None:
+    """And what has a reason is a dependency."""
+    setup = configparser.ConfigParser()
+    setup.read(TOP / "setup.cfg")
+    extras = setup["options.extras_require"]
+    wanted = "\n".join([setup["options"]["install_requires"], *extras.values()])
+    page = (TOP / "docs" / "dev" / "decisions.md").read_text(encoding="utf-8")
+    (section,) = re.findall(r"^## Dependencies\n(.*?)^## ", page, re.MULTILINE | re.DOTALL)
+    cells = re.findall(r"^\| (.+?)(?: \(.*?\))? \| [^-]", section, re.MULTILINE)
+    told = {name for cell in cells for name in cell.lower().split(", ")} - {"package"}
+    assert told == set(re.findall(r"^[\w-]+", wanted.lower(), re.MULTILINE))
+
+
 def test_there_is_no_project_table() -> None:
     """Metadata stands in setup.cfg only: a [project] table beside it breaks the build."""
     settings = tomllib.loads((TOP / "pyproject.toml").read_text(encoding="utf-8"))
