@@ -110,6 +110,16 @@ def test_last_abort_times_never_move_backwards() -> None:
     assert memory.last_abort_at == T0 + 500
 
 
+@pytest.mark.parametrize("now", [T0 + 499, T0 + 500, T0 + 501])
+def test_no_abort_lies_ahead_of_now(now: int) -> None:
+    """What the cloud says of the end may, if its clock is ahead; we would wait for that."""
+    shown = listed(state="shutdown", started_at=T0 + 100, stopped_at=T0 + 500)
+    changes = cycle(records(machine()), [shown], now=now)
+    (memory,) = changes.machinetypes
+    assert only(changes).stopped_at == T0 + 500
+    assert memory.last_abort_at == min(now, T0 + 500)
+
+
 @pytest.mark.parametrize(
     ("ours", "shown", "words", "at", "source"),
     [

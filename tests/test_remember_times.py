@@ -228,17 +228,36 @@ def test_what_was_a_minute_ahead_changes_nothing() -> None:
     ("now", "at"),
     [
         pytest.param(NOW, NOW - 100, id="as usual"),
-        pytest.param(NOW - 200, NOW - 200, id="nothing ends after now"),
-        pytest.param(MADE + 60, MADE + 60, id="it began now"),
+        pytest.param(NOW - 100, NOW - 100, id="it ended now"),
+        pytest.param(NOW - 101, NOW - 100, id="it is to end in a second"),
+        pytest.param(MADE + 60, NOW - 100, id="it began now"),
         pytest.param(MADE + 59, NOW - 100, id="it has yet to begin: the clock was set back"),
         pytest.param(MADE - DAY, NOW - 100, id="by a day, before it was asked for"),
     ],
 )
-def test_a_clock_that_is_set_back_ends_no_run_before_it_began(now: int, at: int) -> None:
-    """Now bounds the end of a machine only as long as that began by then."""
+def test_a_clock_that_is_set_back_makes_no_run_shorter(now: int, at: int) -> None:
+    """The cloud, whose clock is right, says when it ended."""
     ours = machine(created_at=MADE, started_at=MADE + 60)
     shown = replace(listed(), state=MachineState.SHUTDOWN, stopped_at=NOW - 100)
     over = ended(ours, shown, LastWords(), sighted_at=NOW - 300, now=now)
+    assert over.stopped_at == at
+
+
+@pytest.mark.parametrize(
+    ("interval", "began", "at"),
+    [
+        pytest.param(0, MADE + 60, NOW + 100, id="as long as the cloud says"),
+        pytest.param(0, MADE, NOW + 40, id="it began by another clock"),
+        pytest.param(1, MADE + 60, NOW, id="the cloud tells when it first began"),
+        pytest.param(0, None, NOW, id="the cloud does not tell when it began"),
+    ],
+)
+def test_an_end_to_come_tells_how_long_it_ran(interval: int, began: int | None, at: int) -> None:
+    """Whichever clock is wrong; else nothing ends after now."""
+    ours = machine(created_at=MADE, started_at=began or MADE + 60, interval=interval)
+    stated = listed(started_at=None if began is None else MADE + 60)
+    shown = replace(stated, state=MachineState.SHUTDOWN, stopped_at=NOW + 100)
+    over = ended(ours, shown, LastWords(), sighted_at=NOW - 300, now=NOW)
     assert over.stopped_at == at
 
 

@@ -63,14 +63,17 @@ def ended(
         words: its shutdown message and last heartbeat.
         sighted_at: last time it was listed as not ended, if ever.
         now: an upper bound of the end, unless the machine has yet to begin by it: then the clock
-            is wrong.
+            is wrong. An end that the cloud says is yet to come tells how long the machine ran.
     """
     words = _of_this_run(machine, words)
     began = _began(machine, listed, words, now=now)
     at, source = _end(machine, listed, words, sighted_at=sighted_at, now=now)
     earliest = max(machine.created_at, began or 0)
     at = max(at, earliest)
-    if now >= earliest:
+    ran_s = None if at <= now else _stated_run(machine, listed)
+    if ran_s is not None:
+        at = earliest + ran_s
+    elif now >= earliest:
         at = min(at, now)
     ending = replace(
         machine, started_at=began, stopped_at=at, end_source=source, message=words.message
@@ -142,6 +145,13 @@ def _end(
     found = [each for each in found if each[0] >= (machine.started_at or 0)]
     last = now if machine.missing_first_at is None else min(machine.missing_first_at, now)
     return max(found, default=(last, EndSource.SIGHTING))
+
+
+def _stated_run(machine: Machine, listed: ListedMachine | None) -> int | None:
+    """Return for how many seconds it ran by the cloud's own clock, None if that does not tell."""
+    if listed is None or listed.started_at is None or listed.stopped_at is None:
+        return None
+    return None if machine.interval else max(0, listed.stopped_at - listed.started_at)
 
 
 def _is_ours(message: ShutdownMessage | None) -> bool:

@@ -192,7 +192,7 @@ def _judge(ledger: Ledger, stopped: Machine, listed: ListedMachine | None) -> No
     """Draw the conclusions from an end: an abort, evidence of work, or a failed creation."""
     memory = ledger.of(stopped)
     if stopped.is_aborted and stopped.stopped_at is not None:
-        at = max(memory.last_abort_at or 0, stopped.stopped_at)
+        at = max(memory.last_abort_at or 0, min(stopped.stopped_at, ledger.now))
         ledger.remember(replace(memory, last_abort_at=at))
         ledger.note(stopped, "machine-aborted", f"it ran {duration(stopped)} s")
     elif has_found_work(stopped):
