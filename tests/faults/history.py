@@ -43,6 +43,8 @@ DEADLINESS = 3
 """So much likelier than any other fault is death at a step, since there are many steps."""
 FORGETFUL = (KILL, "manager restarted", "database lost")
 """Nobody can tell time that passed from a clock that was set while no manager ran."""
+BLINDING = ("cloud lists late", "cloud omits machines")
+"""Who has lost a database knows nothing but what the first listing after that shows."""
 CALM = 0.35
 """Share of the steps in which nothing new goes wrong."""
 NOTED_S = 10_000
@@ -121,6 +123,8 @@ class History:
             kinds = [kind for kind in kinds if kind not in FORGETFUL]
         elif KILL in kinds:
             kinds += [KILL] * DEADLINESS
+        if self._is_blind:
+            kinds = [kind for kind in kinds if kind not in BLINDING]
         if not kinds:
             return
         kind = self.rng.choice(kinds)
@@ -208,6 +212,11 @@ class History:
     @property
     def _is_hasty(self) -> bool:
         return HASTY in self._undos or self.is_clock_news
+
+    @property
+    def _is_blind(self) -> bool:
+        """Whether a database was lost and nobody has looked at the cloud since."""
+        return max(self.site.looks, default=0) < self.site.lost_at
 
     # Judging.
 
