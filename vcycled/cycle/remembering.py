@@ -9,7 +9,14 @@ from vcycled.clock import JumpMeter
 from vcycled.config import SpaceConfig
 from vcycled.cycle.context import Context
 from vcycled.cycle.facts import terms_of_lost
-from vcycled.model import CLOCK_SLACK_SECONDS, Changes, ListedMachine, Machine, Records
+from vcycled.model import (
+    CLOCK_SLACK_SECONDS,
+    Changes,
+    ListedMachine,
+    Machine,
+    Records,
+    Stage,
+)
 from vcycled.remember import (
     Answers,
     Claim,
@@ -32,7 +39,8 @@ def lessons(
     now: int,
 ) -> Changes:
     """Return what the listing changes. Only reads: `find` in the cloud, files in the tree."""
-    matched = match(records, listing, installation=context.installation, now=now)
+    theirs = _theirs(context, records, listing)
+    matched = match(records, listing, installation=context.installation, now=now, theirs=theirs)
     adoptions = _adoptions(context, config, matched.strangers, now)
     adoptions += _claimed(context, config, matched.claims, now)
     asked = questions(matched, now=now)
@@ -43,6 +51,31 @@ def lessons(
         adopted=adoptions,
     )
     return heard(learn(records, matched, answers, now=now), matched.claims, now=now)
+
+
+def _theirs(
+    context: Context, records: Records, listing: Sequence[ListedMachine]
+) -> frozenset[str]:
+    """Return the uuids of listed machines that other spaces have, on the same project.
+
+    One that such a space held for gone is still its own to find again, as long as it is looked
+    after here; whoever lists it after that adopts it, so that it is not left to itself.
+    """
+    tagged = {
+        each.tags.get("vcycle_uuid", "")
+        for each in listing
+        if each.tags.get("vcycle_installation") == context.installation
+    }
+    tagged -= {machine.uuid for machine in records.machines} | {""}
+    if not tagged:
+        return frozenset()
+    cared_for = {each.name for each in context.configured()}
+    return frozenset(
+        uuid
+        for uuid, machine in context.store.known(tagged).items()
+        if machine.space != context.name
+        and (machine.stage is not Stage.GONE or machine.space in cared_for)
+    )
 
 
 def _found(context: Context, doubtful: Sequence[Machine]) -> Mapping[str, ListedMachine | None]:

@@ -22,14 +22,15 @@ def adopted(
     Args:
         listed: what the cloud shows.
         space: the space that listed it.
-        known: what the store has under its uuid, whatever its stage; None if nothing.
+        known: what the store has under its uuid, whatever its stage; None if nothing. One of
+            another space is of one that nobody looks after any more.
         terms: what its machinetype promises today, used only if nothing better is known.
         now: when it was seen.
     """
     if known is None:
         return _from_tags(listed, space=space, terms=terms, now=now)
     if _is_gone(known, listed):
-        return _returned(known, listed, now=now)
+        return replace(_returned(known, listed, now=now), space=space)
     duplicate = _from_tags(listed, space=space, terms=known.terms, now=now)
     return replace(duplicate, uuid=_uuid_of(listed), delete_reason=Reason.DOUBLE)
 
@@ -47,7 +48,8 @@ def claimed(claim: Claim, *, space: str, known: Machine | None, terms: Terms, no
     listed, uuid = claim.listed, claim.uuid
     assert listed is not None, "checked by uuid"
     if known is not None and _is_gone(known, listed):
-        return replace(_returned(known, listed, now=now), machinetype=claim.machinetype)
+        back = _returned(known, listed, now=now)
+        return replace(back, space=space, machinetype=claim.machinetype)
     if known is not None:
         uuid = _uuid_of(listed)
     machine = _from_tags(listed, space=space, terms=terms, now=now)

@@ -5,12 +5,14 @@
 A machine is ours if it carries our installation id, or if we have just asked for one of its name,
 or with its UUID, and the cloud shows no tags yet. The name pattern alone proves nothing: other
 managers use it too. A second machine with the tags of one we know under another cloud id is a
-duplicate that a repeated request made; it is seen, counted and deleted.
+duplicate that a repeated request made; it is seen, counted and deleted. What another space of the
+same project has on record, and whatever carries the tags of that, is that space's to judge: for
+this one it is foreign.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from vcycled.model import FATE, Fate, ListedMachine, Machine, Records, SpaceMemory, Stage
@@ -57,10 +59,18 @@ class Questions:
 
 
 def match(
-    records: Records, listing: Iterable[ListedMachine], *, installation: str, now: int
+    records: Records,
+    listing: Iterable[ListedMachine],
+    *,
+    installation: str,
+    now: int,
+    theirs: Collection[str] = (),
 ) -> Matched:
-    """Take a complete `listing` apart against the `records` of its space."""
-    book = _Book(records.machines, installation)
+    """Take a complete `listing` apart against the `records` of its space.
+
+    `theirs` are the uuids of machines in it that other spaces have on record.
+    """
+    book = _Book(records.machines, installation, theirs)
     for listed in listing:
         book.enter(listed)
     seen = book.seen()
@@ -73,6 +83,7 @@ def match(
     claimed = claims(records.orders, book.foreign, ours)
     granted = {claim.listed.cloud_id for claim in claimed if claim.listed is not None}
     foreign = [each for each in book.foreign if each.cloud_id not in granted]
+    foreign += book.theirs
     return Matched(
         seen=tuple(seen),
         absent=absent,
@@ -94,8 +105,11 @@ def questions(matched: Matched, *, now: int) -> Questions:
 class _Book:
     """Listed machines, entered one by one under ours."""
 
-    def __init__(self, machines: Sequence[Machine], installation: str) -> None:
+    def __init__(
+        self, machines: Sequence[Machine], installation: str, theirs: Collection[str]
+    ) -> None:
         self._installation = installation
+        self._theirs = theirs
         self._by_id = {machine.cloud_id: machine for machine in machines if machine.cloud_id}
         self._by_uuid = {machine.uuid: machine for machine in machines}
         self._by_name = {machine.name: machine for machine in machines}
@@ -103,6 +117,8 @@ class _Book:
         self._candidates: dict[str, list[ListedMachine]] = {}
         self.strangers: list[ListedMachine] = []
         self.foreign: list[ListedMachine] = []
+        self.theirs: list[ListedMachine] = []
+        """Of other spaces, so that nobody may claim them for this one."""
 
     def enter(self, listed: ListedMachine) -> None:
         known = self._by_id.get(listed.cloud_id)
@@ -117,10 +133,15 @@ class _Book:
             known = self._by_uuid.get(uuid) or self._by_name.get(listed.name)
         if known is not None and not known.cloud_id:
             self._candidates.setdefault(known.uuid, []).append(listed)
+        elif installation == self._installation and self._is_theirs(listed):
+            self.theirs.append(listed)
         elif installation == self._installation:
             self.strangers.append(listed)
         else:
             self.foreign.append(listed)
+
+    def _is_theirs(self, listed: ListedMachine) -> bool:
+        return listed.tags.get("vcycle_uuid") in self._theirs
 
     def seen(self) -> list[tuple[Machine, ListedMachine]]:
         """Return the pairs; of several new machines for one intent, the oldest is it."""
