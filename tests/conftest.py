@@ -8,7 +8,7 @@ import os
 from collections.abc import Iterator
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, is_hypothesis_test, settings
 
 _SLOW_HOST = (HealthCheck.too_slow,)
 
@@ -19,6 +19,16 @@ settings.register_profile(
     "long", max_examples=2000, deadline=None, database=None, suppress_health_check=_SLOW_HOST
 )
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Do not measure what is played hundreds of times: it takes twice as long or more.
+
+    Tables reach each line that these reach, and a line that only chance reaches is not tested.
+    """
+    for item in items:
+        if isinstance(item, pytest.Function) and is_hypothesis_test(item.obj):
+            item.add_marker(pytest.mark.no_cover)
 
 
 @pytest.fixture(scope="session", autouse=True)

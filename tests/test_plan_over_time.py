@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -23,6 +24,8 @@ from vcycled.model import (
     Stage,
 )
 from vcycled.plan import plan_space
+
+pytestmark = pytest.mark.no_cover  # thousands of plans: see tests/conftest.py
 
 CYCLE_S = 60
 SIZE = 100
