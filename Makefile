@@ -3,6 +3,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
+RUNS := $(VENV)/.runs
 STAMP := $(VENV)/.installed
 FIRST ?= 1000
 MINUTES ?= 60
@@ -15,12 +16,16 @@ unexport PYTHONDONTWRITEBYTECODE
 help:  ## show the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 24
 
-$(STAMP): setup.cfg
+$(RUNS): setup.cfg
 	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e .
+	@touch $@
+
+$(STAMP): $(RUNS)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[test,lint,docs,packages]'
 	@touch $@
 
-demo: $(STAMP)  ## two minutes of the manager at work on this machine
+demo: $(RUNS)  ## two minutes of the manager at work on this machine
 	$(BIN)/python -m vcycled.demo
 
 test: $(STAMP)  ## run every test that needs no outside service

@@ -141,6 +141,18 @@ def _anchors(page: Path) -> set[str]:
     return {heading.replace(" ", "-") for heading in plain}
 
 
+def test_every_room_is_on_the_page_of_the_architecture() -> None:
+    """Each package and module of vcycled has its row, and so have those beside it."""
+    page = (TOP / "docs" / "explanation" / "architecture.md").read_text(encoding="utf-8")
+    rooms = {path.name for path in TOP.glob("vcycled/*/") if not path.is_symlink()}
+    wanted = {f"`vcycled/{name}/`" for name in rooms - {"__pycache__"}} | {"`spaces/`", "`apel/`"}
+    wanted |= {
+        f"`vcycled/{path.name}`" for path in TOP.glob("vcycled/*.py") if path.name != "__init__.py"
+    }
+    told = "\n".join(re.findall(r"^\| (`[^|]+) \|", page, re.MULTILINE))
+    assert {each for each in wanted if each not in told} == set()
+
+
 @pytest.mark.parametrize(
     "page", ["CONTRIBUTING.md", "docs/dev/decisions.md", "docs/explanation/architecture.md"]
 )

@@ -34,6 +34,7 @@ def test_every_file_for_sites_is_installed() -> None:
     [
         ("packaging/debian/changelog", r"^vcycle \((.+?)\)"),
         ("packaging/rpm/vcycle.spec", r"^Version: +(.+)$"),
+        ("README.md", r"vcycle_(.+?)_amd64\.deb"),
         ("docs/how-to/installing.md", r"vcycle_(.+?)_amd64\.deb"),
         ("docs/how-to/installing.md", r"vcycle-(.+?)-py3-none-any\.whl"),
     ],
