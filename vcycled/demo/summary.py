@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import sys
 from collections import Counter
+from pathlib import Path
 
 from rich.console import Group, RenderableType
 from rich.table import Table
@@ -52,6 +56,13 @@ def _places(scene: Scene) -> Table:
     }
     for what, path in places.items():
         table.add_row(f"  {what}", str(path))
+    call = f"{_vcycle()} --config {os.path.relpath(scene.conf)}"
     for command in ("machines --all", "events", "apel list"):
-        table.add_row("  command", f"vcycle --config {scene.conf} {command}")
+        table.add_row("  command", f"{call} {command}")
     return table
+
+
+def _vcycle() -> str:
+    """Return how `vcycle` is called from here: `make demo` leaves it where no shell looks."""
+    beside = Path(sys.executable).with_name("vcycle")
+    return "vcycle" if shutil.which("vcycle") else os.path.relpath(beside)
