@@ -108,6 +108,15 @@ class Guests:
         if server.status == "ACTIVE" and server.task_state is None:
             self._work(server, guest, now)
         elif server.status == "UNKNOWN":  # to the cloud; it goes on all the same
+            self._go_on(server, guest, now)
+
+    def _go_on(self, server: Server, guest: Guest, now: int) -> None:
+        """Let a machine do what needs no cloud that knows its state."""
+        assert server.launched_at is not None
+        over_at = server.launched_at + guest.work_s
+        if guest.role is Role.LOST and now >= over_at and not self.is_ending:
+            self._site.cloud.servers.remove(server, at=over_at)
+        else:
             self._beat(server, guest)
 
     def _work(self, server: Server, guest: Guest, now: int) -> None:
