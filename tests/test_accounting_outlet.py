@@ -31,8 +31,9 @@ from vcycled.config import Config, LastGood, ManagerOptions, SinkConfig
 from vcycled.cycle.outlet import Outlet
 from vcycled.daemon.outlets import Clerk, Outlets
 from vcycled.errors import StoreError
-from vcycled.model import Changes
+from vcycled.model import Changes, Event
 from vcycled.store import Outage, Store
+from vcycled.store.sinks import NAMED_SECONDS
 from vcycled.testing.clock import START, FakeClock
 
 ME = "m1.example.org"
@@ -201,17 +202,44 @@ class TestOutlet:
     def test_a_record_that_is_refused_delays_no_other(
         self, store: Store, clock: FakeClock, caplog: pytest.LogCaptureFixture
     ) -> None:
-        """It stays due, a person is told, and it is tried again after a while."""
+        """It stays due, a person is told, and it is tried again later; the sink is well."""
         sink, given = Faked(), due(store, 150)
         sink.refused = given[3].uuid
         outlet = outlet_of(sink, store, clock)
         assert len(outlet.write(given)) == 149
         assert store.unexported("faked") == (given[3],)
-        (outage,) = store.outages()
-        assert outage.error == f"a record refused: {given[3].name}: no"
-        assert outlet.is_paused
+        (refused,) = store.refused("faked", limit=2)
+        assert (refused.uuid, refused.refusal, refused.refused_at) == (given[3].uuid, "no", START)
+        assert store.outages() == ()
+        assert not outlet.is_paused
+        assert outlet.claim(besides=()) == ()
         (record,) = [each for each in caplog.records if "record-refused" in each.message]
         assert record.levelno == logging.ERROR
+
+    def test_an_outage_is_an_event_when_it_begins_and_when_it_ends(
+        self, store: Store, clock: FakeClock
+    ) -> None:
+        """Once each, also if another process sees it go on."""
+        sink, given = Faked(), due(store, 1)
+        sink.error = SinkUnavailable("away")
+        outlet_of(sink, store, clock).write(given)
+        clock.advance(60)
+        outlet = outlet_of(sink, store, clock)
+        outlet.write(given)
+        clock.advance(90)
+        sink.error = None
+        outlet.write(given)
+        due(store, 1, first=9)
+        outlet.write(store.unexported("faked"))
+        assert store.events(oldest_first=True) == (
+            Event(at=START, space="", event="sink-failing", detail=f"faked of {ME}: away"),
+            Event(
+                at=START + 150,
+                space="",
+                event="sink-back",
+                detail=f"faked of {ME}: takes records again, after 150 s",
+            ),
+        )
 
     def test_nothing_to_give_ends_no_outage(self, store: Store, clock: FakeClock) -> None:
         """It was not asked whether it is well."""
@@ -289,11 +317,26 @@ class TestClerk:
     def test_a_refused_record_does_not_make_it_turn_for_ever(
         self, store: Store, clock: FakeClock
     ) -> None:
-        """A turn ends with it."""
+        """A turn ends with it, and the next begins with what is new."""
         sink, given = Faked(), due(store, 2)
         sink.refused = given[0].uuid
-        self.clerk(sink, store, clock).turn()
+        clerk = self.clerk(sink, store, clock)
+        clerk.turn()
+        clerk.turn()
         assert sink.batches == [2]
+        due(store, 1, first=9)
+        clerk.turn()
+        assert sink.batches == [2, 1]
+
+    def test_records_that_are_refused_before_an_outage_are_put_aside(
+        self, store: Store, clock: FakeClock
+    ) -> None:
+        """The next try begins with others."""
+        sink, given = Faked(), due(store, 3)
+        sink.refused, sink.error, sink.after = given[0].uuid, SinkUnavailable("away"), 1
+        outlet = outlet_of(sink, store, clock)
+        assert outlet.write(given) == frozenset()
+        assert outlet.claim(besides=()) == given[1:]
 
     def test_a_database_that_is_away_is_told_once(
         self, store: Store, clock: FakeClock, caplog: pytest.LogCaptureFixture
@@ -325,7 +368,12 @@ class TestClerk:
         due(store, 1)
         clerk = self.clerk(Broken(), store, clock)
         clerk.turn()
-        assert "sink-broken" in caplog.text
+        clerk.turn()
+        told = [each for each in caplog.records if "sink-broken" in each.message]
+        assert len(told) == 1
+        assert told[0].exc_info
+        (outage,) = store.outages()
+        assert outage.error == "a bug: KeyError: 1"
 
     def test_it_works_in_a_thread_until_it_is_stopped(self, store: Store) -> None:
         """And ends at once then."""
@@ -394,6 +442,22 @@ class TestOutlets:
         outlets.heed(config_of(tmp_path, moved))
         assert [each.name for each in outlets.current()] == ["lines"]
         assert outlets.current()[0] is not before
+
+    def test_it_is_kept_now_and_then_that_they_are_named(
+        self, store: Store, clock: FakeClock, tmp_path: Path
+    ) -> None:
+        """So that what waits for them is never given up, however long they are away."""
+        outlets = Outlets(store, manager=ME, clock=clock, log=kvlog.get("outlets"))
+        config = config_of(tmp_path, APEL)
+        outlets.heed(config)
+        clock.advance(NAMED_SECONDS - 1)
+        outlets.heed(config)
+        assert store.sinks() == {"apel": START}
+        (apel,) = outlets.current()
+        clock.advance(1)
+        outlets.heed(config)
+        assert store.sinks() == {"apel": START + NAMED_SECONDS}
+        assert outlets.current() == (apel,)
 
     def test_what_no_cycle_writes_is_written_all_the_same(
         self, outlets: Outlets, store: Store, tmp_path: Path

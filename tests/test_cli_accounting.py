@@ -9,6 +9,7 @@ import trustme
 
 from tests.builders import NOW
 from tests.cli_kit import CONF, SPACE, OnASite, Site, ended, run_of
+from vcycled.cli import views
 from vcycled.model import Machine
 from vcycled.store import Outage
 
@@ -29,9 +30,11 @@ def sinks(site: Site) -> Site:
     """Return a site with two sinks, of which one has taken a record of two."""
     head = "manager_hostname = manager.example.com\n"
     site.conf.write_text(site.conf.read_text().replace(head, f"{head}accounting = apel jsonl\n"))
+    site.clock.jump(-3600)
     with site.store() as store:
         store.begin(["apel", "jsonl"])
     site.save(OLD, NEW, intervals=(run_of(OLD), run_of(NEW)))
+    site.clock.jump(3600)
     with site.store() as store:
         store.mark_exported("apel", [key(OLD), key(NEW)], NOW)
         store.mark_exported("jsonl", [key(OLD)], NOW)
@@ -41,6 +44,11 @@ def sinks(site: Site) -> Site:
 def key(machine: Machine) -> tuple[str, int]:
     """Return what names the run of `machine`."""
     return machine.uuid, machine.interval
+
+
+def leave(site: Site) -> None:
+    """Take JSON lines out of the configuration."""
+    site.conf.write_text(site.conf.read_text().replace("accounting = apel jsonl", ""))
 
 
 def fail(site: Site) -> None:
@@ -55,7 +63,7 @@ class TestSinks(OnASite):
     def test_each_sink_is_told_with_what_waits(self, sinks: Site) -> None:
         """And how it is."""
         assert sinks.ok("accounting", "sinks").splitlines() == [
-            "SINK   WAITING  OLDEST ENDED            STATE",
+            "SINK   WAITING  FIRST SINCE             STATE",
             "apel         0  -                       well",
             "jsonl        1  1 h ago (07:00:00 UTC)  well",
         ]
@@ -98,13 +106,15 @@ class TestSinks(OnASite):
                 "oldest_at": None,
                 "spaces": [],
                 "outages": [],
+                "refused": [],
+                "left_at": None,
                 "credential_ends": {},
             },
             {
                 "name": "jsonl",
                 "records": 1,
                 "oldest_at": NOW - 3600,
-                "spaces": [{"space": SPACE, "records": 1, "oldest_at": NOW - 3600}],
+                "spaces": [{"space": SPACE, "records": 1, "oldest_at": NOW - 3600, "refused": 0}],
                 "outages": [
                     {
                         "manager": "manager.example.com",
@@ -114,19 +124,114 @@ class TestSinks(OnASite):
                         "error": "No space left on device",
                     }
                 ],
+                "refused": [],
+                "left_at": None,
                 "credential_ends": {},
             },
         ]
         assert sinks.json("accounting", "sinks") == document
         assert sinks.json("status")["sinks"] == document
 
-    def test_a_sink_that_is_not_configured_any_more_is_not_told(self, sinks: Site) -> None:
-        """Its marks stay; so does what waits for it."""
-        sinks.conf.write_text(sinks.conf.read_text().replace("accounting = apel jsonl", ""))
-        assert "jsonl" not in sinks.ok("accounting", "sinks")
+    def test_a_sink_that_is_not_configured_any_more_is_told_while_something_waits_for_it(
+        self, sinks: Site
+    ) -> None:
+        """Its marks stay; people are told what they can do, and monitoring warns, no more."""
+        fail(sinks)
+        leave(sinks)
+        told = (
+            "jsonl is not in accounting of [vcycle], and was last 1 h ago (07:00:00 UTC)"
+            " (waiting: 1 record): put it back, or vcycle accounting forget jsonl"
+        )
+        assert sinks.ok("accounting", "sinks").splitlines()[1:] == [
+            "apel         0  -                       well",
+            "jsonl        1  1 h ago (07:00:00 UTC)  not named",
+            told,
+        ]
+        document = sinks.json("accounting", "sinks")[1]
+        assert (document["left_at"], document["outages"]) == (NOW - 3600, [])
+        sinks.clock.advance(30 * 86_400)
+        lines = sinks.vcycle("check").output.splitlines()
+        assert [each[:27] for each in lines if "jsonl" in each] == ["WARNING: jsonl is not in ac"]
         with sinks.store() as store:
             assert store.exported("jsonl") == 1
+            store.mark_exported("jsonl", [key(NEW)], NOW)
+        assert "jsonl" not in sinks.ok("accounting", "sinks")
+
+    def test_records_that_are_refused_are_told_one_by_one(self, sinks: Site) -> None:
+        """The first ones, with why; the sink takes others."""
+        with sinks.store() as store:
+            store.unmark("jsonl", [key(OLD)])
+            store.note_refused("jsonl", {key(OLD): "too old", key(NEW): "no site"}, at=NOW)
+        said = sinks.ok("accounting", "sinks").splitlines()
+        assert said[2].split()[-3:] == ["refuses", "2", "records"]
+        assert said[3:] == [
+            f"jsonl refuses the record of {OLD.name} in {SPACE}, uuid {OLD.uuid},"
+            " ended 2026-12-16 08:00:00 UTC: too old",
+            f"jsonl refuses the record of {NEW.name} in {SPACE}, uuid {NEW.uuid},"
+            " ended 2027-01-15 07:00:00 UTC: no site",
+        ]
+        why = f"2 refused, such as that of {OLD.name}: too old"
+        assert f"2 records for jsonl, the oldest for 1 h: {why}" in sinks.vcycle("check").output
+        (document,) = sinks.json("accounting", "sinks")[1:]
+        assert [each["refusal"] for each in document["refused"]] == ["too old", "no site"]
+        assert document["spaces"][0]["refused"] == 2
+
+    def test_of_many_that_are_refused_the_first_are_told(
+        self, sinks: Site, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """And how many more there are."""
+        monkeypatch.setattr(views, "REFUSED_TOLD", 1)
+        with sinks.store() as store:
+            store.unmark("jsonl", [key(OLD)])
+            store.note_refused("jsonl", {key(OLD): "too old", key(NEW): "no site"}, at=NOW)
+        assert sinks.ok("accounting", "sinks").splitlines()[4] == "jsonl refuses 1 more record"
+
+
+class TestForget(OnASite):
+    """Giving up what waits for a sink."""
+
+    def test_what_nobody_names_any_more_is_given_up(self, sinks: Site) -> None:
+        """After a question; it is in the story, and the sink collects nothing any more."""
+        leave(sinks)
+        said = sinks.ok("accounting", "forget", "jsonl", "--dry-run")
+        assert said == "jsonl: 1 record would be given up\n"
+        refused = sinks.vcycle("accounting", "forget", "jsonl", answer="n\n")
+        assert "Give up 1 record that jsonl has not taken?" in refused.output
+        with sinks.store() as store:
             assert len(store.unexported("jsonl")) == 1
+        assert sinks.ok("accounting", "forget", "jsonl", "-y") == "jsonl: 1 record given up\n"
+        third = ended("vcycle-prod-0000000006")
+        sinks.save(third, intervals=(run_of(third),))
+        with sinks.store() as store:
+            assert [each.sink for each in store.backlogs()] == ["apel"]
+            assert set(store.sinks()) == {"apel"}
+            assert store.exported("jsonl") == 1
+        assert "accounting sink forgotten: jsonl, by " in sinks.ok("events")
+
+    def test_what_it_refuses_can_be_given_up_alone(self, sinks: Site) -> None:
+        """Also of a sink that goes on."""
+        with sinks.store() as store:
+            store.note_refused("jsonl", {key(NEW): "no"}, at=NOW)
+        assert sinks.ok("accounting", "forget", "jsonl", "--refused", "-y") == (
+            "jsonl: 1 record given up\n"
+        )
+        with sinks.store() as store:
+            assert store.unexported("jsonl") == ()
+            assert set(store.sinks()) == {"apel", "jsonl"}
+
+    @pytest.mark.parametrize(
+        ("words", "why"),
+        [
+            (("jsonl",), "accounting of [vcycle] names jsonl: take it out there first"),
+            (("json",), "no sink 'json'; did you mean jsonl?"),
+            (("json", "--refused"), "no sink 'json'; did you mean jsonl?"),
+        ],
+    )
+    def test_what_is_in_use_or_unknown_is_refused(
+        self, sinks: Site, words: tuple[str, ...], why: str
+    ) -> None:
+        """With what to do first."""
+        assert why in sinks.refused("accounting", "forget", *words, "--yes")
 
 
 class TestResend(OnASite):
@@ -181,7 +286,7 @@ class TestResend(OnASite):
     @pytest.mark.parametrize(
         ("words", "why"),
         [
-            (("apel", "--since", "2026-01-01"), "vcycle apel resend"),
+            (("apel", "--since", "2026-01-01"), "never given; vcycle apel resend takes others"),
             (("jsonlines", "--since", "2026-01-01"), "no sink 'jsonlines'; did you mean jsonl?"),
             (("jsonl", "--since", "2027-01-15 07:30"), "no run ended then whose end is final"),
             (("jsonl", "--since", "2026-01-01", "--space", "other"), "no run ended then"),
@@ -192,6 +297,17 @@ class TestResend(OnASite):
     ) -> None:
         """With what to do instead."""
         assert why in sinks.refused("accounting", "resend", *words, "--yes")
+
+    def test_apel_is_given_what_it_never_was(self, sinks: Site) -> None:
+        """Having been forgotten, say; what it has taken is for its own command."""
+        third = ended("vcycle-prod-0000000006")
+        with sinks.store() as store:
+            store.forget_sink("apel")
+        sinks.save(third, intervals=(run_of(third),))
+        said = sinks.ok("accounting", "resend", "apel", "--since", "2026-01-01", "--yes")
+        assert said == "1 record left for apel\n"
+        with sinks.store() as store:
+            assert store.unexported("apel") == (run_of(third),)
 
     def test_a_time_must_be_given(self, sinks: Site) -> None:
         """Nobody resends a site's whole history by a slip."""

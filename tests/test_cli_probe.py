@@ -393,8 +393,10 @@ class TestCheck(OnASite):
         self.ready(site)
         run = run_of(ended())
         site.save(ended(), intervals=(run,))
+        site.clock.jump(-3600)
         with site.store() as store:
             assert store.unexported("apel") == (run,)
+        site.clock.jump(3600)
         assert "OK: 1 record for apel, the oldest for 1 h" in self.checked(site)[1]
         path = Queue(site.root).put(run)
         message = Queue(site.root).outgoing / path.parent.name / path.name

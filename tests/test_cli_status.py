@@ -279,6 +279,8 @@ class TestStatus(OnASite):
                     "oldest_at": None,
                     "spaces": [],
                     "outages": [],
+                    "refused": [],
+                    "left_at": None,
                     "credential_ends": {},
                 }
             ],

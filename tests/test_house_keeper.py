@@ -293,6 +293,28 @@ class TestArchive:
         assert path.exists() is is_kept
 
 
+class TestSinks:
+    """What waits for sinks that were taken out of the configuration."""
+
+    @pytest.mark.parametrize(
+        ("age", "left"), [(90 * DAY, {"apel", "gone"}), (90 * DAY + 1, {"apel"})]
+    )
+    def test_it_is_given_up_once_nobody_has_named_them_for_history_days(
+        self, home: Home, age: int, left: set[str]
+    ) -> None:
+        """Those that are configured stay, however old what is kept of them is."""
+        store, clock = home.world.store, home.world.clock
+        store.begin(["apel", "gone"])
+        store.save(Changes(space="any", intervals=(RUN,)))
+        clock.advance(age - TURN_SECONDS)
+        home.turn()
+        assert set(store.sinks()) == {each.sink for each in store.backlogs()} == left
+        told = [each.detail for each in store.events() if each.event == "sink-forgotten"]
+        why = "not in the configuration of any manager for long"
+        expected = [] if "gone" in left else [f"gone, {why}: records that waited for it: 1"]
+        assert told == expected
+
+
 class TestImages:
     """Copies of images that were fetched."""
 
@@ -367,7 +389,7 @@ class TestTrouble:
         home.world.store._database.close()
         home.turn()
         assert not old.exists()
-        assert caplog.text.count("house-failed area=") == 2
+        assert caplog.text.count("house-failed area=") == 3
 
     def test_a_bug_is_told_with_its_traceback(
         self, home: Home, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch

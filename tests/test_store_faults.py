@@ -190,7 +190,7 @@ class TestFile(OnSqlite):
     def test_a_link_that_points_nowhere_is_refused(self, store: Store) -> None:
         """Foreign keys are enforced on every connection."""
         with pytest.raises(StoreError, match="FOREIGN KEY"), store._database.write() as connection:
-            connection.exec_driver_sql("INSERT INTO due VALUES ('nobody', 0, 'sink', '')")
+            connection.exec_driver_sql("INSERT INTO exports VALUES ('nobody', 0, 'sink', 1)")
 
     def test_a_number_that_does_not_fit_is_named(self, store: Store) -> None:
         """SQLite's driver raises something of its own for it."""

@@ -10,8 +10,10 @@ from tests.lease_kit import ONE, TWO, Office, WithManagers
 from tests.store_kit import SPACE, OnBothDatabases, run
 from vcycled.errors import StoreError
 from vcycled.model import Changes, RunInterval
-from vcycled.store import APEL, Backlog, Key, Outage, Store
-from vcycled.testing.clock import START
+from vcycled.store import APEL, Backlog, Key, Outage, Refused, Store
+from vcycled.store.dues import REFUSED_SECONDS
+from vcycled.store.sinks import NAMED_SECONDS, UNNAMED_SECONDS
+from vcycled.testing.clock import START, FakeClock
 
 AUDITOR = "auditor"
 
@@ -110,6 +112,139 @@ class TestClaims(OnBothDatabases):
         assert store.claim(AUDITOR, "one", limit=1) == (run(1),)
 
 
+class TestRefused(OnBothDatabases):
+    """Records that a sink refuses though it takes others."""
+
+    def refuse(self, store: Store, *runs: RunInterval, at: int = START) -> None:
+        """Let the sink refuse these."""
+        store.note_refused(AUDITOR, {key(each): f"no {each.uuid}" for each in runs}, at=at)
+
+    def test_they_are_put_aside_for_an_hour(self, store: Store, clock: FakeClock) -> None:
+        """By every way to what is due; then they come after all others."""
+        store.begin([AUDITOR])
+        save(store, run(1), run(2))
+        self.refuse(store, run(1))
+        clock.advance(REFUSED_SECONDS - 1)
+        assert store.claim(AUDITOR, "one") == store.take(AUDITOR, space=SPACE) == (run(2),)
+        clock.advance(1)
+        assert store.claim(AUDITOR, "one") == (run(2), run(1))
+        assert store.take(AUDITOR, space=SPACE) == store.unexported(AUDITOR) == (run(2), run(1))
+
+    def test_a_clock_that_was_ahead_puts_none_aside_for_longer(self, store: Store) -> None:
+        """What was refused in the future counts as refused long ago."""
+        store.begin([AUDITOR])
+        save(store, run(1))
+        self.refuse(store, run(1), at=START + 1)
+        assert store.claim(AUDITOR, "one") == (run(1),)
+        self.refuse(store, run(1), at=START)
+        assert store.claim(AUDITOR, "one") == ()
+
+    def test_what_is_refused_hides_nothing_however_much_it_is(self, store: Store) -> None:
+        """The manager asks for so many at once, the first ones."""
+        store.begin([AUDITOR])
+        save(store, *map(run, range(4)))
+        self.refuse(store, run(0), run(1))
+        assert store.claim(AUDITOR, "one", limit=2) == (run(2), run(3))
+
+    def test_people_see_which_and_why(self, store: Store) -> None:
+        """Until it is taken, or given up by order, which leaves the others."""
+        store.begin([AUDITOR])
+        save(store, run(1), run(2), run(3))
+        self.refuse(store, run(2), run(1))
+        told = store.refused(AUDITOR, limit=5)
+        assert [(each.uuid, each.refusal) for each in told] == [
+            ("uuid-1", "no uuid-1"),
+            ("uuid-2", "no uuid-2"),
+        ]
+        assert told[0] == Refused(
+            sink=AUDITOR,
+            space=SPACE,
+            machine=run(1).name,
+            uuid="uuid-1",
+            interval=0,
+            ended_at=run(1).ended_at,
+            refused_at=START,
+            refusal="no uuid-1",
+        )
+        assert store.refused(AUDITOR, limit=1) == told[:1]
+        assert [(each.runs, each.refused) for each in store.backlogs()] == [(3, 2)]
+        store.mark_exported(AUDITOR, [key(run(1))], START)
+        assert store.refused(AUDITOR, limit=5) == told[1:]
+        assert store.forget_refused(AUDITOR) == 1
+        assert store.unexported(AUDITOR) == (run(3),)
+
+
+class TestForget(OnBothDatabases):
+    """Sinks that nobody names any more."""
+
+    def test_one_that_is_forgotten_collects_nothing_and_keeps_its_marks(
+        self, store: Store
+    ) -> None:
+        """Named again, it begins anew, and is given nothing twice."""
+        store.begin([APEL, AUDITOR])
+        save(store, *map(run, range(5)))
+        store.mark_exported(AUDITOR, [key(run(0))], START)
+        store.note_outage(OUTAGE)
+        assert store.forget_sink(AUDITOR) == 4
+        assert store.outages() == ()
+        save(store, run(5))
+        assert [each.sink for each in store.backlogs()] == [APEL]
+        assert store.exported(AUDITOR) == 1
+        store.begin([AUDITOR])
+        save(store, run(6), run(0))
+        assert store.unexported(AUDITOR) == (run(6),)
+        assert len(store.unexported(APEL)) == 7
+
+    def test_it_goes_by_itself_once_nobody_has_named_it_for_long(
+        self, store: Store, clock: FakeClock
+    ) -> None:
+        """What is configured never does, whatever was kept of it."""
+        store.begin([APEL, AUDITOR, "third"])
+        save(store, run(1), run(2))
+        clock.advance(NAMED_SECONDS)
+        store.begin([APEL])
+        assert store.sinks() == {APEL: START + NAMED_SECONDS, AUDITOR: START, "third": START}
+        clock.advance(UNNAMED_SECONDS)
+        assert store.forget_unnamed([APEL], START) == {}
+        assert store.forget_unnamed([APEL, "third"], START + 1) == {AUDITOR: 2}
+        assert set(store.sinks()) == {APEL, "third"}
+
+    def test_that_it_is_named_is_written_now_and_then(
+        self, store: Store, clock: FakeClock
+    ) -> None:
+        """Not at every call, which would cost; a clock that goes back does not hinder it."""
+        store.begin([AUDITOR])
+        clock.advance(NAMED_SECONDS - 1)
+        store.begin([AUDITOR])
+        assert store.sinks() == {AUDITOR: START}
+        clock.advance(1)
+        store.begin([AUDITOR])
+        assert store.sinks() == {AUDITOR: START + NAMED_SECONDS}
+        clock.jump(-NAMED_SECONDS)
+        store.begin([AUDITOR])
+        assert store.sinks() == {AUDITOR: START}
+
+    def test_who_alone_knows_the_configuration_knows_at_once(self, store: Store) -> None:
+        """Among several, another may have named it a moment ago."""
+        store.begin([AUDITOR, APEL])
+        expected = frozenset() if store.leases.is_shared else frozenset({AUDITOR})
+        assert store.unnamed([APEL]) == expected
+
+
+@pytest.mark.live
+class TestSharedForget(WithManagers):
+    """What one manager has in its configuration, another may not forget."""
+
+    def test_it_is_named_while_any_of_them_says_so(self, office: Office) -> None:
+        """And for some minutes after."""
+        one, two = office.desk(ONE), office.desk(TWO)
+        one.store.begin([AUDITOR])
+        two.clock.advance(UNNAMED_SECONDS - 1)
+        assert two.store.unnamed([APEL]) == frozenset()
+        two.clock.advance(1)
+        assert two.store.unnamed([APEL]) == frozenset({AUDITOR})
+
+
 @pytest.mark.live
 class TestSharedClaims(WithManagers):
     """Managers that share the database never write the same record."""
@@ -141,15 +276,37 @@ class TestOutages(OnBothDatabases):
         assert store.outages() == (theirs,)
         store.end_outage(AUDITOR, "one")
 
-    def test_what_waits_is_counted_by_sink_and_space(self, store: Store) -> None:
-        """With the first end; a sink without any is not there."""
+    def test_what_waits_is_counted_by_sink_and_space(self, store: Store, clock: FakeClock) -> None:
+        """With the instant since when the first of it waits; a sink without any is not there."""
         store.begin([APEL, AUDITOR])
-        save(store, run(1, ended_at=START - 5), run(2, ended_at=START - 9), run(3, space="other"))
+        save(store, run(1, ended_at=START - 5), run(3, space="other"))
+        clock.advance(60)
+        save(store, run(2, ended_at=START - 9))
         store.mark_exported(APEL, [key(run(1)), key(run(2)), key(run(3))], START)
         assert store.backlogs() == (
-            Backlog(sink=AUDITOR, space="other", runs=1, oldest_at=run(3).ended_at),
-            Backlog(sink=AUDITOR, space=SPACE, runs=2, oldest_at=START - 9),
+            Backlog(sink=AUDITOR, space="other", runs=1, oldest_at=START),
+            Backlog(sink=AUDITOR, space=SPACE, runs=2, oldest_at=START),
         )
+
+    def test_what_is_given_anew_waits_since_then(self, store: Store, clock: FakeClock) -> None:
+        """However long ago it ended; what waits already waits as long as before."""
+        store.begin([AUDITOR])
+        save(store, run(1), run(2, space="other"))
+        store.mark_exported(AUDITOR, [key(run(1))], START)
+        clock.advance(3600)
+        store.unmark(AUDITOR, [key(run(1)), key(run(2))])
+        assert {each.space: each.oldest_at for each in store.backlogs()} == {
+            SPACE: START + 3600,
+            "other": START,
+        }
+
+    def test_where_and_when_a_run_ended_is_known_by_its_last_word(self, store: Store) -> None:
+        """One that no sink has taken yet may be put right, and is found in its new place."""
+        store.begin([AUDITOR])
+        save(store, run(1), run(2))
+        later = run(1, ended_at=run(2).ended_at + 1)
+        save(store, later)
+        assert store.unexported(AUDITOR) == (run(2), later)
 
     def test_a_run_that_is_not_known_is_not_sent_again(self, store: Store) -> None:
         """And none of the same call is."""

@@ -133,7 +133,7 @@ GAUGES = (
     ),
     Metric(
         name="vcycle_records_due_oldest_timestamp_seconds",
-        help="When the first of these runs ended; none if there is none.",
+        help="Since when the first of these waits; none if there is none.",
         labels=SINK,
     ),
     Metric(

@@ -111,7 +111,7 @@ def _managers(view: View) -> Iterator[Sample]:
 
 
 def _records(facts: Facts) -> Iterator[Sample]:
-    for sink in facts.view.sinks:
+    for sink in facts.view.named_sinks:
         due = {each.space: each for each in sink.backlogs}
         yield Sample("vcycle_sink_failing", (sink.name,), bool(sink.outages))
         for credential, at in sink.credential_ends.items():

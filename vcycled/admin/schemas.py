@@ -28,7 +28,7 @@ from vcycled.model import (
     Share,
     Terms,
 )
-from vcycled.store import Outage
+from vcycled.store import Outage, Refused
 
 Schema = dict[str, Json]
 
@@ -152,8 +152,10 @@ _SINK = record(
     name=TEXT,
     records=WHOLE,
     oldest_at=maybe(AT),
-    spaces=several(record(space=TEXT, records=WHOLE, oldest_at=maybe(AT))),
+    spaces=several(record(space=TEXT, records=WHOLE, oldest_at=maybe(AT), refused=WHOLE)),
     outages=several(of(Outage, without=frozenset({"sink"}))),
+    refused=several(of(Refused, without=frozenset({"sink"}))),
+    left_at=maybe(AT),
     credential_ends=each_of(AT),
 )
 _MANAGER = record(

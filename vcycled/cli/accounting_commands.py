@@ -13,12 +13,15 @@ from vcycled.cli.params import (
     read_instant,
     yes_option,
 )
-from vcycled.cli.session import Session
+from vcycled.cli.session import Session, user
 from vcycled.cli.sinks import sink_blocks, sink_json
 from vcycled.cli.views import sinks_of
 from vcycled.cli.words import several
 from vcycled.config import find_sink
 from vcycled.errors import OperatorError
+from vcycled.remember.sinks import forgotten, given_up
+from vcycled.store import Backlog, Store
+from vcycled.store.sinks import UNNAMED_SECONDS
 
 
 @click.group()
@@ -64,12 +67,18 @@ def resend(
     They are those of runs that ended since a time, whether it was given them or not: for one that
     was added later, or has lost records. What it still has it does not double. The manager does
     it; vcycle accounting sinks shows what is left.
+
+    APEL's queue is given only those that it never was: vcycle apel resend has all others.
     """
-    _demand(session, sink)
+    demand("sink", sink, session.config.manager.accounting)
+    new_to = sink if _is_apel(session, sink) else None
     with session.store() as store:
-        keys = store.ended_between(since=since, until=until or session.now, space=space)
+        keys = store.ended_between(
+            since=since, until=until or session.now, space=space, new_to=new_to
+        )
     if not keys:
-        raise OperatorError("no run ended then whose end is final")
+        told = " and that it was never given; vcycle apel resend takes others from its archive"
+        raise OperatorError(f"no run ended then whose end is final{told if new_to else ''}")
     records = several(len(keys), "record")
     if not yes:
         click.confirm(f"Give {records} to {sink}?", abort=True)
@@ -79,14 +88,61 @@ def resend(
     click.echo(f"{records} left for {sink}")
 
 
-def _demand(session: Session, sink: str) -> None:
-    """Refuse a sink to which nothing can be given anew.
+@accounting.command()
+@click.argument("sink")
+@click.option("--refused", is_flag=True, help="Only the records that it refuses one by one.")
+@click.option("--dry-run", is_flag=True, help="Show how many records those are only.")
+@yes_option
+@config_option
+@pass_session
+def forget(session: Session, sink: str, *, refused: bool, dry_run: bool, yes: bool) -> None:
+    """Give up what waits for SINK, which accounting of [vcycle] does not name any more.
+
+    It collects nothing from then on. What it has taken stays known, so it is given nothing twice
+    if it is put back; resend then gives it the rest. By itself this happens once no manager has
+    named it for history_days.
+    """
+    with session.store() as store:
+        if refused:
+            demand("sink", sink, store.sinks())
+        else:
+            _demand_unnamed(session, store, sink)
+        runs = sum(_portion(each, refused) for each in store.backlogs() if each.sink == sink)
+    records = several(runs, "refused record" if refused else "record")
+    if dry_run:
+        click.echo(f"{sink}: {records} would be given up")
+        return
+    if not yes:
+        click.confirm(f"Give up {records} that {sink} has not taken?", abort=True)
+    with session.store(writing=True) as store:
+        gone = store.forget_refused(sink) if refused else store.forget_sink(sink)
+        tell = given_up if refused else forgotten
+        store.tell([tell(sink, gone, who=user(), at=session.now)])
+    click.echo(f"{sink}: {several(gone, 'record')} given up")
+
+
+def _portion(backlog: Backlog, refused: bool) -> int:
+    return backlog.refused if refused else backlog.runs
+
+
+def _demand_unnamed(session: Session, store: Store, sink: str) -> None:
+    """Refuse a sink that some manager still has.
 
     Raises:
-        OperatorError: it is not configured, or has a command of its own.
+        OperatorError: one does, or did a moment ago, or there is no such sink.
     """
-    config = session.config
-    demand("sink", sink, config.manager.accounting)
-    kinds = {each.name: each.kind for each in config.sinks}
-    if sink in kinds and issubclass(find_sink(kinds[sink]), ApelSink):
-        raise OperatorError("apel keeps what it was given: vcycle apel resend takes it from there")
+    demand("sink", sink, store.sinks())
+    configured = session.config.manager.accounting
+    if sink in configured:
+        raise OperatorError(f"accounting of [vcycle] names {sink}: take it out there first")
+    if sink not in store.unnamed(configured):
+        minutes = UNNAMED_SECONDS // 60
+        raise OperatorError(
+            f"some manager of this database named {sink} less than {minutes} minutes ago: take it"
+            " out of the configuration of each, and then try again"
+        )
+
+
+def _is_apel(session: Session, sink: str) -> bool:
+    kinds = {each.name: each.kind for each in session.config.sinks}
+    return sink in kinds and issubclass(find_sink(kinds[sink]), ApelSink)

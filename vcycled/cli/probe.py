@@ -13,6 +13,7 @@ from typing import TypeAlias
 
 from vcycled.cli.managers import staff_line
 from vcycled.cli.printing import clean
+from vcycled.cli.sinks import left_sentence
 from vcycled.cli.status import manager_line
 from vcycled.cli.views import SinkView, SpaceView, View
 from vcycled.cli.words import Words, several, span
@@ -246,7 +247,10 @@ def _credentials(
 
 
 def _sink(sink: SinkView, view: View, thresholds: Thresholds) -> Iterator[Part]:
-    return _credentials(sink.name, sink.credential_ends, thresholds.credentials, now=view.now)
+    if sink.left_at is not None:
+        text = left_sentence(sink, Words(now=view.now))
+        yield Finding(level=Level.WARNING, text=text)
+    yield from _credentials(sink.name, sink.credential_ends, thresholds.credentials, now=view.now)
 
 
 def _records(waiting: Iterable[Waiting], bounds: Bounds, *, now: int) -> Iterator[Part]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import TypeVar
 
@@ -117,7 +117,7 @@ def probe_facts(session: Session) -> Facts:
     kinds = [kind for space in config.spaces for kind in space.machinetypes]
     return Facts(
         view=view,
-        waiting=(*map(_due, view.sinks), _outgoing(session)),
+        waiting=(*map(_due, view.named_sinks), _outgoing(session)),
         is_receiver_wanted=config.manager.heartbeat_receiver == "vcycle-web"
         and any(kind.options.heartbeat_file for kind in kinds),
         receiver_up_since=tree.receiver_up_since(session.now),
@@ -129,8 +129,14 @@ def _due(sink: SinkView) -> Waiting:
         what=f"for {sink.name}",
         number=sink.waiting,
         oldest_at=sink.oldest_at,
-        why="; ".join(each.error for each in sink.outages),
+        why="; ".join((*(each.error for each in sink.outages), *_refusals(sink))),
     )
+
+
+def _refusals(sink: SinkView) -> Iterator[str]:
+    if sink.refused:
+        first = sink.refused[0]
+        yield f"{sink.refusals} refused, such as that of {first.machine}: {first.refusal}"
 
 
 def _outgoing(session: Session) -> Waiting:

@@ -108,6 +108,9 @@ EVENTS: Mapping[str, str] = MappingProxyType(
         "order-delete": "deletion ordered",
         "order-adopt": "adoption ordered",
         "order-forget": "to be forgotten, by order",
+        "sink-failing": "accounting sink fails",
+        "sink-back": "accounting sink is back",
+        "sink-forgotten": "accounting sink forgotten",
     }
 )
 """What happened, by the names in docs/reference/events.md; the detail follows."""
@@ -122,6 +125,7 @@ LOUD = frozenset(
         "no-capacity",
         "quota-exceeded",
         "times-rewound",
+        "sink-failing",
     }
 )
 

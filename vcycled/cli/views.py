@@ -13,8 +13,10 @@ from vcycled.errors import Problem
 from vcycled.house.disks import Disk, disks
 from vcycled.model import Drain, Limits, Machine, Records
 from vcycled.remember import obey, updated
-from vcycled.store import Backlog, Outage, Store
+from vcycled.store import Backlog, Outage, Refused, Store
 
+REFUSED_TOLD = 10
+"""Of how many refused records of a sink people are told one by one."""
 LATE_SECONDS = 60
 """A report is old once the cycle after it has been due for so long."""
 
@@ -77,7 +79,7 @@ class SpaceView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SinkView:
-    """One sink of accounting records that is configured."""
+    """One sink of accounting records."""
 
     name: str
     backlogs: tuple[Backlog, ...]
@@ -86,6 +88,15 @@ class SinkView:
     """For which managers it fails."""
     credential_ends: Mapping[str, int] = field(default_factory=dict)
     """Until when what opens it is valid, by its name."""
+    refused: tuple[Refused, ...] = ()
+    """The first of those records that it refuses though it takes others."""
+    left_at: int | None = None
+    """When it was last named by a manager; None if the configuration names it."""
+
+    @property
+    def refusals(self) -> int:
+        """How many records it refuses though it takes others."""
+        return sum(each.refused for each in self.backlogs)
 
     @property
     def waiting(self) -> int:
@@ -94,7 +105,7 @@ class SinkView:
 
     @property
     def oldest_at(self) -> int | None:
-        """When the first of their runs ended; None if there is none."""
+        """Since when the first of them waits; None if there is none."""
         return min((each.oldest_at for each in self.backlogs), default=None)
 
 
@@ -119,6 +130,11 @@ class View:
     """The managers, if they share the database."""
 
     @property
+    def named_sinks(self) -> tuple[SinkView, ...]:
+        """Those that the configuration names."""
+        return tuple(each for each in self.sinks if each.left_at is None)
+
+    @property
     def is_managed(self) -> bool:
         """Whether a manager lives: by its lock or, on a host that has none, by its cycles."""
         if self.staff is not None:
@@ -136,18 +152,36 @@ def staff_of(store: Store) -> Staff | None:
 
 
 def sinks_of(config: Config, store: Store) -> tuple[SinkView, ...]:
-    """Return how the sinks are that [vcycle] names."""
+    """Return how the sinks are that [vcycle] names, then those that collect records unnamed."""
     backlogs, outages = store.backlogs(), store.outages()
     ends = {sink.name: _ends(sink, config) for sink in config.sinks}
-    return tuple(
+    named = tuple(
         SinkView(
             name=name,
             backlogs=tuple(each for each in backlogs if each.sink == name),
             outages=tuple(each for each in outages if each.sink == name),
             credential_ends=ends.get(name, {}),
+            refused=_refused(store, name, backlogs),
         )
         for name in config.manager.accounting
     )
+    left = store.unnamed(config.manager.accounting)
+    named_at = store.sinks() if left else {}
+    return named + tuple(
+        SinkView(
+            name=name,
+            backlogs=tuple(each for each in backlogs if each.sink == name),
+            outages=(),
+            left_at=named_at[name],
+        )
+        for name in sorted(left & {each.sink for each in backlogs} & named_at.keys())
+    )
+
+
+def _refused(store: Store, name: str, backlogs: Iterable[Backlog]) -> tuple[Refused, ...]:
+    if not any(each.refused for each in backlogs if each.sink == name):
+        return ()
+    return store.refused(name, limit=REFUSED_TOLD)
 
 
 def _ends(sink: SinkConfig, config: Config) -> Mapping[str, int]:

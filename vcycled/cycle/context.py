@@ -81,5 +81,6 @@ _WARNINGS: Sequence[str] = (
     "machine-warned",
     "no-capacity",
     "quota-exceeded",
+    "sink-failing",
     "times-rewound",
 )

@@ -5,12 +5,13 @@ from __future__ import annotations
 import threading
 from collections.abc import Collection, Iterator, Sequence
 
-from vcycled.accounting.base import Sink, SinkError, SinkUnavailable, Verdict
+from vcycled.accounting.base import Sink, SinkError, SinkRefused, SinkUnavailable, Verdict
 from vcycled.calls import CallPool
 from vcycled.clock import Clock
 from vcycled.errors import Unavailable
 from vcycled.kvlog import KVLogger
 from vcycled.model import RunInterval
+from vcycled.remember.sinks import back, failing
 from vcycled.store import Key, Outage, Store
 
 BACKOFF_SECONDS = 60
@@ -76,17 +77,14 @@ class Outlet:
             StoreError: what it took is not marked; repeat it.
         """
         taken: set[Key] = set()
-        refused: list[Verdict] = []
         for batch in _batched(runs, self.sink.batch):
             verdicts, error = self._put(batch, calls)
             taken |= self._mark([each.run for each in verdicts if not each.refusal])
-            refused += [each for each in verdicts if each.refusal]
+            self._put_aside([each for each in verdicts if each.refusal])
             if error is not None:
                 self._fail(error, waiting=len(runs) - len(taken))
                 return frozenset(taken)
-        if refused:
-            self._refuse(refused)
-        elif runs:
+        if runs:
             self._recover()
         return frozenset(taken)
 
@@ -109,6 +107,9 @@ class Outlet:
             return tuple(verdicts), error
         except Unavailable as error:
             return tuple(verdicts), SinkUnavailable(error.detail)
+        except Exception as error:  # noqa: BLE001 - of a package that is not ours, maybe
+            self.log.bug("sink-broken", sink=self.name)
+            return tuple(verdicts), SinkRefused(f"a bug: {type(error).__name__}: {error}")
         return tuple(verdicts), None
 
     def _mark(self, runs: Sequence[RunInterval]) -> set[Key]:
@@ -119,18 +120,17 @@ class Outlet:
             self.log.info("record-written", sink=self.name, machine=run.name, uuid=run.uuid)
         return set(keys)
 
-    def _refuse(self, refused: Sequence[Verdict]) -> None:
-        for verdict in refused:
-            run = verdict.run
+    def _put_aside(self, refused: Sequence[Verdict]) -> None:
+        """Keep which records it refuses and why, and leave them alone for a while."""
+        if not refused:
+            return
+        refusals = {(each.run.uuid, each.run.interval): one_line(each.refusal) for each in refused}
+        self._store.note_refused(self.name, refusals, at=self.clock.now())
+        for each in refused:
+            run, why = each.run, each.refusal
             self.log.error(
-                "record-refused",
-                sink=self.name,
-                machine=run.name,
-                uuid=run.uuid,
-                error=verdict.refusal,
+                "record-refused", sink=self.name, machine=run.name, uuid=run.uuid, error=why
             )
-        number = "a record" if len(refused) == 1 else f"{len(refused)} records"
-        self._note(f"{number} refused: {refused[0].run.name}: {refused[0].refusal}", None)
 
     def _fail(self, error: SinkError, *, waiting: int) -> None:
         is_passing = isinstance(error, SinkUnavailable)
@@ -154,15 +154,21 @@ class Outlet:
                 since=before.since if before else now,
                 failures=failures,
                 retry_at=None if self.sink.is_local else now + wait_s,
-                error=" ".join(error.split()),
+                error=one_line(error),
             )
-            self._store.note_outage(self._outage)
+            why = self._outage.error
+            news = () if before else (failing(self.name, self._manager, why, at=now),)
+            self._store.note_outage(self._outage, story=news)
+            if not before:
+                self.log.warning("sink-failing", sink=self.name, error=why)
 
     def _recover(self) -> None:
         with self._lock:
             over = self._known()
             if over is not None:
-                self._store.end_outage(self.name, self._manager)
+                now = self.clock.now()
+                news = back(self.name, self._manager, since=over.since, at=now)
+                self._store.end_outage(self.name, self._manager, story=[news])
                 self.log.info("sink-back", sink=self.name, since=over.since)
             self._outage = None
             self._retry_at = 0.0
@@ -175,6 +181,11 @@ class Outlet:
             self._outage = found[0] if found else None
             self._is_read = True
         return self._outage
+
+
+def one_line(text: str) -> str:
+    """Return `text` without line ends and tabs."""
+    return " ".join(text.split())
 
 
 def _batched(runs: Sequence[RunInterval], size: int) -> Iterator[Sequence[RunInterval]]:

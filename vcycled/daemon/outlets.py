@@ -13,6 +13,7 @@ from vcycled.cycle.outlet import Outlet
 from vcycled.errors import StoreError
 from vcycled.kvlog import KVLogger
 from vcycled.store import Store
+from vcycled.store.sinks import NAMED_SECONDS
 
 TICK_S = 5.0
 """How often it is looked what is due at a sink that is not local."""
@@ -78,8 +79,8 @@ class Clerk:
     def _give_some(self) -> bool:
         """Return whether there may be more that the sink will take."""
         due = self._outlet.claim(besides=self._spared(), limit=_AT_ONCE)
-        taken = self._outlet.write(due, calls=self._calls)
-        return len(due) == len(taken) == _AT_ONCE
+        self._outlet.write(due, calls=self._calls)
+        return len(due) == _AT_ONCE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,6 +103,8 @@ class Outlets:
         self._log = log
         self._config: Config | None = None
         self._opened: dict[str, _Opened] = {}
+        self._name_at = 0.0
+        """When it is kept again that these sinks are named."""
 
     def current(self) -> tuple[Outlet, ...]:
         """Return those that are in use now."""
@@ -113,9 +116,13 @@ class Outlets:
         Raises:
             StoreError: they do not begin yet; repeat it.
         """
-        if config is self._config:
+        now = self._clock.monotonic()
+        if config is self._config and now < self._name_at:
             return
         self._store.begin(config.manager.accounting)
+        self._name_at = now + NAMED_SECONDS
+        if config is self._config:
+            return
         timeout_s = float(config.manager.call_timeout_seconds)
         before, self._opened = self._opened, {}
         self._config = config

@@ -23,6 +23,7 @@ from vcycled.house import copies
 from vcycled.house.calm import Calm
 from vcycled.kvlog import KVLogger
 from vcycled.machinedir import MachineDir
+from vcycled.remember.sinks import forgotten
 from vcycled.store import Store
 from vcycled.store.tenure import SKEW_MOST_SECONDS
 
@@ -117,6 +118,7 @@ class Housekeeper:
         yield _Chore(area="removed spaces", do=lambda: self._clear(config, before=history))
         yield _Chore(area="imagecache", do=lambda: self._prune_images(config, now=now))
         yield _Chore(area="apel-archive", do=lambda: self._prune_archive(config, now=now))
+        yield _Chore(area="sinks", do=lambda: self._forget_sinks(config, before=history, now=now))
         yield _Chore(area="database", do=lambda: self._store.forget_before(history))
 
     def _cleaning(self, space: SpaceConfig, *, now: int) -> _Chore:
@@ -139,6 +141,12 @@ class Housekeeper:
         if failed is not None:
             raise failed
         return removed
+
+    def _forget_sinks(self, config: Config, *, before: int, now: int) -> int:
+        """Give up what waits for sinks that no manager has named for long."""
+        gone = self._store.forget_unnamed(config.manager.accounting, before)
+        self._store.tell(forgotten(sink, runs, who="", at=now) for sink, runs in gone.items())
+        return sum(gone.values())
 
     def _prune_images(self, config: Config, *, now: int) -> int:
         cache = copies.cache_of(config, self._clock)

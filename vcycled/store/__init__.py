@@ -1,10 +1,11 @@
 """What the manager remembers, in SQLite or PostgreSQL."""
 
-from vcycled.store.accounting import APEL, Accounted, Key, SyncCount
+from vcycled.store.accounting import APEL, Accounted, SyncCount
+from vcycled.store.dues import Key
 from vcycled.store.history import Report
 from vcycled.store.lives import Life
 from vcycled.store.search import Numbered, Place, WantedEvents, WantedMachines
-from vcycled.store.sinks import Backlog, Outage
+from vcycled.store.sinks import Backlog, Outage, Refused
 from vcycled.store.store import Store, restore
 from vcycled.store.tenure import Lease, Manager, Presence, Roster, Wishes
 from vcycled.store.usage import Usage
@@ -21,6 +22,7 @@ __all__ = [
     "Outage",
     "Place",
     "Presence",
+    "Refused",
     "Report",
     "Roster",
     "Store",

@@ -22,9 +22,7 @@ import calendar
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from enum import Enum, auto
-from functools import cache
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -34,19 +32,28 @@ from vcycled.model import RunInterval, Terms
 from vcycled.remember import Tally, record_tally
 from vcycled.store import rows
 from vcycled.store.database import chunks, insert_new, upsert
+from vcycled.store.dues import (
+    Key,
+    Values,
+    Whose,
+    among,
+    aside,
+    claimed,
+    demand_final,
+    due_at_sink,
+    introduce,
+    is_introduced,
+    make_due,
+    same_run,
+    save_due,
+    withdraw,
+)
 from vcycled.store.room import Room
 from vcycled.store.schema import due, exports, intervals, sinks, terms
 from vcycled.store.totals import raise_totals
 
-Key: TypeAlias = tuple[str, int]
-"""uuid and interval: what names a run."""
-
-Values: TypeAlias = Mapping[str, str | int | list[str] | None]
-"""What a query is given."""
-
 APEL = "apel"
 """The sink whose marks are counted in sync records."""
-_INTRODUCED = sa.select(sinks.c.sink).where(sinks.c.sink == sa.bindparam("sink"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,7 +87,7 @@ class Accounting(Room):
         Raises:
             StoreError: as every method here, if the database does not answer.
         """
-        query = _due_at_sink(of_space=space is not None)
+        query = due_at_sink(of_space=space is not None, with_aside=True)
         values: dict[str, str | int | None] = {"sink": sink, "space": space, "most": limit}
         return self._due(sink, query, values)
 
@@ -91,16 +98,17 @@ class Accounting(Room):
             LeaseLost: another manager holds the space.
         """
         lease = self.lease
+        now = self._clock.now()
+        values: Values = {"sink": sink, "space": space, "most": limit, **aside(now)}
         if lease is None or not self.leases.is_shared:
-            return self.unexported(sink, space=space, limit=limit)
-        query = _due_at_sink(of_space=True, whose=_Whose.FREE_OR_MINE)
-        values: dict[str, str | int | None] = {"sink": sink, "space": space, "most": limit}
+            return self._due(sink, due_at_sink(of_space=True), values)
+        query = due_at_sink(of_space=True, whose=Whose.FREE_OR_MINE)
         found = self._due(sink, query, {**values, "taken_by": lease.holder})
         if not found:
             return ()
         with self._database.write() as connection:
             self._fence(connection, space)
-            return _claimed(connection, sink, lease.holder, found)
+            return claimed(connection, sink, lease.holder, found)
 
     def claim(
         self, sink: str, manager: str, *, besides: Collection[str] = (), limit: int = 1000
@@ -109,25 +117,26 @@ class Accounting(Room):
 
         It needs to hold none of these spaces: what a run is does not change once it is final.
         """
-        query = _due_at_sink(of_space=False, whose=_Whose.FREE_OR_MINE, is_choosy=True)
+        query = due_at_sink(of_space=False, whose=Whose.FREE_OR_MINE, is_choosy=True)
         values: Values = {"sink": sink, "most": limit, "taken_by": manager, "besides": [*besides]}
-        found = self._due(sink, query, values)
+        found = self._due(sink, query, {**values, **aside(self._clock.now())})
         if not found or not self.leases.is_shared:
             return found
         with self._database.write() as connection:
-            return _claimed(connection, sink, manager, found)
+            return claimed(connection, sink, manager, found)
 
     def taken(self, sink: str, manager: str, *, limit: int = 1000) -> tuple[RunInterval, ...]:
         """Return what a manager took, of whatever space, and did not mark as exported."""
-        query = _due_at_sink(of_space=False, whose=_Whose.MINE)
-        return self._due(sink, query, {"sink": sink, "most": limit, "taken_by": manager})
+        query = due_at_sink(of_space=False, whose=Whose.MINE)
+        values: Values = {"sink": sink, "most": limit, "taken_by": manager}
+        return self._due(sink, query, {**values, **aside(self._clock.now())})
 
     def _due(self, sink: str, query: sa.Executable, values: Values) -> tuple[RunInterval, ...]:
         with self._database.read() as connection:
-            if _is_introduced(connection, sink):
+            if is_introduced(connection, sink):
                 return self._runs(connection, query, values)
         with self._database.write() as connection:
-            _introduce(connection, sink)
+            introduce(connection, sink, now=self._clock.now())
             return self._runs(connection, query, values)
 
     def mark_exported(self, sink: str, keys: Iterable[Key], at: int) -> None:
@@ -139,7 +148,7 @@ class Accounting(Room):
         wanted = tuple(dict.fromkeys(keys))
         with self._database.write() as connection:
             raise_totals(connection, _new_records(connection, sink, wanted))
-            mark_taken(connection, sink, ((key, at) for key in wanted))
+            mark_taken(connection, sink, ((key, at) for key in wanted), now=at)
 
     def unmark(self, sink: str, keys: Iterable[Key]) -> None:
         """Make these runs due at `sink` again, for their records to be sent once more.
@@ -147,15 +156,24 @@ class Accounting(Room):
         Raises:
             StoreError: one of them is not known or not final; none is due.
         """
+        now = self._clock.now()
         with self._database.write() as connection:
-            _introduce(connection, sink)
-            for chunk in chunks(keys):
-                _demand_final(connection, chunk)
-                insert_new(connection, due, [_due(sink, key) for key in chunk])
+            introduce(connection, sink, now=now)
+            make_due(connection, sink, keys, now=now)
+
+    def note_refused(self, sink: str, refusals: Mapping[Key, str], at: int) -> None:
+        """Put these runs, due at `sink`, aside for a while, and keep why it refused each.
+
+        See note [Refused alone] of vcycled.store.dues.
+        """
+        with self._database.write() as connection:
+            for key, why in refusals.items():
+                here = (due.c.sink == sink, among(due, [key]))
+                connection.execute(due.update().where(*here).values(refused_at=at, refusal=why))
 
     def is_exported(self, uuid: str, interval: int) -> bool:
         """Return True if any sink has ever taken this run."""
-        query = sa.select(exports.c.sink).where(_among(exports, [(uuid, interval)])).limit(1)
+        query = sa.select(exports.c.sink).where(among(exports, [(uuid, interval)])).limit(1)
         with self._database.read() as connection:
             return connection.scalar(query) is not None
 
@@ -199,7 +217,7 @@ class Accounting(Room):
         key = (terms.c.site, terms.c.submit_host)
         query = (
             sa.select(*key, sa.func.count())
-            .select_from(intervals.join(exports, _same_run(exports)).join(terms))
+            .select_from(intervals.join(exports, same_run(exports)).join(terms))
             .where(in_month(year, month), exports.c.sink == sink)
             .where(terms.c.is_published == sa.true())
             .group_by(*key)
@@ -220,106 +238,40 @@ class Accounting(Room):
         return tuple(rows.to_interval(each, known) for each in found)
 
 
-class _Whose(Enum):
-    """Which due runs are meant, of managers that share the database."""
-
-    ANYBODYS = auto()
-    FREE_OR_MINE = auto()
-    MINE = auto()
-
-
-@cache
-def _due_at_sink(
-    *, of_space: bool, whose: _Whose = _Whose.ANYBODYS, is_choosy: bool = False
-) -> sa.Executable:
-    """Return what finds the runs due at `sink`, `most` at once.
-
-    Every cycle asks it, mostly for nothing, so that to make it would be what it costs.
-
-    Args:
-        of_space: only those of one `space`.
-        whose: taken by whom.
-        is_choosy: none of the spaces `besides`.
-    """
-    query = sa.select(*rows.INTERVAL_COLUMNS).join(due, _same_run(due))
-    query = query.where(due.c.sink == sa.bindparam("sink"))
-    if of_space:
-        query = query.where(intervals.c.space == sa.bindparam("space"))
-    if is_choosy:
-        query = query.where(intervals.c.space.not_in(sa.bindparam("besides", expanding=True)))
-    if whose is _Whose.MINE:
-        query = query.where(due.c.taken_by == sa.bindparam("taken_by"))
-    elif whose is _Whose.FREE_OR_MINE:
-        query = query.where(due.c.taken_by.in_(["", sa.bindparam("taken_by")]))
-    query = query.order_by(intervals.c.ended_at, intervals.c.uuid, intervals.c.interval)
-    return query.limit(sa.bindparam("most", type_=sa.Integer))
-
-
-def _claimed(
-    connection: Connection, sink: str, manager: str, found: Iterable[RunInterval]
-) -> tuple[RunInterval, ...]:
-    """Take these runs for `manager`; return those that nobody else took meanwhile."""
-    runs = {(each.uuid, each.interval): each for each in found}
-    mine: set[Key] = set()
-    for chunk in chunks(runs):
-        here = (due.c.sink == sink, _among(due, chunk))
-        free = due.update().where(*here, due.c.taken_by == "")
-        connection.execute(free.values(taken_by=manager))
-        query = sa.select(due.c.uuid, due.c.interval).where(*here, due.c.taken_by == manager)
-        mine |= {(uuid, interval) for uuid, interval in connection.execute(query)}
-    return tuple(run for key, run in runs.items() if key in mine)
-
-
-def _is_introduced(connection: Connection, sink: str) -> bool:
-    return connection.scalar(_INTRODUCED, {"sink": sink}) is not None
-
-
-def _introduce(connection: Connection, sink: str) -> None:
-    """Make every final run due at `sink` if it has never asked before."""
-    if _is_introduced(connection, sink):
-        return
-    connection.execute(sinks.insert().values(sink=sink))
-    nobody = sa.literal("")
-    final = sa.select(sa.literal(sink), intervals.c.uuid, intervals.c.interval, nobody)
-    final = final.where(intervals.c.is_final == sa.true())
-    columns = ["sink", "uuid", "interval", "taken_by"]
-    connection.execute(due.insert().from_select(columns, final))
-
-
 def _new_records(connection: Connection, sink: str, keys: Iterable[Key]) -> Counter[Tally]:
     """Return how many of these runs `sink` is given for the first time."""
     raised: Counter[Tally] = Counter()
-    known = sa.select(exports.c.sink).where(_same_run(exports), exports.c.sink == sink).exists()
+    known = sa.select(exports.c.sink).where(same_run(exports), exports.c.sink == sink).exists()
     query = sa.select(intervals.c.space, intervals.c.machinetype).where(~known)
     for chunk in chunks(keys):
-        found = connection.execute(query.where(_among(intervals, chunk)))
+        found = connection.execute(query.where(among(intervals, chunk)))
         raised.update(record_tally(space, kind, sink) for space, kind in found)
     return raised
 
 
-def mark_taken(connection: Connection, sink: str, taken: Iterable[tuple[Key, int]]) -> None:
+def mark_taken(
+    connection: Connection, sink: str, taken: Iterable[tuple[Key, int]], *, now: int
+) -> None:
     """Record that `sink` has taken these runs, each at its instant.
 
     Raises:
         StoreError: one of them is not known or not final.
     """
-    _introduce(connection, sink)
+    introduce(connection, sink, now=now)
     instants = dict(taken)
     for chunk in chunks(instants):
-        _demand_final(connection, chunk)
+        demand_final(connection, chunk)
         marks = [{"sink": sink, "uuid": u, "interval": i, "at": instants[u, i]} for u, i in chunk]
         insert_new(connection, exports, marks)
-        connection.execute(due.delete().where(due.c.sink == sink, _among(due, chunk)))
-
-
-def withdraw(connection: Connection, keys: Iterable[Key]) -> None:
-    """Let these runs be due at no sink."""
-    for chunk in chunks(keys):
-        connection.execute(due.delete().where(_among(due, chunk)))
+        withdraw(connection, chunk, sink=sink)
 
 
 def save_intervals(
-    connection: Connection, changed: Sequence[RunInterval], numbers: Mapping[Terms, int]
+    connection: Connection,
+    changed: Sequence[RunInterval],
+    numbers: Mapping[Terms, int],
+    *,
+    now: int,
 ) -> None:
     """Write these runs; final ones become due at every sink that has not taken them.
 
@@ -330,12 +282,13 @@ def save_intervals(
     upsert(connection, intervals, [rows.of_interval(each, numbers) for each in changed])
     known = connection.scalars(sa.select(sinks.c.sink)).all()
     withdraw(connection, ((run.uuid, run.interval) for run in changed if not run.is_final))
-    for chunk in chunks((each.uuid, each.interval) for each in changed if each.is_final):
+    final = {(run.uuid, run.interval): run for run in changed if run.is_final}
+    for chunk in chunks(final):
         taken = {
-            (sink, *key) for key, marks in _marks(connection, chunk).items() for sink, _ in marks
+            (sink, key) for key, marks in _marks(connection, chunk).items() for sink, _ in marks
         }
-        new = [_due(sink, key) for key in chunk for sink in known if (sink, *key) not in taken]
-        insert_new(connection, due, new)
+        new = ((sink, key) for key in chunk for sink in known if (sink, key) not in taken)
+        save_due(connection, ((sink, final[key]) for sink, key in new), now=now)
 
 
 def _refuse_rewriting(
@@ -343,8 +296,8 @@ def _refuse_rewriting(
 ) -> None:
     wanted = {(each.uuid, each.interval): rows.of_interval(each, numbers) for each in changed}
     for chunk in chunks(wanted):
-        taken = sa.select(exports.c.sink).where(_same_run(exports)).exists()
-        query = sa.select(*rows.INTERVAL_COLUMNS).where(_among(intervals, chunk), taken)
+        taken = sa.select(exports.c.sink).where(same_run(exports)).exists()
+        query = sa.select(*rows.INTERVAL_COLUMNS).where(among(intervals, chunk), taken)
         for found in connection.execute(query).mappings():
             new = wanted[found["uuid"], found["interval"]]
             differing = [name for name in found if found[name] != new[name]]
@@ -356,39 +309,14 @@ def _refuse_rewriting(
                 raise StoreError(message)
 
 
-def _demand_final(connection: Connection, keys: Sequence[Key]) -> None:
-    query = sa.select(intervals.c.uuid, intervals.c.interval)
-    query = query.where(_among(intervals, keys), intervals.c.is_final == sa.true())
-    found = {(uuid, interval) for uuid, interval in connection.execute(query)}
-    for uuid, interval in keys:
-        if (uuid, interval) not in found:
-            message = f"run {interval} of machine {uuid} is not known, or not final yet"
-            raise StoreError(message)
-
-
 def _marks(connection: Connection, keys: Sequence[Key]) -> dict[Key, tuple[tuple[str, int], ...]]:
     marks: dict[Key, tuple[tuple[str, int], ...]] = {}
     for chunk in chunks(keys):
         columns = (exports.c.uuid, exports.c.interval, exports.c.sink, exports.c.at)
-        query = sa.select(*columns).where(_among(exports, chunk)).order_by(exports.c.sink)
+        query = sa.select(*columns).where(among(exports, chunk)).order_by(exports.c.sink)
         for uuid, interval, sink, at in connection.execute(query):
             marks[uuid, interval] = (*marks.get((uuid, interval), ()), (sink, at))
     return marks
-
-
-def _due(sink: str, key: Key) -> dict[str, object]:
-    return {"sink": sink, "uuid": key[0], "interval": key[1], "taken_by": ""}
-
-
-def _same_run(table: sa.Table) -> sa.ColumnElement[bool]:
-    is_same = (table.c.uuid == intervals.c.uuid, table.c.interval == intervals.c.interval)
-    return sa.and_(*is_same)
-
-
-def _among(table: sa.Table, keys: Sequence[Key]) -> sa.ColumnElement[bool]:
-    is_one = sa.tuple_(table.c.uuid, table.c.interval).in_(keys)
-    # SQLite uses the index only for a list of single values.
-    return sa.and_(table.c.uuid.in_([uuid for uuid, _ in keys]), is_one)
 
 
 def in_month(year: int, month: int) -> sa.ColumnElement[bool]:

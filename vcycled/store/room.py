@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy.engine import Connection
 
+from vcycled.clock import Clock
 from vcycled.store.database import Database
 from vcycled.store.leases import Leases
 from vcycled.store.rows import TermsBook
@@ -13,9 +14,10 @@ from vcycled.store.tenure import Lease
 class Room:
     """Part of a Store: methods about one subject, over the same database."""
 
-    def __init__(self, database: Database, terms: TermsBook, leases: Leases) -> None:
+    def __init__(self, database: Database, terms: TermsBook, leases: Leases, clock: Clock) -> None:
         self._database = database
         self._terms = terms
+        self._clock = clock
         self.leases = leases
         """Who may write of which space."""
         self.lease: Lease | None = None

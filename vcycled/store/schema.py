@@ -283,17 +283,31 @@ exports = sa.Table("exports", metadata, *_of_interval(_whole("at")), sqlite_with
 due = sa.Table(
     "due",
     metadata,
-    *_of_interval(_text("taken_by")),
-    sa.Index(None, "sink"),
+    *_of_interval(
+        _text("taken_by"),
+        _text("space"),
+        _whole("ended_at"),
+        _whole("since"),
+        _whole("refused_at"),
+        _text("refusal"),
+    ),
+    sa.Index(None, "sink", "space", "refused_at", "ended_at", "since"),
+    sa.Index(None, "sink", "refused_at", "ended_at"),
     sqlite_with_rowid=False,
 )
 """What each sink is still to take, so that a long history costs nothing to look through.
 
 `taken_by` is the manager, of several, that alone may write its record; empty if none is yet.
+`space` and `ended_at` are those of the interval: what waits is counted, and taken in its order, by
+the indexes alone, however much it is. `since` is when it became due, `refused_at` when the sink
+last refused this record alone, 0 if it never did.
 """
 
-sinks = sa.Table("sinks", metadata, _text_key("sink"))
-"""Sinks that have begun; an interval becomes due for each when it becomes final."""
+sinks = sa.Table("sinks", metadata, _text_key("sink"), _whole("named_at"))
+"""Sinks that have begun; an interval becomes due for each when it becomes final.
+
+`named_at` is when a manager last had it in its configuration, to within minutes.
+"""
 
 outages = sa.Table(
     "outages",

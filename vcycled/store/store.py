@@ -27,9 +27,10 @@ from vcycled.model import (
 )
 from vcycled.remember import tallies
 from vcycled.store import backup, rows
-from vcycled.store.accounting import Accounting, mark_taken, save_intervals, withdraw
+from vcycled.store.accounting import Accounting, mark_taken, save_intervals
 from vcycled.store.claim import SoleLeases
 from vcycled.store.database import Database, chunks, connect, insert_new, upsert
+from vcycled.store.dues import withdraw
 from vcycled.store.history import History
 from vcycled.store.leases import Leases, SharedLeases
 from vcycled.store.lives import Lives
@@ -62,8 +63,7 @@ class Store(Accounting, History, Lives, Managers, Search, Sinks, Upkeep, UsageBo
     """
 
     def __init__(self, database: Database, *, clock: Clock) -> None:
-        super().__init__(database, rows.TermsBook(), _leases(database, clock))
-        self._clock = clock
+        super().__init__(database, rows.TermsBook(), _leases(database, clock), clock)
         self._shelf = rows.MachineShelf()
 
     @classmethod
@@ -77,7 +77,7 @@ class Store(Accounting, History, Lives, Managers, Search, Sinks, Upkeep, UsageBo
 
         Args:
             url: `sqlite:////var/lib/vcycle/vcycle.db` or `postgresql://USER@HOST/NAME`.
-            clock: says when orders were carried out.
+            clock: says when orders were carried out, and since when records wait.
             read_only: nothing is made, upgraded or written.
             upgrade: False for commands, which must not change tables under a running manager.
 
@@ -201,16 +201,17 @@ class Store(Accounting, History, Lives, Managers, Search, Sinks, Upkeep, UsageBo
             for each in changes:
                 self._write(connection, each)
                 taken = [((run.uuid, run.interval), run.ended_at) for run in each.intervals]
-                mark_taken(connection, sink, taken)
+                mark_taken(connection, sink, taken, now=self._clock.now())
                 withdraw(connection, (key for key, _ in taken))
 
     def _write(self, connection: Connection, changes: Changes) -> None:
         self._fence(connection, changes.space)
-        _save_machines(connection, changes, self._terms)
+        now = self._clock.now()
+        _save_machines(connection, changes, self._terms, now=now)
         _save_memory(connection, changes)
         if changes.done_orders:
             done = orders.update().where(orders.c.id.in_(changes.done_orders))
-            connection.execute(done.values(done_at=self._clock.now()))
+            connection.execute(done.values(done_at=now))
         raise_totals(connection, tallies(changes))
         if changes.events:
             connection.execute(events.insert(), [rows.row(e, rows.EVENT) for e in changes.events])
@@ -295,12 +296,14 @@ def _open_orders(connection: Connection, space: str) -> tuple[Order, ...]:
     return tuple(rows.to_order(each) for each in found)
 
 
-def _save_machines(connection: Connection, changes: Changes, terms: rows.TermsBook) -> None:
+def _save_machines(
+    connection: Connection, changes: Changes, terms: rows.TermsBook, *, now: int
+) -> None:
     promised: set[Terms] = {each.terms for each in changes.machines}
     promised |= {each.terms for each in changes.intervals}
     numbers = terms.numbers(connection, promised)
     upsert(connection, machines, [rows.of_machine(each, numbers) for each in changes.machines])
-    save_intervals(connection, changes.intervals, numbers)
+    save_intervals(connection, changes.intervals, numbers, now=now)
 
 
 def _save_memory(connection: Connection, changes: Changes) -> None:

@@ -110,8 +110,8 @@ class ManagerOptions:
         default=90,
         help="""How many days the stories of machines that are gone are kept, with events and
         orders, and the folders of machines of spaces that were taken out of the configuration.
-        What accounting is made from is kept for ever. Managers that share a database should say
-        the same: the least of them counts.""",
+        So long records wait for a sink that was taken out. What accounting is made from is kept
+        for ever. Managers that share a database should say the same: the least of them counts.""",
     )
     archive_days: int = option(
         or_for_ever(31),

@@ -121,6 +121,7 @@ def upgrade() -> None:
     op.create_table(
         "sinks",
         sa.Column("sink", sa.Text(), nullable=False),
+        sa.Column("named_at", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("sink", name=op.f("pk_sinks")),
     )
     op.create_table(
@@ -250,6 +251,11 @@ def upgrade() -> None:
         sa.Column("interval", sa.BigInteger(), nullable=False),
         sa.Column("sink", sa.Text(), nullable=False),
         sa.Column("taken_by", sa.Text(), nullable=False),
+        sa.Column("space", sa.Text(), nullable=False),
+        sa.Column("ended_at", sa.BigInteger(), nullable=False),
+        sa.Column("since", sa.BigInteger(), nullable=False),
+        sa.Column("refused_at", sa.BigInteger(), nullable=False),
+        sa.Column("refusal", sa.Text(), nullable=False),
         sa.ForeignKeyConstraint(
             ["uuid", "interval"],
             ["intervals.uuid", "intervals.interval"],
@@ -258,7 +264,14 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("uuid", "interval", "sink", name=op.f("pk_due")),
         sqlite_with_rowid=False,
     )
-    op.create_index(op.f("ix_due_sink"), "due", ["sink"])
+    op.create_index(
+        op.f("ix_due_sink_refused_at_ended_at"), "due", ["sink", "refused_at", "ended_at"]
+    )
+    op.create_index(
+        op.f("ix_due_sink_space_refused_at_ended_at_since"),
+        "due",
+        ["sink", "space", "refused_at", "ended_at", "since"],
+    )
     op.create_table(
         "exports",
         sa.Column("uuid", sa.Text(), nullable=False),
