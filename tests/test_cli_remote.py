@@ -6,13 +6,14 @@ import asyncio
 import os
 import re
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
 import pytest
 import trustme
 from aiohttp import web
+from aiohttp.typedefs import Handler
 from click.testing import CliRunner, Result
 
 from tests.admin_kit import HOLDER, TOKEN, served
@@ -194,6 +195,25 @@ class TestTls(OnASite):
         assert order.who == "/DC=org/DC=example/CN=operator"
 
 
+_TABLE = b'{"headings": ["A", "B"], "rows": [%b], "numbers": [], "indent": 0}'
+HOSTILE = [
+    pytest.param("status --json", b"[" * 200_000, id="deep"),
+    pytest.param("status --json", b"9" * 5000, id="a number without end"),
+    pytest.param("status --json", b"\xff\xfe\xfd", id="no text"),
+    pytest.param(
+        "status", b'[{"line": {"text": "", "tone": "", "indent": 9999999999}}]', id="far"
+    ),
+    pytest.param("status", b'[{"line": {"text": "", "tone": "", "indent": -1}}]', id="left"),
+    pytest.param("status", b'[{"table": %b}]' % (_TABLE % b'["x"]'), id="a row that is short"),
+    pytest.param("status", b'[{"table": {}}]', id="no table"),
+    pytest.param("machines --json", b'{"machines": [], "next": "x"}', id="no end"),
+    pytest.param("machines --json", b'{"machines": [{}], "next": "x"}', id="no end either"),
+    pytest.param("machines --json", b'{"machines": [{}, {"space": 1}]}', id="no machines"),
+    pytest.param("drain prod", b'"\\ud800"', id="no order"),
+]
+"""What is asked for, and what the other host says to that."""
+
+
 class TestRefusals(OnASite):
     """What cannot be done from afar."""
 
@@ -216,6 +236,8 @@ class TestRefusals(OnASite):
             "vcycle.example.com",
             "http://vcycle.example.com:8444",
             "https://user@vcycle.example.com",
+            "https://:password@vcycle.example.com",
+            "http://127.0.0.1%2evcycle.example.com",
             "https://vcycle.example.com/api/v1",
             "ftp://localhost",
         ],
@@ -246,17 +268,85 @@ class TestRefusals(OnASite):
                 return web.Response(text="<p>", content_type="text/html")
             return web.json_response({"next": None} if "machines" in request.path else ["x"])
 
-        app = web.Application()
-        app.router.add_get("/{path:.*}", page)
-        app.router.add_post("/{path:.*}", page)
-        runner = web.AppRunner(app)
-        await runner.setup()
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        url = f"http://127.0.0.1:{runner.addresses[0][1]}"
-        try:
+        async with elsewhere(page) as url:
             for words in (("status",), ("machines", "--json"), ("events",), ("drain", "x")):
                 result = await asyncio.to_thread(remote, site, url, *words)
                 assert result.exit_code == 1
                 assert f"vcycle: {url} does not answer as vcycle-admin does: " in result.stderr
-        finally:
-            await runner.cleanup()
+
+    @pytest.mark.parametrize(("words", "content"), HOSTILE)
+    async def test_hostile_answers(self, site: Site, words: str, content: bytes) -> None:
+        """Are told as such, and none does anything to the terminal or fills the memory."""
+
+        async def answer(_request: web.Request) -> web.Response:
+            return web.Response(body=content, content_type="application/json")
+
+        async with elsewhere(answer) as url:
+            result = await asyncio.to_thread(remote, site, url, *words.split())
+        assert result.exit_code == 1
+        assert result.stderr.startswith(f"vcycle: {url} does not answer as vcycle-admin does: ")
+        assert result.stderr.count("\n") == 1
+
+    @pytest.mark.parametrize("kind", ["misworded", "unknown", "other"])
+    async def test_refusals_leave_the_terminal_alone(self, site: Site, kind: str) -> None:
+        """Whatever their text would do to it."""
+        problem = {"type": f"urn:vcycle:problem:{kind}", "detail": "no\x1b]0;title\x07\nOK: done"}
+
+        async def refuse(_request: web.Request) -> web.Response:
+            return web.json_response(problem, status=409)
+
+        async with elsewhere(refuse) as url:
+            result = await asyncio.to_thread(remote, site, url, "drain", "prod")
+        assert result.exit_code in {1, 2}
+        assert "no ]0;title  OK: done" in result.stderr
+        assert result.stdout == ""
+
+    async def test_an_answer_has_an_end(self, site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+        """One byte more than may be is not read on."""
+        monkeypatch.setattr("vcycled.cli.remote._MOST_BYTES", 1000)
+        spaces = iter((998, 999))
+
+        async def answer(_request: web.Request) -> web.Response:
+            return web.Response(text=f"[{' ' * next(spaces)}]", content_type="application/json")
+
+        async with elsewhere(answer) as url:
+            whole = await asyncio.to_thread(remote, site, url, "events")
+            long = await asyncio.to_thread(remote, site, url, "events")
+        assert (whole.exit_code, whole.stdout) == (0, "")
+        assert "does not answer as vcycle-admin does: more than 1000 bytes" in long.stderr
+
+    async def test_a_redirection_is_not_followed(self, site: Site) -> None:
+        """It would take the token along, or leave TLS."""
+        asked = []
+
+        async def lead(request: web.Request) -> web.Response:
+            asked.append(request.path)
+            return web.json_response([], status=307, headers={"Location": "/elsewhere"})
+
+        async with elsewhere(lead) as url:
+            result = await asyncio.to_thread(remote, site, url, "events")
+        assert result.exit_code == 1
+        assert "does not answer as vcycle-admin does: status 307" in result.stderr
+        assert asked == ["/api/v1/events"]
+
+    def test_a_token_that_cannot_be_sent(self, site: Site) -> None:
+        """Is told before anything is asked."""
+        path = site.folder / "euro"
+        path.write_text("\u20ac" * 30)
+        result = remote(site, "https://localhost:1", "status", VCYCLE_TOKEN_FILE=str(path))
+        assert result.exit_code == 1
+        assert "a token must be of printable ASCII characters" in result.stderr
+
+
+@asynccontextmanager
+async def elsewhere(answer: Handler) -> AsyncIterator[str]:
+    """Let some other web server answer every request; give its URL."""
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", answer)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        yield f"http://127.0.0.1:{runner.addresses[0][1]}"
+    finally:
+        await runner.cleanup()

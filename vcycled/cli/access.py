@@ -31,7 +31,8 @@ def checked_url(text: str) -> str:
     """
     parts = urlsplit(text)
     is_plain = parts.scheme == "http" and is_loopback(parts.hostname or "")
-    is_bare = not (parts.query or parts.fragment or parts.username) and parts.path in {"", "/"}
+    has_more = parts.query or parts.fragment or "@" in parts.netloc
+    is_bare = parts.path in {"", "/"} and not has_more
     if not parts.hostname or not is_bare or not (parts.scheme == "https" or is_plain):
         raise ValueError(
             f"{text!r} must be https://HOST:PORT, or http://localhost:PORT on the same host"
@@ -43,10 +44,12 @@ def token_in(text: str) -> str:
     """Return the first token in the text of an admin_token_file.
 
     Raises:
-        ValueError: there is none.
+        ValueError: there is none, or it cannot be sent.
     """
     for line in text.splitlines():
         if words := words_of(line):
+            if not (words[0].isascii() and words[0].isprintable()):
+                raise ValueError("a token must be of printable ASCII characters")
             return words[0]
     raise ValueError("there is no token in it")
 

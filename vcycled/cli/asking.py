@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from vcycled.cli.printing import Block, Json, Line, Table, Tone
+from vcycled.cli.printing import Block, Cell, Json, Line, Table, Tone
 from vcycled.cli.session import Session
 from vcycled.model import Order
 
@@ -20,6 +20,7 @@ BLOCKS = "application/vnd.vcycle.blocks+json"
 """What `vcycle --url` asks for: the same in sentences and tables."""
 MOST = 1000
 """Machines or events in one answer of the API."""
+_INDENT_MOST = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,21 +116,26 @@ def _block_from(block: Mapping[str, Json]) -> Block:
     if "line" in block:
         return _line(block["line"])
     table = _mapping(block["table"])
-    rows = (_sequence(row) for row in _sequence(table["rows"]))
+    headings = tuple(map(str, _sequence(table["headings"])))
+    rows = tuple(tuple(map(_cell, _sequence(row))) for row in _sequence(table["rows"]))
+    if any(len(row) != len(headings) for row in rows):
+        raise ValueError("a row has more or fewer cells than there are headings")
     return Table(
-        headings=tuple(map(str, _sequence(table["headings"]))),
-        rows=tuple(
-            tuple(cell if isinstance(cell, str) else _line(cell) for cell in row) for row in rows
-        ),
+        headings=headings,
+        rows=rows,
         numbers=frozenset(map(str, _sequence(table["numbers"]))),
-        indent=_whole(table["indent"]),
+        indent=_indent(table["indent"]),
     )
+
+
+def _cell(document: Json) -> Cell:
+    return document if isinstance(document, str) else _line(document)
 
 
 def _line(document: Json) -> Line:
     line = _mapping(document)
     tone = Tone.__members__.get(str(line["tone"]).upper(), Tone.PLAIN)
-    return Line(str(line["text"]), tone, _whole(line["indent"]))
+    return Line(str(line["text"]), tone, _indent(line["indent"]))
 
 
 def _mapping(document: Json) -> Mapping[str, Json]:
@@ -144,7 +150,7 @@ def _sequence(document: Json) -> Sequence[Json]:
     return document
 
 
-def _whole(document: Json) -> int:
-    if not isinstance(document, int):
-        raise ValueError(f"a number was expected, not {type(document).__name__}")  # noqa: TRY004
+def _indent(document: Json) -> int:
+    if not isinstance(document, int) or not 0 <= document <= _INDENT_MOST:
+        raise ValueError(f"an indent of 0 to {_INDENT_MOST} was expected")
     return document

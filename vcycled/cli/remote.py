@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from functools import partial
 
@@ -25,6 +26,9 @@ from vcycled.errors import Misworded, OperatorError, Unknown
 
 _PATIENCE_S = (10.0, 150.0)
 """To connect, and for an answer: a plan asks the cloud."""
+_MOST_BYTES = 64 * 2**20
+"""Of an answer; a hundred thousand machines take half of it."""
+_PIECE = 2**16
 _KINDS: Mapping[str, type[OperatorError]] = {
     "urn:vcycle:problem:unknown": Unknown,
     "urn:vcycle:problem:misworded": Misworded,
@@ -38,6 +42,8 @@ class Remote:
         self._url = access.url
         self._http = requests.Session()
         self._http.trust_env = False  # no ~/.netrc: it would replace the token
+        # What is sent packed could be far longer than what arrives.
+        self._http.headers["Accept-Encoding"] = "identity"
         if access.token:
             self._http.headers["Authorization"] = f"Bearer {access.token}"
         self._http.verify = True if access.ca is None else str(access.ca)
@@ -53,7 +59,7 @@ class Remote:
         """
         if isinstance(question, Machines):
             return Told(
-                document=lambda: in_order(list(self._machines(question))),
+                document=lambda: self._all(question),
                 blocks=lambda: self._blocks(question),
             )
         return Told(
@@ -68,7 +74,7 @@ class Remote:
             OperatorError: it does not answer, or says why not.
         """
         body = {**wish.body(), "is_rehearsal": is_rehearsal}
-        told = self._asked("POST", wish.path, json=body)
+        told = self._asked("POST", wish.path, body=body)
         if not isinstance(told, Mapping):
             raise self._strange("an object was expected")
         lists = (told.get(name) for name in ("promise", "stakes", "waits"))
@@ -76,6 +82,12 @@ class Remote:
             tuple(map(str, each)) if isinstance(each, list) else () for each in lists
         )
         return Ordered(orders=(), promise=promise, stakes=stakes, waits=waits)
+
+    def _all(self, question: Machines) -> Json:
+        try:
+            return in_order(list(self._machines(question)))
+        except TypeError as error:
+            raise self._strange("machines have no names or times") from error
 
     def _machines(self, question: Machines) -> Iterator[Mapping[str, Json]]:
         """Yield every machine, part by part."""
@@ -86,9 +98,12 @@ class Remote:
             if not isinstance(part, Mapping) or not isinstance(machines, list):
                 raise self._strange("a part of a list was expected")
             yield from (each for each in machines if isinstance(each, Mapping))
-            if part.get("next") is None:
+            following = part.get("next")
+            if following is None:
                 return
-            query["cursor"] = str(part["next"])
+            if not machines or str(following) == query.get("cursor"):
+                raise self._strange("its list does not end")
+            query["cursor"] = str(following)
 
     def _blocks(self, question: Question) -> tuple[Block, ...]:
         told = self._get(question.path, question.query(), accept=BLOCKS)
@@ -108,28 +123,42 @@ class Remote:
         *,
         params: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
-        json: Json = None,
+        body: Json = None,
     ) -> Json:
         """Send a request and return what comes back."""
         try:
-            answer = self._http.request(
+            with self._http.request(
                 method,
                 f"{self._url}{PREFIX}{path}",
                 params=params,
                 headers=headers,
-                json=json,
+                json=body,
                 timeout=_PATIENCE_S,
                 allow_redirects=False,
-            )
+                stream=True,
+            ) as answer:
+                content = self._content(answer)
         except (requests.RequestException, OSError) as error:
             raise OperatorError(f"{self._url} does not answer: {error}") from error
-        try:
-            told: Json = answer.json()
-        except requests.exceptions.JSONDecodeError as error:
-            raise self._strange(f"{answer.status_code} {answer.reason}, and no JSON") from error
-        if answer.ok:
+        told = self._read(content, f"{answer.status_code} {answer.reason}, and no JSON")
+        if answer.status_code < requests.codes.multiple_choices:
             return told
         raise self._refusal(answer.status_code, told)
+
+    def _content(self, answer: requests.Response) -> bytes:
+        content = bytearray()
+        for piece in answer.iter_content(_PIECE):
+            content += piece
+            if len(content) > _MOST_BYTES:
+                raise self._strange(f"more than {_MOST_BYTES} bytes")
+        return bytes(content)
+
+    def _read(self, content: bytes, otherwise: str) -> Json:
+        try:
+            told: Json = json.loads(content)
+        except (ValueError, RecursionError) as error:
+            raise self._strange(otherwise) from error
+        return told
 
     def _refusal(self, status: int, told: Json) -> OperatorError:
         """Return what it says of a request that it does not do."""

@@ -8,7 +8,7 @@ import click
 
 from vcycled.cli.asking import Ordered, Question, Told
 from vcycled.cli.commanding import Command, leave
-from vcycled.cli.printing import Line, Tone
+from vcycled.cli.printing import Line, Tone, clean
 from vcycled.cli.remote import Remote
 from vcycled.cli.session import Session, user
 from vcycled.errors import Misworded
@@ -60,7 +60,7 @@ def _given(session: Session, wish: Command, *, is_rehearsal: bool) -> Ordered:
             return Remote(session.access).order(wish, is_rehearsal=is_rehearsal)
         prepared = wish.prepare(session, user())
     except Misworded as error:
-        raise click.UsageError(str(error)) from error
+        raise click.UsageError(clean(str(error))) from error
     return prepared if is_rehearsal else leave(session, prepared)
 
 

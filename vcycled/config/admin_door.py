@@ -58,7 +58,7 @@ def beyond_loopback(hosts: Sequence[str]) -> tuple[str, ...]:
 def is_loopback(host: str) -> bool:
     """Return whether a name or address is of this host alone; names are not looked up."""
     try:
-        address = ip_address(host.strip("[]").partition("%")[0])
+        address = ip_address(host.strip("[]"))
     except ValueError:
         return host.lower().rstrip(".") == "localhost"
     mapped = getattr(address, "ipv4_mapped", None)
