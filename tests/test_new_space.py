@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,19 @@ def test_every_file_is_made_and_is_what_its_name_says(tmp_path: Path) -> None:
             ast.parse(text)
     setup = (tmp_path / "new" / "setup.cfg").read_text(encoding="utf-8")
     assert "frost_cloud = vcycle_space_frost_cloud:FrostCloudSpace" in setup
+
+
+def test_the_page_tells_of_the_files_that_are_made(tmp_path: Path) -> None:
+    """Each of its table is there, and so is each module that is to be changed."""
+    page = Path(__file__).parents[1] / "docs" / "how-to" / "writing-a-space.md"
+    told = set(re.findall(r"^\| `([\w/.]+\.\w+)` \|", page.read_text("utf-8"), re.MULTILINE))
+    top = tmp_path / "vcycle-space-frost"
+    made = {str(path.relative_to(top)) for path in make("frost", top)}
+    assert told - made == set()
+    assert {name for name in made if name.startswith("vcycle_space_frost/")} - told <= {
+        "vcycle_space_frost/__init__.py",
+        "vcycle_space_frost/py.typed",
+    }
 
 
 def test_it_tells_what_it_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
