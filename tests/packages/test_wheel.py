@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pty
+import re
 import subprocess
 import tarfile
 import threading
@@ -11,10 +12,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from zipfile import ZipFile
 
+import click
 import pytest
 
 from tests.openstack_bed.processes import wait_until
 from tests.packages import MARKS, TOP, built
+from vcycled.cli import main
 
 pytestmark = [*MARKS, pytest.mark.timeout(300)]
 
@@ -215,14 +218,39 @@ def test_fish_completes_commands(venv: Path) -> None:
     assert {line.split("\t")[0] for line in said.splitlines()} == {"check", "set", "show"}
 
 
+def leaves(command: click.Command, words: str) -> Iterator[str]:
+    """Yield each command of a group, of the groups in it too, as it is typed."""
+    if isinstance(command, click.Group):
+        for name, each in command.commands.items():
+            yield from leaves(each, f"{words} {name}")
+    else:
+        yield words
+
+
+def test_every_command_is_completed_and_in_the_manual(venv: Path) -> None:
+    """By what was installed: all that there are, and no other."""
+    completion = {"_VCYCLE_COMPLETE": "bash_complete", "COMP_CWORD": "1", "COMP_WORDS": "vcycle "}
+    words = [f"{name}={text}" for name, text in completion.items()]
+    said = run(venv, "env", *words, "vcycle")
+    assert sorted(said.split()) == sorted(f"plain,{name}" for name in main.commands)
+    page = (venv / "share" / "man" / "man1" / "vcycle.1").read_text(encoding="utf-8")
+    headings = [
+        found.replace("\\", "") for found in re.findall(r"^\.SS (vcycle .+)$", page, re.MULTILINE)
+    ]
+    assert sorted(headings) == sorted(leaves(main, "vcycle"))
+
+
 @pytest.mark.parametrize(
     "page", ["man1/vcycle.1", "man5/vcycle.conf.5", *(f"man8/{each}.8" for each in COMMANDS[1:])]
 )
 def test_the_manual_pages_can_be_set(venv: Path, page: str) -> None:
-    """Neither groff nor mandoc finds an error in them."""
+    """Neither groff nor mandoc warns, but of a macro that Sphinx writes for nothing."""
     path = str(venv / "share" / "man" / page)
-    assert run(venv, "man", "--warnings", "--encoding=UTF-8", "--local-file", path) != ""
-    assert run(venv, "mandoc", "-T", "lint", "-W", "error", path) == ""
+    show = f"man --warnings --encoding=UTF-8 --local-file {path}"
+    assert run(venv, "sh", "-c", f"{show} 2>/dev/null") != ""
+    assert run(venv, "sh", "-c", f"{show} 2>&1 >/dev/null") == ""
+    found = run(venv, "sh", "-c", f"mandoc -T lint -W warning {path} || true").splitlines()
+    assert [line for line in found if "skipping paragraph macro: sp" not in line] == []
 
 
 def test_user_and_folders_can_be_made_elsewhere(venv: Path, tmp_path: Path) -> None:
