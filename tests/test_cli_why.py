@@ -29,6 +29,12 @@ from vcycled.model import (
     MachinetypeMemory,
     Order,
     OrderKind,
+    SpaceMemory,
+)
+
+NEVER_SEEN = (
+    "It was never seen, and is asked again in every cycle. If it does not let us in, mend what"
+    f" [space {SPACE}] says; otherwise see whether its API answers others."
 )
 
 
@@ -76,7 +82,8 @@ class TestWhy(OnASite):
             (None, "There has been no cycle of this space yet, so nothing is known."),
             (
                 {"error": "connect: refused"},
-                "The cloud could not be looked at, so nothing is created: connect: refused",
+                "The cloud could not be looked at, so nothing is created: connect: refused\n"
+                f"{NEVER_SEEN}",
             ),
             (
                 {"at": NOW - 200, "wake_at": NOW - 61},
@@ -91,7 +98,24 @@ class TestWhy(OnASite):
         """Then nobody is told that nothing holds it."""
         if changes is not None:
             site.report(report(**changes))
-        assert site.ok("why", SPACE, "prod") == f"{doubt}\nprod\n"
+        said = "" if changes is None else "  nothing but what is said above\n"
+        assert site.ok("why", SPACE, "prod") == f"{doubt}\nprod\n{said}"
+
+    def test_a_cloud_that_is_not_seen_any_more_is_told_with_its_age(self, site: Site) -> None:
+        """What holds the machinetype is as it was then."""
+        site.save(memory=SpaceMemory(space=SPACE, listed_at=NOW - 600))
+        site.report(report(error="machines: refused", holds=(BACKOFF,)))
+        _, since, *_ = site.json("why", SPACE)["doubts"]
+        assert since.startswith("It was last seen 10 min ago (07:50:00 UTC), and is asked again")
+
+    def test_a_pipe_that_gives_nothing_is_told(self, site: Site) -> None:
+        """Of this space only: its machinetypes are not there to be asked about."""
+        pipe = f"[vacuum_pipe {SPACE} vo]\nvacuum_pipe_url = http://localhost:1/pipe.json\n"
+        site.configure(f"{CONF}\n{pipe}")
+        site.report(report())
+        (note,) = site.json("why", SPACE)["notes"]
+        assert note.startswith("Machinetypes of a pipe may be missing: http://localhost:1/")
+        assert "has not been fetched yet" in note
 
     def test_a_manager_that_does_not_run_is_the_first_reason(self, site: Site) -> None:
         """With the age of what is told."""

@@ -57,7 +57,7 @@ def answer(view: View, space_name: str, machinetype: str, words: Words) -> Answe
         space=space.name,
         manager=view.staff.holder(space.name) if view.staff else "",
         doubts=tuple(_doubts(space, view, words)),
-        notes=tuple(_notes(space, words)),
+        notes=tuple(_notes(space, view, words)),
         kinds=tuple(
             (name, (*whole, *(hold for hold in holds if hold.machinetype == name)))
             for name in chosen
@@ -127,12 +127,19 @@ def _kind(holds: tuple[Hold, ...], given: Answer, words: Words) -> Iterator[Bloc
         yield Line(hold_sentence(hold, words), Tone.WARN, 1)
         what = advice(hold, given.space, given.given_room)
         yield Line(f"{what} See {WHY_PAGE}#{hold.cause}", indent=1)
-    if not holds and not given.doubts and given.wake_at is not None:
+    if holds or given.wake_at is None:
+        return
+    if given.doubts:
+        yield Line("nothing but what is said above", Tone.FAINT, 1)
+    else:
         at = words.until(given.wake_at)
         yield Line(f"nothing holds it; the next cycle is {at}", Tone.GOOD, 1)
 
 
-def _notes(space: SpaceView, words: Words) -> Iterator[str]:
+def _notes(space: SpaceView, view: View, words: Words) -> Iterator[str]:
+    for problem in view.problems:
+        if problem.section.startswith(f"vacuum_pipe {space.name} "):
+            yield f"Machinetypes of a pipe may be missing: {problem}"
     if slow := slow_deletes(space.records.machines):
         yield f"They count until they are gone: {slow_sentence(slow, words)}"
     yield from waiting_sentences(space, words)
@@ -153,9 +160,20 @@ def _doubts(space: SpaceView, view: View, words: Words) -> Iterator[str]:
         yield f"The next cycle is {late} late; this is how it was {words.ago(report.at)}."
     if report is not None and report.error:
         yield f"The cloud could not be looked at, so nothing is created: {report.error}"
+        yield _blind(space, words)
     if space.records.orders:
         yield f"{several(len(space.records.orders), 'order')} left for the next cycle."
     if space.mode == "observe":
         yield "mode is observe: nothing is created or deleted in this space."
     if space.config is None:
         yield "This space is not configured any more; only its machines are looked after."
+
+
+def _blind(space: SpaceView, words: Words) -> str:
+    """Return since when a cloud is not seen, and what to do about it."""
+    seen_at = space.records.memory.listed_at
+    since = "It was never seen" if seen_at is None else f"It was last seen {words.ago(seen_at)}"
+    return (
+        f"{since}, and is asked again in every cycle. If it does not let us in, mend what"
+        f" [space {space.name}] says; otherwise see whether its API answers others."
+    )
