@@ -84,6 +84,24 @@ def test_a_full_space_is_the_reason_with_its_numbers(limits: Limits, detail: str
 
 
 @pytest.mark.parametrize(
+    ("limits", "detail"),
+    [
+        (Limits(processors=10), "11 of 10 processors of the space, 5 of which others have"),
+        (Limits(machines=4), "5 of 4 machines of the space, 2 of which others have"),
+        (Limits(memory_mb=9000), "10100 of 9000 MB of the space, 100 of which others have"),
+    ],
+)
+def test_of_a_full_space_it_is_told_what_others_have(limits: Limits, detail: str) -> None:
+    """It is they whom a person must ask for room."""
+    ours = machines(2, processors=2, memory_mb=4000, machinetype="past")
+    others = memory(foreign_processors=5, foreign_machines=2, foreign_memory_mb=100)
+    small = (Flavor(name="small", processors=2, memory_mb=2000),)
+    given = facts(kind(), machines=ours, limits=limits, memory=others, flavors=small)
+    (hold,) = plan(given).holds
+    assert hold.detail == f"one more small would make {detail}"
+
+
+@pytest.mark.parametrize(
     "one",
     [
         machine(),

@@ -144,6 +144,12 @@ def test_where_nothing_can_ever_fit_no_flavor_does(limits: Limits, told: str) ->
     )
 
 
+def test_of_a_space_without_others_none_are_told() -> None:
+    """A limit of 0 is the reason alone."""
+    given = facts(kind(), flavors=FLAVORS, limits=Limits(processors=0), memory=memory())
+    assert hold(given).detail.endswith("can never fit the limits (0 processors)")
+
+
 # Flavors and zones for which the cloud had no room
 
 NAMED = kind(flavor_names=("large", "medium"), zones=("north", "south"))

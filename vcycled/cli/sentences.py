@@ -39,7 +39,8 @@ ADVICE: Mapping[Cause, str] = MappingProxyType(
             " it stays, see what else uses this account, or ask the cloud to allow more."
         ),
         Cause.NO_FLAVOR: (
-            "Compare flavor_names, min_processors and max_processors with the cloud's flavors."
+            "Compare flavor_names, min_processors and max_processors with the cloud's flavors, and"
+            " their sizes with the limits."
         ),
         Cause.NO_CAPACITY: (
             "Nothing, if the cloud is full; it is tried again by itself. More flavor_names or"
@@ -51,7 +52,8 @@ ADVICE: Mapping[Cause, str] = MappingProxyType(
             " can start more at once."
         ),
         Cause.SPACE_LIMIT: (
-            "Nothing: the space is full. Raise its processors_limit if the cloud has room."
+            "Nothing, if the space is full of yours. Otherwise see what others have there, or raise"
+            " its processors_limit or, if that is less or none is stated, the cloud's quota."
         ),
         Cause.RESERVED: (
             "Nothing: it gets its turn once the machinetype that is further below its share has"

@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from vcycled.model import Cause, Create, Flavor, Hold, SpaceFacts
 from vcycled.plan.flavors import Choice, choose, unfit_until
 from vcycled.plan.holds import is_on_probation, machinetype_hold, probing_hold, space_hold
-from vcycled.plan.stock import Count, Stock
+from vcycled.plan.stock import Count, Stock, foreign
 
 LEAST_CAP = 10
 """Processors that a percentage allows at least where no limit of the space is known."""
@@ -163,7 +163,7 @@ class _Filling:
         )
 
     def _excess(self, flavor: Flavor) -> str | None:
-        return self.total.plus(flavor).excess(self.facts.limits)
+        return self.total.plus(flavor).excess(self.facts.limits, foreign(self.facts.memory))
 
     def _is_over_budget(self, flavor: Flavor) -> bool:
         """Tell whether the cap forbids it; it never forbids the first machine of a cycle."""
@@ -209,7 +209,7 @@ class _Filling:
         lack = self._excess(flavor)
         if lack is None:
             return None
-        detail = f"one more {flavor.name} would make {lack} of the space"
+        detail = f"one more {flavor.name} would make {lack}"
         return _hold(candidate, Cause.SPACE_LIMIT, detail)
 
     def _over_budget(self, candidate: Candidate, neediest: Candidate) -> Hold:
@@ -251,7 +251,7 @@ def own_limit(candidate: Candidate) -> Hold | None:
 def _reserved(candidate: Candidate, neediest: Candidate, lack: str) -> Hold:
     detail = (
         f"what is free is kept for {neediest.stock.name}, {_rank(candidate, neediest)}:"
-        f" one more {neediest.choice.flavor.name} would make {lack} of the space"
+        f" one more {neediest.choice.flavor.name} would make {lack}"
     )
     return _hold(candidate, Cause.RESERVED, detail)
 

@@ -99,10 +99,13 @@ def _none_offered(kind: Machinetype) -> str:
 def _none_fits(kind: Machinetype, facts: SpaceFacts, offered: Sequence[Flavor]) -> str:
     least = min(offered, key=_size)
     others = foreign(facts.memory)
+    beside = (
+        f" beside the {others.processors} processors, {others.memory_mb} MB and {others.machines}"
+        " machines of others"
+    )
     return (
         f"{least.name} ({least.processors} processors, {least.memory_mb} MB) can never fit"
-        f" {_limits(kind, facts)} beside the {others.processors} processors, {others.memory_mb} MB"
-        f" and {others.machines} machines of others"
+        f" {_limits(kind, facts)}{beside if others.machines else ''}"
     )
 
 

@@ -49,14 +49,21 @@ class Count:
             memory_mb=self.memory_mb - one.memory_mb,
         )
 
-    def excess(self, limits: Limits) -> str | None:
-        """Return in words in what this is more than `limits` allow; None if in nothing."""
-        if limits.processors is not None and self.processors > limits.processors:
-            return f"{self.processors} of {limits.processors} processors"
-        if limits.machines is not None and self.machines > limits.machines:
-            return f"{self.machines} of {limits.machines} machines"
-        if limits.memory_mb is not None and self.memory_mb > limits.memory_mb:
-            return f"{self.memory_mb} of {limits.memory_mb} MB"
+    def excess(self, limits: Limits, others: Count | None = None) -> str | None:
+        """Return in words in what this is more than `limits` allow; None if in nothing.
+
+        `others` is the part of this that is not ours.
+        """
+        theirs = others or Count(machines=0, processors=0, memory_mb=0)
+        units = (
+            ("processors", self.processors, limits.processors, theirs.processors),
+            ("machines", self.machines, limits.machines, theirs.machines),
+            ("MB", self.memory_mb, limits.memory_mb, theirs.memory_mb),
+        )
+        for unit, amount, most, part in units:
+            if most is not None and amount > most:
+                told = f", {part} of which others have" if part else ""
+                return f"{amount} of {most} {unit} of the space{told}"
         return None
 
 
