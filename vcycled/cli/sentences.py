@@ -52,8 +52,8 @@ ADVICE: Mapping[Cause, str] = MappingProxyType(
             " can start more at once."
         ),
         Cause.SPACE_LIMIT: (
-            "Nothing, if the space is full of yours. Otherwise see what others have there, or raise"
-            " its processors_limit or, if that is less or none is stated, the cloud's quota."
+            "Nothing, if the space is full of yours. Otherwise see what others have there, or have"
+            " its processors_limit raised, or the cloud's quota if that is less."
         ),
         Cause.RESERVED: (
             "Nothing: it gets its turn once the machinetype that is further below its share has"
