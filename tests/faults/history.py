@@ -263,10 +263,18 @@ class History:
         ]
         guest = self.guests.of(life.id)
         if guest is not None and guest.mute_at is not None:
-            # What a wrong clock stamped may be stale as soon as the clock is believed again.
-            is_right = self._offsets.is_right(guest.mute_at)
-            allowed.append(guest.mute_at + (BEAT_SECONDS if is_right else JUMP_HOLD_SECONDS))
+            allowed.append(guest.mute_at + self._silence_s(guest.mute_at))
         return min((each for each in allowed if each is not None), default=None)
+
+    def _silence_s(self, since: int) -> int:
+        """Return for how long a machine must have been silent to be deleted for that.
+
+        What a wrong clock stamped may be stale as soon as the clock is believed again, which is at
+        once if a database was lost with what it knew of the clock.
+        """
+        if self._offsets.is_right(since):
+            return BEAT_SECONDS
+        return 0 if self.site.lost_at >= since else JUMP_HOLD_SECONDS
 
     def _runs(self, lives: list[Life]) -> Iterator[Ran]:
         """Yield how each machine that ran did, as exactly as anybody could have seen it."""
