@@ -5,14 +5,12 @@ Some are run besides: tutorials by tests/live, user_data by tests/test_writing_u
 
 from __future__ import annotations
 
-import json
 import re
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import jinja2
 import pytest
 import yaml
 from aiohttp import web
@@ -31,8 +29,11 @@ from tests.doc_blocks import (
 from vcycled.admin.site import AdminSite
 from vcycled.cli.session import Session
 from vcycled.config import load_web, problems_of
+from vcycled.config.pipe_document import parse_pipe
 from vcycled.config.reader import read
 from vcycled.errors import ConfigError
+from vcycled.userdata.declared import declared
+from vcycled.userdata.lint import Trial, lint
 from vcycled.web.target import Nothing, target_of
 
 BLOCKS = [block for page in PAGES for block in blocks_of(page)]
@@ -208,16 +209,22 @@ def _web_problems(text: str, folder: Path) -> list[str]:
 
 
 @pytest.mark.parametrize("block", of_kind("json", "yaml", "jinja", "nginx", "python"), ids=str)
-def test_documents_can_be_read(block: Block) -> None:
-    """By a reader of their language; files that a Prometheus is told of are in etc/."""
+def test_documents_can_be_read(block: Block, tmp_path: Path) -> None:
+    """By what reads them here; tests/live gives nginx and Prometheus theirs."""
     match block.kind:
         case "json":
-            json.loads(block.text)
+            pipe = parse_pipe(block.text)
+            assert pipe.entries != ()
+            assert [*pipe.remarks, *(each.remarks for each in pipe.entries)] == [()]
+        case "jinja" if block.text.startswith("#!"):
+            path = tmp_path / "page.j2"
+            path.write_text(block.text, encoding="utf-8")
+            options = dict.fromkeys(re.findall(r"user_data_option_(\w+)", block.text), "x")
+            assert lint(Trial(source=str(path), options=options)).findings == ()
         case "jinja":
-            jinja2.Environment(autoescape=True).parse(block.text)
+            assert declared(block.text, {}).options != ()
         case "nginx":
             assert re.fullmatch(r"(\s*(#.*|\}|[^;{}\n]+[;{])\n)+", block.text)
-            assert block.text.count("{") == block.text.count("}")
         case "python":
             compile(block.text, str(block), "exec")
         case _:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import re
+import shutil
+import subprocess
 from collections.abc import Iterator, Sequence
 from functools import cache
+from pathlib import Path
 
 import botocore
 import botocore.session
 import pytest
 
-from tests.doc_blocks import PAGES, TOP, simple_commands, text_of
+from tests.doc_blocks import PAGES, TOP, blocks_of, simple_commands, text_of
 from tests.test_doc_commands import commands, judged
 
 UNITS = {path.stem for path in (TOP / "etc").glob("*.service")}
@@ -66,6 +69,64 @@ def operations(service: str) -> dict[str, set[str]]:
     }
 
 
+HELP = {
+    "curl": ["--help", "all"],
+    "install": ["--help"],
+    "journalctl": ["--help"],
+    "jq": ["--help"],
+    "ls": ["--help"],
+    "systemctl": ["--help"],
+    "systemd-analyze": ["--help"],
+}
+"""How programs of the system tell their options; openssl does for each of its commands."""
+
+
+def wrong_options(words: Sequence[str]) -> list[str]:
+    """Return the options that a program of the system has not, as far as it is here to tell."""
+    name = words[0]
+    asked = [words[1], "-help"] if name == "openssl" else HELP.get(name, [])
+    if not asked or shutil.which(name) is None:
+        return []
+    known = options_of(name, *asked)
+    given = [word.partition("=")[0] for word in words[1:] if re.match(r"--?[a-zA-Z]", word)]
+    return [
+        option
+        for option in given
+        if option not in known and not {f"-{letter}" for letter in option[1:]} <= known
+    ]
+
+
+@cache
+def options_of(*words: str) -> frozenset[str]:
+    """Return every option in what a program says of itself."""
+    done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=30)
+    return frozenset(re.findall(r"(?<![\w-])--?[a-zA-Z][\w-]*", done.stdout + done.stderr))
+
+
+def test_options_of_programs_are_those_that_they_have() -> None:
+    """By their own help, on this host."""
+    wrong = [(where, wrong_options(words)) for where, words in SAID]
+    assert [(where, options) for where, options in wrong if options] == []
+
+
+@pytest.mark.live
+def test_nginx_takes_what_a_page_says_of_it(tmp_path: Path) -> None:
+    """Within a server, as the page puts it."""
+    (block,) = [each for page in PAGES for each in blocks_of(page) if each.kind == "nginx"]
+    conf = tmp_path / "nginx.conf"
+    server = f"server {{ listen 127.0.0.1:8080; {block.text} }}"
+    folders = "".join(
+        f"{each}_temp_path {tmp_path}; "
+        for each in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+    )
+    conf.write_text(
+        f"pid {tmp_path}/pid; events {{}} http {{ access_log off; {folders} {server} }}"
+    )
+    words = ["nginx", "-t", "-e", f"{tmp_path}/errors", "-c", str(conf)]
+    done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=30)
+    assert done.returncode == 0, done.stderr
+
+
 def test_services_are_those_that_come_with_us() -> None:
     """By the names of their units."""
     assert len([words for _, words in SAID if words[0] == "systemctl"]) > 5
@@ -95,6 +156,9 @@ def test_programs_in_sentences_are_judged_like_those_in_blocks() -> None:
         ("aws iam create-user --user-name vcycle", ""),
         ("aws iam make-user --user-name vcycle", "iam has no make-user"),
         ("aws iam create-user --name vcycle", "name"),
+        ("systemctl enable --nov vcycled", "--nov"),
+        ("openssl x509 -in a.pem -nout", "-nout"),
+        ("curl -sS --cacrt ca.pem https://HOST/", "--cacrt"),
         ("make tests", "make has no tests"),
         ("python -m bench.nothing", "there is no bench.nothing"),
         ("curl http://localhost:8444/metric", "http://localhost:8444/metric"),
@@ -103,5 +167,5 @@ def test_programs_in_sentences_are_judged_like_those_in_blocks() -> None:
 def test_a_wrong_line_would_be_found(line: str, what: str) -> None:
     """Each judge above can say no."""
     (words,) = simple_commands(line)
-    found = [*wrong_units(words), wrong_call(words), judged(words)]
+    found = [*wrong_units(words), *wrong_options(words), wrong_call(words), judged(words)]
     assert " ".join(filter(None, found)) == what
