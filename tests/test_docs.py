@@ -206,6 +206,18 @@ def test_the_web_site_may_write_only_folders_that_the_manager_makes(tmp_path: Pa
     assert "StateDirectory" not in text
 
 
+def test_the_web_site_sees_nothing_of_the_manager_but_what_machines_may_see() -> None:
+    """Hidden file by file it saw what was renamed into place later, as lastgood.json is."""
+    text = (TOP / "etc" / "vcycle-web.service").read_text(encoding="utf-8")
+    layout = Layout(Path("/var/lib/vcycle"))
+    assert "TemporaryFileSystem=/var/lib/vcycle:ro\n" in text
+    shown = re.findall(r"^(?:Bind|Runtime|State).*?(?:Paths|Directory)=(.+)$", text, re.MULTILINE)
+    paths = {each.lstrip("-") for line in shown for each in line.split()} - {"vcycle-web"}
+    assert paths == {str(each) for each in (layout.spaces, layout.web_up, layout.www)}
+    (hidden,) = re.findall(r"^InaccessiblePaths=(.+)$", text, re.MULTILINE)
+    assert hidden == "-/etc/vcycle.conf -/etc/vcycle.d"
+
+
 def test_every_dependency_has_its_reason() -> None:
     """And what has a reason is a dependency."""
     setup = configparser.ConfigParser()

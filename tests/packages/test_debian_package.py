@@ -197,6 +197,18 @@ def test_the_admin_site_tells_of_what_runs(running: Guest) -> None:
     running.until("sh", "-c", f"curl -sSf {site}/metrics | grep 'vcycle_machines.*running.* 1'")
 
 
+def test_the_web_site_sees_no_secret(running: Guest) -> None:
+    """Nor later, when the manager has renamed other files into their places."""
+    pid = running.do("systemctl", "show", "--property=MainPID", "--value", "vcycle-web").strip()
+    secrets = "/var/lib/vcycle/lastgood.json /var/lib/vcycle/admin-token"
+    running.do("sh", "-c", f"for each in {secrets}; do cp -a $each n && mv n $each; done")
+    seen = running.do(
+        "nsenter", "--target", pid, "--mount", "find", "/var/lib/vcycle", "-maxdepth", "2"
+    )
+    tree = ("", "/shared", "/shared/spaces", "/shared/web_up", "/www")
+    assert sorted(seen.split()) == [f"/var/lib/vcycle{each}" for each in tree]
+
+
 def test_the_log_is_rotated(running: Guest) -> None:
     """The file is known to logrotate, and the manager goes on in a new one."""
     running.do("logrotate", "--debug", "/etc/logrotate.d/vcycle")
