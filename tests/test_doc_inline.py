@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.doc_blocks import PAGES, TOP, text_of
+from tests.doc_blocks import PAGES, PROMPTS, TOP, Block, blocks_of, text_of
 from tests.test_doc_commands import tried
 from vcycled.model import Cause, OrderKind
 
@@ -114,3 +114,27 @@ def is_taken(text: str, folder: Path) -> bool:
 def test_a_wrong_setting_would_be_found(text: str, is_right: bool, tmp_path: Path) -> None:
     """By its name, and by its value."""
     assert is_taken(text, tmp_path) == is_right
+
+
+def shown(block: Block) -> str:
+    """Return what a console shows after what is typed."""
+    lines = block.text.replace("\\\n", " ").splitlines()
+    return "\n".join(line for line in lines if not line.startswith(PROMPTS))
+
+
+@pytest.mark.parametrize(
+    "block",
+    [
+        block
+        for page in PAGES
+        if page.parent.name != "tutorial"
+        for block in blocks_of(page)
+        if block.kind == "console" and shown(block)
+    ],
+    ids=str,
+)
+def test_what_a_console_shows_is_in_the_words_of_the_code(block: Block) -> None:
+    """Sentences and headings; tutorials are typed by tests/live, which sees whether it is so."""
+    known = {word.lower() for word in words_of_the_code()}
+    words = re.findall(r"(?<![\w/.-])[A-Za-z]{3,}(?![\w/.-])", shown(block))
+    assert [word for word in words if word.lower() not in known] == []
