@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from importlib.metadata import EntryPoint
 from pathlib import Path
 
@@ -10,9 +11,9 @@ import pytest
 from tests.config_support import REGISTRY, deck, said
 from vcycled.accounting.auditor import AuditorOptions
 from vcycled.accounting.base import NoOptions
-from vcycled.accounting.jsonl import JsonLinesOptions
+from vcycled.accounting.jsonl import JsonLinesOptions, JsonLinesSink
 from vcycled.config import Config, LastGood, SinkConfig, load, sinks
-from vcycled.config.sinks import GROUP
+from vcycled.config.sinks import GROUP, UnknownSink, _points, credential_ends, make_sink
 
 ROOT_LINE = "root = ROOT"
 AUDITOR = """
@@ -202,6 +203,62 @@ def test_a_kind_whose_library_is_missing_says_so(
         "F:3: [accounting queue] kind: the sink queue cannot be loaded: No module named"
         " 'no_such_library'"
     ]
+
+
+PLUGINS = {
+    "raises = 1 / 0": "cannot be loaded: ZeroDivisionError: division by zero",
+    "import no_such": "cannot be loaded: No module named 'no_such'",
+    "x = (": "cannot be loaded: SyntaxError: '(' was never closed (plugin.py, line 1)",
+    "other = 1": "cannot be loaded: AttributeError: module 'plugin' has no attribute 'Plugin'",
+    "Plugin = 1": "cannot be used: plugin:Plugin is no class of a sink",
+    "class Plugin: pass": "cannot be used: plugin:Plugin is no class of a sink",
+}
+
+
+@pytest.mark.parametrize("code", PLUGINS)
+def test_a_package_that_is_broken_holds_its_sink_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: str
+) -> None:
+    """Whatever goes wrong in it; the others are used, and a person is told."""
+    folder = tmp_path / "plugins"
+    folder.mkdir()
+    (folder / "plugin.py").write_text(code)
+    monkeypatch.syspath_prepend(folder)
+    monkeypatch.delitem(sys.modules, "plugin", raising=False)
+    points = {**_points(), "mine": EntryPoint(name="mine", value="plugin:Plugin", group=GROUP)}
+    monkeypatch.setattr(sinks, "_points", lambda: points)
+    config = load_sinks(tmp_path, "mine jsonl")
+    assert [each.name for each in config.sinks] == ["jsonl"]
+    assert config.unusable["accounting mine"].endswith(f"kind: the sink mine {PLUGINS[code]}")
+    monkeypatch.delitem(sys.modules, "plugin", raising=False)
+
+
+def test_a_sink_that_cannot_be_made_is_told_apart(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By who would use it; what only asks it for its certificates is told of none."""
+    point = EntryPoint(name="mine", value="tests.test_accounting_config:Unmakeable", group=GROUP)
+    monkeypatch.setattr(sinks, "_points", lambda: {"mine": point})
+    (sink,) = load_sinks(tmp_path, "mine").sinks
+    with pytest.raises(UnknownSink, match="the sink mine cannot be made: KeyError: 'lines'"):
+        make_sink(sink, tmp_path)
+    assert credential_ends(sink, tmp_path) == {}
+
+
+class Unmakeable(JsonLinesSink):
+    """A sink of a package that has a bug."""
+
+    def __init__(self, name: str, options: object, *, root: Path) -> None:
+        """Fail."""
+        super().__init__(name, options, root=root)
+        raise KeyError("lines")
+
+
+@pytest.mark.parametrize("name", ["..", ".", "a/b", "A", "jsonl%s", "a;b", "-", "_", "a" * 200])
+def test_a_sink_has_no_name_that_leads_elsewhere(tmp_path: Path, name: str) -> None:
+    """It is a folder, a word of the command line and a part of the name of a section."""
+    path = deck(tmp_path, (ROOT_LINE, f"{ROOT_LINE}\naccounting = {name}"))
+    assert [f"not '{name}'" in each for each in said(path, warnings=False)] == [True]
 
 
 def test_defaults_may_be_options_of_sinks(tmp_path: Path) -> None:

@@ -443,6 +443,31 @@ class TestOutlets:
         assert [each.name for each in outlets.current()] == ["lines"]
         assert outlets.current()[0] is not before
 
+    def test_one_that_cannot_be_made_fails_and_hinders_no_other(
+        self,
+        outlets: Outlets,
+        store: Store,
+        tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch,
+        caplog: pytest.LogCaptureFixture,
+    ) -> None:
+        """Its records wait, and it is told as any other that fails."""
+
+        def broken(*_: object, **__: object) -> None:
+            raise KeyError("no")
+
+        monkeypatch.setattr(ApelSink, "__init__", broken)
+        outlets.heed(config_of(tmp_path, APEL, LINES))
+        store.save(Changes(space=SPACE, intervals=(run(1),)))
+        outlets.write_left(worked=set())
+        assert store.unexported("lines") == ()
+        (outage,) = store.outages()
+        assert (outage.sink, outage.error) == (
+            "apel",
+            "the sink apel cannot be made: KeyError: 'no'",
+        )
+        assert "sink-broken" in caplog.text
+
     def test_it_is_kept_now_and_then_that_they_are_named(
         self, store: Store, clock: FakeClock, tmp_path: Path
     ) -> None:

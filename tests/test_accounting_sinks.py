@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import resource
@@ -9,7 +10,9 @@ import signal
 import ssl
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from importlib.metadata import entry_points
@@ -21,12 +24,22 @@ import trustme
 from tests.fakes.auditor import Auditor, auditor
 from vcycled.accounting.apel import ApelSink
 from vcycled.accounting.auditor import AuditorOptions, AuditorSink, record_of_auditor
-from vcycled.accounting.base import NoOptions, Sink, SinkRefused, SinkUnavailable, record_id
+from vcycled.accounting.base import (
+    NoOptions,
+    Sink,
+    SinkRefused,
+    SinkUnavailable,
+    Verdict,
+    record_id,
+)
 from vcycled.accounting.jsonl import JsonLinesOptions, JsonLinesSink, line_of
 from vcycled.apel.queue import Queue, elements_of
 from vcycled.model import RunInterval
 from vcycled.testing.sinks import RUN, SinkContract, give, runs
 
+MIDNIGHT = 1_800_057_600
+"""A day begins, in UTC."""
+BEFORE = MIDNIGHT + 7200
 Outage = Callable[[], AbstractContextManager[None]]
 
 
@@ -221,6 +234,73 @@ class TestLines:
         assert not (tmp_path / "victim").exists()
 
 
+class TestPrune:
+    """Files of days that are long over."""
+
+    @pytest.mark.parametrize(
+        ("ended_at", "written_at", "is_kept"),
+        [
+            pytest.param(MIDNIGHT - 1, BEFORE - 1, False, id="the day before, not written since"),
+            pytest.param(MIDNIGHT - 1, BEFORE, True, id="the day before, written since"),
+            pytest.param(MIDNIGHT, BEFORE - 1, True, id="a day that was not over"),
+        ],
+    )
+    def test_a_file_goes_once_its_day_is_over_and_nothing_was_added_since(
+        self, tmp_path: Path, lines: Path, ended_at: int, written_at: int, is_kept: bool
+    ) -> None:
+        """Records that were given anew lately stay, with all others of their day."""
+        sink = json_lines(tmp_path)
+        give(sink, [replace(RUN, started_at=ended_at - 3600, ended_at=ended_at)])
+        (path,) = lines.iterdir()
+        os.utime(path, (written_at, written_at))
+        assert sink.prune(before=BEFORE) == (not is_kept)
+        assert path.exists() is is_kept
+
+    def test_what_is_not_its_own_stays(self, tmp_path: Path, lines: Path) -> None:
+        """By its name; and no folder at all is no trouble."""
+        sink = json_lines(tmp_path)
+        assert sink.prune(before=BEFORE) == 0
+        lines.mkdir(parents=True)
+        for name in ("20200101.jsonl.gz", "20200101.json", "2020.jsonl", "x20200101.jsonl"):
+            (lines / name).write_text("")
+            os.utime(lines / name, (0, 0))
+        assert sink.prune(before=BEFORE) == 0
+        assert len(list(lines.iterdir())) == 4
+
+    def test_a_link_leads_to_no_other_file(self, tmp_path: Path, lines: Path) -> None:
+        """Who can write to the folder cannot have others removed."""
+        lines.mkdir(parents=True)
+        (tmp_path / "victim").write_text("")
+        os.utime(tmp_path / "victim", (0, 0))
+        (lines / "20200101.jsonl").symlink_to(tmp_path / "victim")
+        with pytest.raises(OSError, match="symbolic"):
+            json_lines(tmp_path).prune(before=BEFORE)
+        assert (tmp_path / "victim").exists()
+
+    def test_a_line_never_goes_with_a_file_that_is_being_removed(
+        self, tmp_path: Path, lines: Path
+    ) -> None:
+        """Who waited for the lock of that file writes into a new one."""
+        give(json_lines(tmp_path), [RUN])
+        (path,) = lines.iterdir()
+        with path.open("rb") as held, ThreadPoolExecutor(1) as pool:
+            fcntl.flock(held, fcntl.LOCK_EX)
+            writing = pool.submit(give, json_lines(tmp_path), [replace(RUN, uuid="second")])
+            while not _waits_for_lock(path):
+                threading.Event().wait(0.01)
+            path.unlink()
+            fcntl.flock(held, fcntl.LOCK_UN)
+            assert len(writing.result(10)) == 1
+        assert ids_in(lines) == ["vcycle-second-0"]
+
+
+def _waits_for_lock(path: Path) -> bool:
+    """Return whether somebody waits for the lock of a file, as Linux tells."""
+    inode = f":{path.stat().st_ino} "
+    locks = Path("/proc/locks").read_text().splitlines()
+    return any("->" in each and inode in each for each in locks)
+
+
 _WRITER = """
 import sys
 from pathlib import Path
@@ -373,11 +453,27 @@ class TestAuditor:
         assert len(server.records) == 4
 
     def test_a_database_that_is_down_is_not_asked_for_each_record(self, server: Auditor) -> None:
-        """Three in a row are enough."""
+        """After three in a row, or the last, it is asked how it is; no record is at fault."""
         server.answer = (500, "UNEXPECTED_ERROR", {})
-        with pytest.raises(SinkUnavailable, match="UNEXPECTED_ERROR"):
-            list(sink_of(server).put(runs(50)))
-        assert len(server.heard) == 4
+        for number, asked in ((50, 3), (2, 2)):
+            server.heard.clear()
+            verdicts: list[Verdict] = []
+            with pytest.raises(SinkUnavailable, match="UNEXPECTED_ERROR"):
+                verdicts.extend(sink_of(server).put(runs(number)))
+            assert verdicts == []
+            assert server.heard == ["/records", *["/record"] * asked, "/health_check"]
+
+    def test_many_records_that_its_database_does_not_take_delay_no_other(
+        self, server: Auditor
+    ) -> None:
+        """If AUDITOR says that it is well, they are at fault, each by itself."""
+        server.breaks_on = "-b"
+        bad = [replace(run, uuid=f"b{run.uuid[1:]}") for run in runs(7)]
+        good = runs(2)
+        verdicts = list(sink_of(server).put([*bad, *good]))
+        assert [each.run for each in verdicts if each.refusal] == bad
+        assert [each.run for each in verdicts if not each.refusal] == list(good)
+        assert server.heard.count("/health_check") == 2
 
     def test_a_record_that_cannot_be_read_is_refused_by_itself(self, server: Auditor) -> None:
         """What AUDITOR says of it is told in one line."""

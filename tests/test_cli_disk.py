@@ -87,6 +87,29 @@ class TestAreas(OnASite):
             41 * DAY,
         )
 
+    def test_files_of_sinks(self, site: Site, tmp_path: Path) -> None:
+        """Wherever they are; those of one that was taken out stay until a person removes them."""
+        fill(site.root / "accounting" / "lines" / "20270101.jsonl", 5000, age=DAY)
+        fill(site.root / "accounting" / "gone" / "20270101.jsonl", age=2 * DAY)
+        fill(tmp_path / "elsewhere" / "20270101.jsonl", 9000, age=3 * DAY)
+        site.configure(
+            CONF.replace("[vcycle]\n", "[vcycle]\naccounting = lines far\narchive_days = 40\n")
+            + "[accounting lines]\nkind = jsonl\n"
+            + f"[accounting far]\nkind = jsonl\nfolder = {tmp_path}/elsewhere\n"
+        )
+        told = {
+            name: (of(site, name)["oldest_at"], of(site, name)["kept"])
+            for name in ("accounting lines", "accounting far", "accounting gone")
+        }
+        assert told == {
+            "accounting lines": (NOW - DAY, "40 days (archive_days)"),
+            "accounting far": (NOW - 3 * DAY, "40 days (archive_days)"),
+            "accounting gone": (NOW - 2 * DAY, "until you remove it"),
+        }
+        assert of(site, "other files")["files"] == 0
+        site.configure(CONF.replace("[vcycle]\n", "[vcycle]\naccounting = jsonl apel\n"))
+        assert of(site, "accounting jsonl")["kept"] == "for ever (archive_days)"
+
     def test_the_database_and_its_copies(self, site: Site) -> None:
         """With the log beside it; the oldest event tells how far back it goes."""
         site.save(events=(event("machine-gone", "m1", at=NOW - DAY),))

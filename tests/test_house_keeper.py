@@ -14,7 +14,9 @@ from tests.apel_runs import RUN
 from tests.builders import NOW
 from tests.world import World, kind
 from vcycled import kvlog
-from vcycled.config import Config, LastGood, ManagerOptions, SpaceConfig
+from vcycled.accounting.base import NoOptions
+from vcycled.accounting.jsonl import JsonLinesOptions, JsonLinesSink
+from vcycled.config import Config, LastGood, ManagerOptions, SinkConfig, SpaceConfig
 from vcycled.house import keeper
 from vcycled.house.keeper import CALM_SECONDS, TURN_SECONDS, Housekeeper
 from vcycled.model import Changes, Event, SpaceMemory
@@ -34,6 +36,7 @@ class Home:
     """Options of [vcycle]."""
     spaces: tuple[SpaceConfig, ...] | None = None
     """None for the one of the world."""
+    sinks: tuple[SinkConfig, ...] = ()
     keeper: Housekeeper = field(init=False)
 
     def __post_init__(self) -> None:
@@ -54,6 +57,7 @@ class Home:
             unusable={},
             good=LastGood(),
             signature=(),
+            sinks=self.sinks,
         )
 
     def tend(self) -> None:
@@ -289,6 +293,26 @@ class TestArchive:
         path = world.queue.put(replace(RUN, ended_at=world.clock.now() - 40 * DAY))
         for each in (world.root / "apel-outgoing").glob("*/*"):
             each.unlink()
+        home.turn()
+        assert path.exists() is is_kept
+
+
+class TestSinkFiles:
+    """Files that sinks keep."""
+
+    @pytest.mark.parametrize(("days", "is_kept"), [(0, True), (39, False), (41, True)])
+    def test_they_are_kept_for_archive_days(self, home: Home, days: int, is_kept: bool) -> None:
+        """Each sink in its own folder; for ever unless told otherwise."""
+        home.changes["archive_days"] = days
+        home.sinks = (
+            SinkConfig(name="apel", kind="apel", options=NoOptions()),
+            SinkConfig(name="lines", kind="jsonl", options=JsonLinesOptions()),
+        )
+        ended_at = home.world.clock.now() - 40 * DAY
+        sink = JsonLinesSink("lines", JsonLinesOptions(), root=home.world.root)
+        assert list(sink.put([replace(RUN, ended_at=ended_at)]))
+        (path,) = (home.world.root / "accounting" / "lines").iterdir()
+        os.utime(path, (ended_at, ended_at))
         home.turn()
         assert path.exists() is is_kept
 

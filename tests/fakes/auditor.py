@@ -1,9 +1,10 @@
 """A stand-in for AUDITOR's server, strict where AUDITOR is, over real sockets on loopback.
 
-Made from what AUDITOR's documentation and source say of version 0.11: `POST /record` and
-`POST /records`, which is one transaction, and `GET /record/ID`; texts of 1 to 256 characters;
-amounts and scores that are whole or decimal and not negative; RFC 3339 times; a JSON body of 2 MiB
-at most. Its database is PostgreSQL, which takes no NUL in texts.
+Made from what AUDITOR's documentation and source say of version 0.11: `POST /record` and `POST
+/records`, which is one transaction, `GET /record/ID` and `GET /health_check`, which asks the
+database for a connection; texts of 1 to 256 characters; amounts and scores that are whole or
+decimal and not negative; RFC 3339 times; a JSON body of 2 MiB at most. Its database is
+PostgreSQL, which takes no NUL in texts.
 """
 
 from __future__ import annotations
@@ -207,7 +208,13 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(text.encode())
 
     def do_GET(self) -> None:
-        """Give a record."""
+        """Give a record, or tell whether the database is well."""
+        if self.path == "/health_check":
+            self.auditor.heard.append(self.path)
+            self.send_response(self.auditor.answer[0] if self.auditor.answer else 200)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+            return
         found = self.auditor.records.get(unquote(self.path.removeprefix("/record/")))
         told = json.dumps({**found, "runtime": _runtime(found)} if found else None)
         self.send_response(200 if found else 404)

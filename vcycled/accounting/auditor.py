@@ -7,7 +7,9 @@ answered with status 500 and the text RECORD_EXISTS, or, where `ignore_record_ex
 in its configuration, with 200 and a warning in JSON. Of a list both mean that *nothing* was taken.
 So a list with a known record is put again one by one by `POST /record`, where both answers mean
 that AUDITOR has the record. What it cannot read it answers with 400, what its database does not
-take with 500 and UNEXPECTED_ERROR: then one by one too, so that one record delays no other.
+take with 500 and UNEXPECTED_ERROR: then one by one too, so that one record delays no other. That
+is its answer to every record, too, while its database is down: `GET /health_check` tells which of
+the two it is, by 200 or 500.
 
 # Note [What a record says]
 
@@ -46,8 +48,7 @@ from vcycled.options import PATIENCE, matching, option, optional, required
 EXISTS = "RECORD_EXISTS"
 BROKEN = "UNEXPECTED_ERROR"
 _BROKEN_MOST = 3
-"""So many records one after the other that AUDITOR's database does not take mean that it is down;
-fewer, that something is wrong with them."""
+"""After so many records in a row that its database does not take AUDITOR is asked how it is."""
 _LONGEST = 256
 _TOLD = 200
 """Characters of an answer that are shown."""
@@ -56,7 +57,7 @@ _READ = 65_536
 _SCORES = {"HEPSPEC": "HEPSPEC06"}
 """What AUDITOR's documents call a unit of power, where it is not as in APEL's records."""
 
-Json: TypeAlias = str | int | float | Sequence["Json"] | Mapping[str, "Json"]
+Json: TypeAlias = str | int | float | Sequence["Json"] | Mapping[str, "Json"] | None
 
 BASE_URL = matching(
     r"https?://[^\s/?#@]+(/[^\s?#@]*)?",
@@ -118,13 +119,17 @@ class AuditorSink(Sink):
         if len(runs) > 1 and self._take_all(runs):
             yield from (Verdict(run=run) for run in runs)
             return
-        broken = 0
+        doubtful: list[Verdict] = []
         for run in runs:
             response, text = self._post("/record", record_of_auditor(run))
-            broken = broken + 1 if _is_broken(response, text) else 0
-            if broken >= _BROKEN_MOST:
-                raise _trouble(response, text, self._url)
-            yield self._verdict(run, response, text)
+            doubtful.append(self._verdict(run, response, text))
+            if _is_broken(response, text):
+                if len(doubtful) < _BROKEN_MOST and run is not runs[-1]:
+                    continue
+                if not self._is_healthy():
+                    raise _trouble(response, text, self._url)
+            yield from doubtful
+            doubtful.clear()
 
     def _take_all(self, runs: Iterable[RunInterval]) -> bool:
         """Send a list of records; False if they must be sent one by one."""
@@ -147,7 +152,15 @@ class AuditorSink(Sink):
             return Verdict(run=run, refusal=_said(response, text))
         raise _trouble(response, text, self._url)
 
+    def _is_healthy(self) -> bool:
+        """Return whether AUDITOR says that its database answers."""
+        response, _ = self._ask("GET", "/health_check")
+        return response.ok
+
     def _post(self, path: str, document: Json) -> tuple[requests.Response, str]:
+        return self._ask("POST", path, document)
+
+    def _ask(self, method: str, path: str, document: Json = None) -> tuple[requests.Response, str]:
         """Return what AUDITOR answers, and the beginning of the text.
 
         Raises:
@@ -155,15 +168,22 @@ class AuditorSink(Sink):
         """
         watch = Watch(self._options.timeout_seconds)
         try:
-            with watch, session(watch) as talk, self._ask(talk, path, document) as response:
+            with (
+                watch,
+                session(watch) as talk,
+                self._request(talk, method, path, document) as response,
+            ):
                 content = response.raw.read(_READ, decode_content=False)
                 return response, content.decode(errors="replace")
         except (requests.RequestException, OSError, HTTPError) as error:
             raise self._no_answer(error, watch) from error
 
-    def _ask(self, talk: requests.Session, path: str, document: Json) -> requests.Response:
+    def _request(
+        self, talk: requests.Session, method: str, path: str, document: Json
+    ) -> requests.Response:
         options = self._options
-        return talk.post(
+        return talk.request(
+            method,
             f"{self._url}{path}",
             json=document,
             timeout=options.timeout_seconds,

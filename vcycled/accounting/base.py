@@ -103,6 +103,25 @@ class Sink(ABC):
         """
         return {}
 
+    @property
+    def folder(self) -> Path | None:
+        """The folder of this host in which it keeps files of its own; None if it keeps none."""
+        return None
+
+    def prune(self, *, before: int) -> int:  # noqa: ARG002 - most have nothing to remove
+        """Remove its own files of days that were over at `before`; return how many.
+
+        Also while `put` is at work, in this process or another. A file that was written since
+        `before` stays, however old the runs in it are: they were given anew.
+
+        Args:
+            before: Unix s.
+
+        Raises:
+            OSError: one could not be removed; what was removed until then stays removed.
+        """
+        return 0
+
     def close(self) -> None:  # noqa: B027 - most have nothing to release
         """Release what it holds."""
 

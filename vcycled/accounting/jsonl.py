@@ -6,7 +6,9 @@ The file is that of the day (in UTC) on which the run ended, so that a run that 
 looked for in one file only. A line without a line end is the rest of a write that was cut short by
 a crash or a full disk: it was never counted as taken, and goes before the next line is added. All
 lines of a call are added by one write under a lock, and are on the disk before they count. The
-file only ever grows, so that what follows files (tail, log shippers) can follow it.
+file only ever grows, so that what follows files (tail, log shippers) can follow it, and goes as a
+whole. It is removed under the same lock, and who gets that lock on a file that has gone opens its
+successor.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ import fcntl
 import json
 import math
 import os
+import re
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -35,6 +38,7 @@ from vcycled.accounting.base import (
 from vcycled.apel.record import record_of, stand_in_site, submit_host_name
 from vcycled.options import optional
 
+_OURS = re.compile(r"[0-9]{8}\.jsonl")
 _DAYS_KEPT = 8
 """Of how many files it is remembered what they hold."""
 
@@ -84,6 +88,23 @@ class JsonLinesSink(Sink):
             except OSError as error:
                 raise SinkRefused(str(error)) from error
             yield from (Verdict(run=run) for run in some)
+
+    @property
+    def folder(self) -> Path:
+        """Where the files are."""
+        return self._folder
+
+    def prune(self, *, before: int) -> int:
+        """Remove files of days that were over at `before`, unless something was added since."""
+        return sum(_remove(each, before) for each in sorted(self._over(before)))
+
+    def _over(self, before: int) -> Iterator[Path]:
+        """Yield the files of days that were over at `before`."""
+        day = f"{datetime.fromtimestamp(before, tz=UTC):%Y%m%d}"
+        with suppress(FileNotFoundError):
+            for each in self._folder.iterdir():
+                if _OURS.fullmatch(each.name) and each.stem < day:
+                    yield each
 
     def _put_day(self, day: str, runs: Sequence[RunInterval]) -> None:
         path = self._folder / f"{day}.jsonl"
@@ -148,14 +169,38 @@ def document(run: RunInterval) -> Mapping[str, str | int | float | None]:
 def _locked(path: Path) -> Iterator[int]:
     """Give the file, made if need be and locked against other processes."""
     _make(path.parent)
-    flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
-    handle = os.open(path, flags, files.PUBLIC)
+    handle = _open_locked(path, os.O_RDWR | os.O_CREAT | os.O_APPEND)
+    while not os.fstat(handle).st_nlink:  # it was removed before the lock was ours
+        os.close(handle)
+        handle = _open_locked(path, os.O_RDWR | os.O_CREAT | os.O_APPEND)
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
         yield handle
         _sync(path.parent)
     finally:
         os.close(handle)
+
+
+def _open_locked(path: Path, flags: int) -> int:
+    """Open a file that is no link, and wait for its lock."""
+    handle = os.open(path, flags | os.O_NOFOLLOW | os.O_CLOEXEC, files.PUBLIC)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+    except OSError:
+        os.close(handle)
+        raise
+    return handle
+
+
+def _remove(path: Path, before: int) -> bool:
+    """Remove a file to which nothing was added since `before`; return whether it went."""
+    handle = _open_locked(path, os.O_RDONLY)
+    try:
+        if os.fstat(handle).st_mtime >= before:
+            return False
+        path.unlink(missing_ok=True)
+    finally:
+        os.close(handle)
+    return True
 
 
 def _signature(handle: int) -> tuple[int, int]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from vcycled.cli.alive import ManagerState
 from vcycled.cli.managers import Staff
-from vcycled.config import Config, SinkConfig, SpaceConfig, find_sink
+from vcycled.config import Config, SpaceConfig, credential_ends
 from vcycled.cycle.report import SpaceReport, report_from
 from vcycled.errors import Problem
 from vcycled.house.disks import Disk, disks
@@ -154,7 +154,7 @@ def staff_of(store: Store) -> Staff | None:
 def sinks_of(config: Config, store: Store) -> tuple[SinkView, ...]:
     """Return how the sinks are that [vcycle] names, then those that collect records unnamed."""
     backlogs, outages = store.backlogs(), store.outages()
-    ends = {sink.name: _ends(sink, config) for sink in config.sinks}
+    ends = {sink.name: credential_ends(sink, config.manager.root) for sink in config.sinks}
     named = tuple(
         SinkView(
             name=name,
@@ -182,11 +182,6 @@ def _refused(store: Store, name: str, backlogs: Iterable[Backlog]) -> tuple[Refu
     if not any(each.refused for each in backlogs if each.sink == name):
         return ()
     return store.refused(name, limit=REFUSED_TOLD)
-
-
-def _ends(sink: SinkConfig, config: Config) -> Mapping[str, int]:
-    made = find_sink(sink.kind)(sink.name, sink.options, root=config.manager.root)
-    return made.credential_ends()
 
 
 def gather(config: Config, store: Store, manager: ManagerState, *, now: int) -> View:

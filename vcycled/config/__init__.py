@@ -11,7 +11,13 @@ from vcycled.config.model import Config, MachinetypeConfig, PipeConfig, SpaceCon
 from vcycled.config.reader import DEFAULT_PATHS
 from vcycled.config.registry import InstalledSpaces, NotInstalled, Registry, find_space
 from vcycled.config.shrunk import lost_limits
-from vcycled.config.sinks import SinkConfig, find_sink
+from vcycled.config.sinks import (
+    SinkConfig,
+    UnknownSink,
+    credential_ends,
+    find_sink,
+    make_sink,
+)
 from vcycled.config.source import ConfigSource
 from vcycled.config.tables import (
     MachinetypeOptions,
@@ -38,11 +44,14 @@ __all__ = [
     "SinkConfig",
     "SpaceConfig",
     "SpaceOptions",
+    "UnknownSink",
     "WebOptions",
+    "credential_ends",
     "find_sink",
     "find_space",
     "load",
     "load_web",
     "lost_limits",
+    "make_sink",
     "problems_of",
 ]

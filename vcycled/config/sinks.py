@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, is_dataclass, replace
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
 
 from vcycled.accounting.base import Sink
 from vcycled.config.check import Checked, check
@@ -66,9 +67,42 @@ def find_sink(kind: str) -> type[Sink]:
         loaded = point.load()
     except ImportError as error:
         raise UnknownSink(f"the sink {kind} cannot be loaded: {error}") from error
-    assert isinstance(loaded, type)
-    assert issubclass(loaded, Sink)
+    except Exception as error:  # of a package that is not ours, maybe
+        raise UnknownSink(f"the sink {kind} cannot be loaded: {_bug(error)}") from error
+    if not (
+        isinstance(loaded, type) and issubclass(loaded, Sink) and is_dataclass(loaded.Options)
+    ):
+        raise UnknownSink(f"the sink {kind} cannot be used: {point.value} is no class of a sink")
     return loaded
+
+
+def make_sink(sink: SinkConfig, root: Path) -> Sink:
+    """Return the sink that is configured; it touches nothing yet.
+
+    Args:
+        sink: what is configured.
+        root: the manager's folder.
+
+    Raises:
+        UnknownSink: it cannot be made, by a bug of its package.
+    """
+    kind = find_sink(sink.kind)
+    try:
+        return kind(sink.name, sink.options, root=root)
+    except Exception as error:  # of a package that is not ours, maybe
+        raise UnknownSink(f"the sink {sink.kind} cannot be made: {_bug(error)}") from error
+
+
+def credential_ends(sink: SinkConfig, root: Path) -> Mapping[str, int]:
+    """Return until when what opens a sink is valid, by its name, as far as it can tell."""
+    try:
+        return make_sink(sink, root).credential_ends()
+    except Exception:  # noqa: BLE001 - as above; what fails there fails in the manager, and is told
+        return {}
+
+
+def _bug(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"
 
 
 def kind_of(section: Section) -> str:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Collection, Container
+from collections.abc import Callable, Collection, Container, Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
+from vcycled.accounting.base import Sink, SinkRefused, Verdict
 from vcycled.calls import CallPool
 from vcycled.clock import Clock
-from vcycled.config import Config, SinkConfig, find_sink
+from vcycled.config import Config, SinkConfig, UnknownSink, make_sink
 from vcycled.cycle.outlet import Outlet
 from vcycled.errors import StoreError
 from vcycled.kvlog import KVLogger
+from vcycled.model import RunInterval
 from vcycled.store import Store
 from vcycled.store.sinks import NAMED_SECONDS
 
@@ -93,6 +96,19 @@ class _Opened:
     """None if the cycles write into it."""
 
 
+class _Unmade(Sink):
+    """Stands in for a sink that cannot be made."""
+
+    is_local = True
+
+    def __init__(self, why: str) -> None:
+        self._why = why
+
+    def put(self, runs: Sequence[RunInterval]) -> Iterable[Verdict]:  # noqa: ARG002
+        """Take nothing."""
+        raise SinkRefused(self._why)
+
+
 class Outlets:
     """All the sinks that are configured."""
 
@@ -136,7 +152,7 @@ class Outlets:
             _close(each)
 
     def _open(self, config: Config, sink: SinkConfig, timeout_s: float) -> _Opened:
-        made = find_sink(sink.kind)(sink.name, sink.options, root=config.manager.root)
+        made = self._made(sink, config.manager.root)
         outlet = Outlet(
             sink.name,
             made,
@@ -150,6 +166,14 @@ class Outlets:
             clerk = Clerk(outlet, spared=self._spared, timeout_s=timeout_s)
             clerk.start()
         return _Opened(made_from=(sink, timeout_s), outlet=outlet, clerk=clerk)
+
+    def _made(self, sink: SinkConfig, root: Path) -> Sink:
+        """Return the sink; one that cannot be made fails, and hinders nothing else."""
+        try:
+            return make_sink(sink, root)
+        except UnknownSink as error:
+            self._log.bug("sink-broken", sink=sink.name)
+            return _Unmade(str(error))
 
     def _spared(self) -> Collection[str]:
         """Return the spaces that are only watched: nothing of them is published."""

@@ -13,11 +13,12 @@ import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 from vcycled.apel.queue import Queue
 from vcycled.apel.retention import prune
 from vcycled.clock import Clock
-from vcycled.config import Config, SpaceConfig
+from vcycled.config import Config, SinkConfig, SpaceConfig, make_sink
 from vcycled.errors import StoreError
 from vcycled.house import copies
 from vcycled.house.calm import Calm
@@ -118,6 +119,7 @@ class Housekeeper:
         yield _Chore(area="removed spaces", do=lambda: self._clear(config, before=history))
         yield _Chore(area="imagecache", do=lambda: self._prune_images(config, now=now))
         yield _Chore(area="apel-archive", do=lambda: self._prune_archive(config, now=now))
+        yield from self._prunings(config, now=now)
         yield _Chore(area="sinks", do=lambda: self._forget_sinks(config, before=history, now=now))
         yield _Chore(area="database", do=lambda: self._store.forget_before(history))
 
@@ -142,6 +144,12 @@ class Housekeeper:
             raise failed
         return removed
 
+    def _prunings(self, config: Config, *, now: int) -> Iterator[_Chore]:
+        """Yield what sinks remove of their own files, each for itself."""
+        before = now - config.manager.archive_days * DAY
+        for sink in config.sinks if config.manager.archive_days else ():
+            yield _Chore(area="accounting", do=partial(_prune, config, sink, before=before))
+
     def _forget_sinks(self, config: Config, *, before: int, now: int) -> int:
         """Give up what waits for sinks that no manager has named for long."""
         gone = self._store.forget_unnamed(config.manager.accounting, before)
@@ -156,3 +164,7 @@ class Housekeeper:
         days = config.manager.archive_days
         today = datetime.fromtimestamp(now, tz=UTC).date()
         return prune(self._queue, before=today - timedelta(days=days)) if days else 0
+
+
+def _prune(config: Config, sink: SinkConfig, *, before: int) -> int:
+    return make_sink(sink, config.manager.root).prune(before=before)

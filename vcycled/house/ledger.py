@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from vcycled.clock import Clock
-from vcycled.config import Config
+from vcycled.config import Config, SinkConfig, UnknownSink, make_sink
 from vcycled.config.places import database_url, sqlite_path
 from vcycled.house.copies import UNUSED_SECONDS
 from vcycled.house.keeper import DAY, HOUR, TURN_SECONDS
@@ -86,6 +86,7 @@ class _Ledger:
     """One look at everything."""
 
     def __init__(self, config: Config, store: Store, clock: Clock) -> None:
+        self._config = config
         self._manager = config.manager
         self._hours = {
             space.name: space.options.cleanup_hours
@@ -180,11 +181,31 @@ class _Ledger:
             kept_seconds=(days + 1) * DAY if days else None,
             aged_at=2,
         )
+        yield from self._sinks(days)
         outgoing = root / "apel-outgoing"
         yield self._walk("apel-outgoing", outgoing, kept="until ssmsend takes it", aged_at=2)
         unused = f"{UNUSED_SECONDS // DAY} days after it was last wanted"
         yield self._walk("imagecache", root / "imagecache", kept=unused)
         yield self._walk("pipescache", root / "pipescache", kept="for ever")
+
+    def _sinks(self, days: int) -> Iterator[Area]:
+        """Yield what sinks keep on this host, also one that was taken out."""
+        kept = f"{days} days (archive_days)" if days else "for ever (archive_days)"
+        named = {
+            folder: each.name for each in self._config.sinks if (folder := self._folder(each))
+        }
+        for folder, name in named.items():
+            yield self._walk(f"accounting {name}", folder, kept=kept, aged_at=1)
+        with suppress(FileNotFoundError):
+            for each in sorted((self._manager.root / "accounting").iterdir()):
+                if each.is_dir() and each not in named:
+                    area, kept = f"accounting {each.name}", "until you remove it"
+                    yield self._walk(area, each, kept=kept, aged_at=1)
+
+    def _folder(self, sink: SinkConfig) -> Path | None:
+        with suppress(UnknownSink):
+            return make_sink(sink, self._manager.root).folder
+        return None
 
     def rest(self) -> Area:
         """Return what is below the root and in none of the others."""

@@ -118,9 +118,10 @@ class ManagerOptions:
         default=0,
         default_text="0: for ever",
         help="""How many days after the end of its run a record is kept in apel-archive, where
-        vcycle apel list and resend find it; one that still waits for ssmsend stays. The archive is
-        a site's own proof of what it delivered, so nothing is removed unless this is set. APEL may
-        ask for months to be sent again: 400 days are a good choice.""",
+        vcycle apel list and resend find it; one that still waits for ssmsend stays. Files of JSON
+        lines are kept as long. The archive is a site's own proof of what it delivered, so nothing
+        is removed unless this is set. APEL may ask for months to be sent again: 400 days are a
+        good choice.""",
     )
     accounting: tuple[str, ...] = option(
         SINKS,
