@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import base64
 import logging
+import os
 import ssl
+from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -231,6 +233,27 @@ class TestKeys:
         keys.follow()
         assert keys.rules.holders == wanted
         assert caplog.text.count("admin-tokens-unusable") == 2
+
+    @pytest.mark.parametrize("make", [os.mkfifo, Path.mkdir], ids=["pipe", "folder"])
+    def test_what_is_no_plain_file_is_not_waited_for(
+        self, keys: Keys, make: Callable[[Path], None]
+    ) -> None:
+        """A pipe would never end."""
+        make(keys.path)
+        with pytest.raises(ValueError, match="no plain file"):
+            keys.open()
+
+    @pytest.mark.parametrize(("more", "is_fine"), [(0, True), (1, False)])
+    def test_no_token_is_read_by_half(self, keys: Keys, more: int, is_fine: bool) -> None:
+        """A file that is too long is refused whole."""
+        keys.path.write_text(f"{TOKEN}\n".ljust(65_536 + more, "#"))
+        keys.rules = Rules()
+        if is_fine:
+            keys.open()
+        else:
+            with pytest.raises(ValueError, match="more than 65536 bytes"):
+                keys.open()
+        assert bool(keys.rules.holders) is is_fine
 
     def test_an_empty_file_opens_nothing(self, keys: Keys) -> None:
         """Neither is it an error: certificates may be enough."""

@@ -343,8 +343,10 @@ def test_what_another_group_can_write_is_pointed_out(
     assert said(path, warnings=True) == [sentence] * is_told
 
 
-@pytest.mark.parametrize("name", ["vcycle.db", "lastgood.json"])
-def test_a_database_that_others_can_read_is_pointed_out(tmp_path: Path, name: str) -> None:
+@pytest.mark.parametrize("name", ["vcycle.db", "lastgood.json", "admin-token"])
+def test_what_is_secret_below_root_is_pointed_out_if_others_can_read_it(
+    tmp_path: Path, name: str
+) -> None:
     """As a copy that was put back may be."""
     path = deck(tmp_path)
     secret = tmp_path / name
@@ -353,6 +355,18 @@ def test_a_database_that_others_can_read_is_pointed_out(tmp_path: Path, name: st
     secret.chmod(0o604)
     assert said(path, warnings=True) == [
         f"D/{name}: holds secrets, but every user of this host can read D/{name}; chmod o-r it"
+    ]
+
+
+def test_tokens_that_others_can_write_are_pointed_out(tmp_path: Path) -> None:
+    """Who can add one can have any machine deleted."""
+    path = deck(tmp_path)
+    token = tmp_path / "admin-token"
+    token.touch(mode=0o600)
+    token.chmod(0o602)
+    assert said(path, warnings=True) == [
+        "D/admin-token: every user of this host can write into it, and so give orders by "
+        "vcycle-admin; chmod o-w it"
     ]
 
 

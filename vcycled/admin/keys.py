@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import stat
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -42,7 +43,7 @@ class Keys:
 
         Raises:
             OSError: the file cannot be read or made.
-            ValueError: a line of it is no token.
+            ValueError: it is no plain file, too long, or a line of it is no token.
         """
         _make(self.path)
         self._read()
@@ -61,8 +62,7 @@ class Keys:
 
     def _read(self) -> None:
         stamp = _stamp(self.path)
-        with self.path.open(encoding="utf-8") as file:
-            self.rules = self._with(dict(_holders(file.read(_LONGEST))))
+        self.rules = self._with(dict(_holders(self.path.read_text(encoding="utf-8"))))
         self._seen = stamp
 
     def _with(self, holders: Mapping[str, str]) -> Rules:
@@ -88,7 +88,17 @@ def _holders(text: str) -> Iterator[tuple[str, str]]:
 
 
 def _stamp(path: Path) -> tuple[int, int, int]:
+    """Return what changes with a file of tokens.
+
+    Raises:
+        OSError: it cannot be seen.
+        ValueError: it can be no such file.
+    """
     seen = path.stat()
+    if not stat.S_ISREG(seen.st_mode):
+        raise ValueError("it is no plain file")  # a pipe would be waited for without end
+    if seen.st_size > _LONGEST:
+        raise ValueError(f"it has more than {_LONGEST} bytes")
     return seen.st_ino, seen.st_mtime_ns, seen.st_size
 
 

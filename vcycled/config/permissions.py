@@ -13,7 +13,7 @@ from pathlib import Path
 
 from vcycled.config.exposure import group_name, own_groups, strangers
 from vcycled.config.lastgood import FILE_NAME
-from vcycled.config.places import database_url, sqlite_path
+from vcycled.config.places import admin_token_path, database_url, sqlite_path
 from vcycled.config.tables import ManagerOptions
 from vcycled.errors import Problem
 from vcycled.machinedir import Layout
@@ -25,7 +25,7 @@ def loose(
     """Warn of what others can write, or of secrets that they can read.
 
     Args:
-        manager: whose ROOT and database are looked at.
+        manager: whose ROOT, database and keys are looked at.
         sources: files and folders of the configuration.
         folders: those below ROOT that the site fills for its machinetypes.
     """
@@ -35,7 +35,10 @@ def loose(
         yield from _writable(path, own, "write into it, and so decide what the manager does")
     for source in sources:
         yield from _writable(Path(source), own, "change the configuration")
-    for secret in filter(None, (root / FILE_NAME, sqlite_path(database_url(manager)))):
+    token = admin_token_path(manager)
+    yield from _writable(token, own, "write into it, and so give orders by vcycle-admin")
+    secrets = (root / FILE_NAME, sqlite_path(database_url(manager)), token, manager.admin_key)
+    for secret in filter(None, secrets):
         if who := strangers(secret, root):
             yield _warning(secret, f"holds secrets, but {who}")
 
