@@ -240,7 +240,7 @@ BODIES: tuple[tuple[str, object, int, str], ...] = (
     ("drain", {"target": [1]}, 400, "target must be a list"),
     ("drain", {"target": ["\n"]}, 400, "target must be a list"),
     ("drain", {}, 400, "target must be a list"),
-    ("drain", {"target": ["nowhere"]}, 404, "there is no space or machinetype 'nowhere'"),
+    ("drain", {"target": ["nowhere"]}, 404, "there is no space, machinetype or machine 'nowhere'"),
     ("drain", {"target": ["a", "b", "c"]}, 409, "name a space, a machinetype"),
     ("undrain", {"target": [SPACE]}, 409, f"{SPACE} is not draining"),
     ("undrain", {"target": [SPACE], "by": 1}, 400, "'by' is not known here; there are: "),

@@ -68,10 +68,14 @@ class TestDrain(WithSudo):
         ("words", "message"),
         [
             (["prod"], f"prod is a machinetype of several spaces ({SPACE}, {OTHER}): say which"),
-            (["exstra"], "there is no space or machinetype 'exstra'; did you mean extra?"),
+            (
+                ["exstra"],
+                "there is no space, machinetype or machine 'exstra'; did you mean extra?",
+            ),
             (
                 ["othar.example.com"],
-                f"there is no space or machinetype 'othar.example.com'; did you mean {OTHER}?",
+                "there is no space, machinetype or machine 'othar.example.com'; did you mean"
+                f" {OTHER}?",
             ),
             ([SPACE, "extra"], "there is no machinetype 'extra'; there are: prod, test"),
             (["nowhere", "prod"], f"there is no space 'nowhere'; there are: {SPACE}, {OTHER}"),

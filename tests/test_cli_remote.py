@@ -45,6 +45,7 @@ LOOKS = (
     ("usage",),
     ("usage", "202701"),
     ("usage", "209901"),
+    ("usage", "202613"),
     ("managers",),
     ("plan", SPACE),
     ("plan", "nowhere"),
@@ -185,11 +186,19 @@ class TestTls(OnASite):
             nobody = remote(site, url, "machines", **bare)
             assert (nobody.exit_code, nobody.stdout) == (1, "")
             assert "vcycle: this is for who is known: show a token" in nobody.stderr
+            assert nobody.stderr.endswith(
+                "; here with --token-file, or a certificate with --cert\n"
+            )
             known = remote(site, url, "drain", SPACE, **bare, VCYCLE_CERT=str(papers))
             assert known.exit_code == 0, known.output
             stranger = remote(site, url, "machines", VCYCLE_CA=os.devnull)
             assert stranger.exit_code == 1
             assert f"vcycle: {url} does not answer: " in stranger.stderr
+            doubted = remote(site, url, "machines", VCYCLE_CA="")
+            assert f"vcycle: {url} does not answer: its certificate is not" in doubted.stderr
+            assert doubted.stderr.endswith(
+                "; --ca names the file of the authority that it is of\n"
+            )
         with site.store() as store:
             (order,) = store.records(SPACE).orders
         assert order.who == "/DC=org/DC=example/CN=operator"
@@ -273,6 +282,12 @@ class TestRefusals(OnASite):
                 result = await asyncio.to_thread(remote, site, url, *words)
                 assert result.exit_code == 1
                 assert f"vcycle: {url} does not answer as vcycle-admin does: " in result.stderr
+
+    def test_nobody_there(self, site: Site) -> None:
+        """In words, and not in those of the library that noticed it."""
+        told = remote(site, "http://127.0.0.1:1", "status")
+        assert (told.exit_code, told.stdout) == (1, "")
+        assert told.stderr == "vcycle: http://127.0.0.1:1 does not answer: Connection refused\n"
 
     @pytest.mark.parametrize(("words", "content"), HOSTILE)
     async def test_hostile_answers(self, site: Site, words: str, content: bytes) -> None:

@@ -307,7 +307,15 @@ class TestEvents(OnASite):
 
     def test_none_is_no_error(self, site: Site) -> None:
         """As with machines."""
-        assert site.ok("events", "--machine", "none") == "no events\n"
+        assert site.ok("events", "--since", "+1d") == "no events\n"
+
+    def test_what_never_was_has_no_events(self, site: Site) -> None:
+        """A name with a slip is not taken for a machine to which nothing happened."""
+        site.save(machine("vcycle-prod-0000000001"))
+        told = site.refused("events", "--machine", "vcycle-prod-0000000002")
+        assert told.endswith(", nor was there one; did you mean vcycle-prod-0000000001?\n")
+        later = site.ok("events", "--machine", "vcycle-prod-0000000001", "--since", "+1d")
+        assert later == "no events\n"
 
     def test_a_wrong_time_is_wrong_usage(self, site: Site) -> None:
         """Exit status 2, with what is accepted."""

@@ -219,7 +219,7 @@ def _find(session: Session, words: tuple[str, ...]) -> Target | _Single:
     if known:
         live = [each for space in spaces for each in space.machines(now=session.now)]
         return _Single(named=doomed(words, live, known), spaces=spaces)
-    return target(words, spaces)
+    return target(words, spaces, "space, machinetype or machine")
 
 
 def _group(session: Session, words: tuple[str, ...]) -> Target:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 from rich.console import Console
 
+from vcycled.apel.sync import read_month
 from vcycled.cli.as_json import CONDITIONS
 from vcycled.cli.params import config_option, json_option, pass_session, read_instant
 from vcycled.cli.questions import Events, Machines, Status, Stories, Why
@@ -152,4 +153,6 @@ def usage(session: Session, month: str, *, as_json: bool) -> None:
     Runs whose records are final count, in the month in which they ended. Power hours are CPU hours
     times what the site states a processor to be worth (HS06, HEPscore23).
     """
+    if month:
+        read_month(month, now=session.now)
     tell(session, Accounting(month=month), as_json=as_json)

@@ -50,8 +50,12 @@ class Target:
         )
 
 
-def target(words: Sequence[str], spaces: Iterable[SpaceView]) -> Target:
+def target(
+    words: Sequence[str], spaces: Iterable[SpaceView], what: str = "space or machinetype"
+) -> Target:
     """Return what SPACE, SPACE MACHINETYPE, or MACHINETYPE means.
+
+    `what` tells what the word could have been if it is nothing.
 
     Raises:
         OperatorError: nothing, or more than one thing.
@@ -74,7 +78,7 @@ def target(words: Sequence[str], spaces: Iterable[SpaceView]) -> Target:
         names = ", ".join(space.name for space in having)
         raise OperatorError(f"{first} is a machinetype of several spaces ({names}): say which")
     kinds = [name for space in known.values() for name in space.machinetypes]
-    raise Unknown(f"there is no space or machinetype {first!r}{hint(first, (*known, *kinds))}")
+    raise Unknown(f"there is no {what} {first!r}{hint(first, (*known, *kinds))}")
 
 
 def check_by(by: int | None, *, now: int) -> None:

@@ -248,6 +248,8 @@ class Events:
             if self.space:
                 demand("space", self.space, space_names(session.view(store).spaces))
             found = store.find_events(which, limit=self.limit)
+            if self.machine and not found:
+                _bearers(store, self.machine)
         told = tuple(each.event for each in reversed(found))
         return Told(
             document=lambda: [plain_json(each) for each in told],

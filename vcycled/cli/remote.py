@@ -22,6 +22,7 @@ from vcycled.cli.commanding import Command
 from vcycled.cli.machines import in_order
 from vcycled.cli.printing import Block, Json
 from vcycled.cli.questions import Machines
+from vcycled.download import reason
 from vcycled.errors import Misworded, OperatorError, Unknown
 
 _PATIENCE_S = (10.0, 150.0)
@@ -33,6 +34,8 @@ _KINDS: Mapping[str, type[OperatorError]] = {
     "urn:vcycle:problem:unknown": Unknown,
     "urn:vcycle:problem:misworded": Misworded,
 }
+_SHOWN = "; here with --token-file, or a certificate with --cert"
+_TRUSTED = "; --ca names the file of the authority that it is of"
 
 
 class Remote:
@@ -139,7 +142,7 @@ class Remote:
             ) as answer:
                 content = self._content(answer)
         except (requests.RequestException, OSError) as error:
-            raise OperatorError(f"{self._url} does not answer: {error}") from error
+            raise OperatorError(f"{self._url} does not answer: {_why(error)}") from error
         told = self._read(content, f"{answer.status_code} {answer.reason}, and no JSON")
         if answer.status_code < requests.codes.multiple_choices:
             return told
@@ -165,7 +168,14 @@ class Remote:
         if not isinstance(told, Mapping) or "detail" not in told:
             return self._strange(f"status {status}")
         kind = _KINDS.get(str(told.get("type")), OperatorError)
-        return kind(str(told["detail"]))
+        shown = _SHOWN if status == requests.codes.unauthorized else ""
+        return kind(f"{told['detail']}{shown}")
 
     def _strange(self, what: str) -> OperatorError:
         return OperatorError(f"{self._url} does not answer as vcycle-admin does: {what}")
+
+
+def _why(error: Exception) -> str:
+    """Return why there was no answer, without the names of what noticed it."""
+    why = reason(error)
+    return f"{why}{_TRUSTED}" if why.startswith("its certificate") else why
