@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
@@ -107,6 +108,31 @@ def test_options_of_programs_are_those_that_they_have() -> None:
     """By their own help, on this host."""
     wrong = [(where, wrong_options(words)) for where, words in SAID]
     assert [(where, options) for where, options in wrong if options] == []
+
+
+@pytest.mark.live
+@pytest.mark.timeout(400)
+@pytest.mark.skipif(shutil.which("openstack") is None, reason="OpenStack's client is not here")
+def test_openstack_has_the_commands_and_options_that_are_told() -> None:
+    """Those that a reader types, and those of the tables."""
+    calls = {tuple(words) for _, words in SAID if words[0] == "openstack" and len(words) > 1}
+    assert len(calls) > 9
+    assert [words for words in sorted(calls) if wrong_for_openstack(words)] == []
+
+
+def wrong_for_openstack(words: Sequence[str]) -> bool:
+    """Return whether it has no such command, or that has no such option."""
+    options = [word for word in words[1:] if word.startswith("--")]
+    command = words[1 : words.index(options[0])] if options else words[1:]
+    done = subprocess.run(
+        ["openstack", *command, "--help"],
+        env={"PATH": os.environ["PATH"]},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    return done.returncode != 0 or any(f"{option} " not in done.stdout for option in options)
 
 
 @pytest.mark.live
