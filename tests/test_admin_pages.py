@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import csv
+import errno
 import html
 import io
+import os
 import re
+import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from pathlib import Path
 from urllib.parse import quote
 
 import aiohttp
@@ -462,6 +466,27 @@ class TestOtherSites(OnASite):
             assert "the machine left no file" in found.told
         gone = await page(site, f"/machines/uuid-{ended().name}/outputs/log", status=404)
         assert "there is no folder of" in gone.told
+
+    async def test_outputs_on_a_disk_that_breaks(
+        self, site: Site, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """No file stays open, and none but who asked waits for the disk."""
+        site.save(machine())
+        outputs = site.tree.layout.outputs(SPACE, PROD)
+        outputs.mkdir(parents=True)
+        (outputs / "log").touch()
+        waiting = []
+
+        def broken(*_: object) -> bytes:
+            waiting.append(threading.current_thread())
+            raise OSError(errno.EIO, "Input/output error")
+
+        monkeypatch.setattr(os, "pread", broken)
+        found = await page(site, f"/machines/uuid-{PROD}/outputs/log", status=404)
+        assert "'log' cannot be read: Input/output error" in found.told
+        assert threading.current_thread() not in waiting
+        handles = Path("/proc/self/fd").iterdir()
+        assert outputs / "log" not in [each.readlink() for each in handles if each.is_symlink()]
 
     async def test_two_machines_of_one_name(self, site: Site) -> None:
         """The page of each leads to the other."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from vcycled.admin.pages.machine import found_machine
@@ -36,24 +37,34 @@ def folder_of(session: Session, visit: Visit) -> Path:
     return Path(story.folder.path)
 
 
-def open_output(folder: Path, name: str) -> OpenFile:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Output:
+    """An output that is open, and as what it is sent."""
+
+    file: OpenFile
+    kind: str
+    headers: Mapping[str, str]
+
+
+def open_output(folder: Path, name: str) -> Output:
     """Return an output, open; whoever has it closes it.
 
     Raises:
-        NotHere: there is no plain file of this name.
+        NotHere: there is no plain file of this name, or it cannot be read.
     """
-    found = output_in(folder, name) if is_output_name(name) else None
-    if found is None:
+    file = output_in(folder, name) if is_output_name(name) else None
+    if file is None:
         raise NotHere(f"the machine left no file {name!r}")
-    return found
-
-
-def kind_and_headers(name: str, file: OpenFile) -> tuple[str, Mapping[str, str]]:
-    """Return as what an output is sent."""
-    if is_text(os.pread(file.handle, _LOOK_BYTES, 0)):
-        return _TEXT, {}
+    try:
+        start = os.pread(file.handle, _LOOK_BYTES, 0)
+    except OSError as error:
+        os.close(file.handle)
+        raise NotHere(f"{name!r} cannot be read: {error.strerror}") from error
+    if is_text(start):
+        return Output(file=file, kind=_TEXT, headers={})
     # No name of an output needs to be quoted.
-    return OCTETS, {"Content-Disposition": f'attachment; filename="{name}"'}
+    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
+    return Output(file=file, kind=OCTETS, headers=headers)
 
 
 def is_text(start: bytes) -> bool:

@@ -19,7 +19,7 @@ from vcycled.admin.pages.machine import machine
 from vcycled.admin.pages.machines import machines
 from vcycled.admin.pages.machinetype import machinetype
 from vcycled.admin.pages.managers import managers
-from vcycled.admin.pages.outputs import folder_of, kind_and_headers, open_output
+from vcycled.admin.pages.outputs import folder_of, open_output
 from vcycled.admin.pages.overview import overview
 from vcycled.admin.pages.parts import Page
 from vcycled.admin.pages.render import Renderer
@@ -137,9 +137,8 @@ def _output(readings: Readings, renderer: Renderer) -> Handler:
         async def made() -> web.StreamResponse:
             visit = _visit(request)
             folder = await readings.read(lambda session: folder_of(session, visit))
-            name = visit.names["name"]
-            file = await in_thread(open_output, folder, name)
-            return await send(request, file, *kind_and_headers(name, file))
+            found = await in_thread(open_output, folder, visit.names["name"])
+            return await send(request, found.file, found.kind, found.headers)
 
         return await _answered(request, renderer, made())
 
