@@ -133,10 +133,12 @@ def test_detaching_keeps_the_lock_and_the_log(tmp_path: Path) -> None:
         ({"why": 'he said "no"\nand left'}, 'cycle why="he said \\"no\\" and left"'),
         ({"took": 0.12345}, "cycle took=0.123"),
         ({"empty": ""}, 'cycle empty=""'),
+        ({"said": "\x1b]0;title\x07é\u202e\ud800"}, "cycle said=?]0;title?é??"),
+        ({"said": "a\r\x1bMb\u2028c\x1cd"}, 'cycle said="a ?Mb c d"'),
     ],
 )
 def test_a_log_line_is_one_line(fields: dict[str, kvlog.Value], text: str) -> None:
-    """Values with blanks are quoted, line breaks cannot forge a second line."""
+    """Values with blanks are quoted, none forges a second line or steers a terminal."""
     assert kvlog.line("cycle", **fields) == text
 
 

@@ -19,7 +19,10 @@ Value = str | int | float | bool | None
 
 
 def line(event: str, **fields: Value) -> str:
-    """Return `event key=value …`; values with blanks or quotes are quoted, None is left out."""
+    """Return `event key=value …`, which is one line and moves no cursor.
+
+    Values with blanks or quotes are quoted, what cannot be printed is `?`, None is left out.
+    """
     parts = [event]
     parts += [f"{key}={_show(value)}" for key, value in fields.items() if value is not None]
     return " ".join(parts)
@@ -27,6 +30,8 @@ def line(event: str, **fields: Value) -> str:
 
 def _show(value: Value) -> str:
     text = f"{value:.3f}" if isinstance(value, float) else str(value)
+    if not text.isprintable():  # clouds and machines may say what moves the cursor of who reads it
+        text = "".join(each if each.isprintable() or each.isspace() else "?" for each in text)
     if _PLAIN.fullmatch(text):
         return text
     escaped = text.replace("\\", "\\\\").replace('"', '\\"')
