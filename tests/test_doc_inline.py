@@ -22,6 +22,7 @@ OTHERS = {
     "openstack-bed.md": {"bed-image", "bed-network", "nova-compute", "vcycle-bare", "vcycle-soft"},
     "openstack.md": {"key_pairs", "max_limit", "metadata_items"},
     "pipes.md": {"vo-prod"},
+    "troubleshooting.md": {"scrape_configs"},
     "user-data.md": {"option_x509_proxy"},
 }
 """Names that are no names of this version: those of others, and examples."""
