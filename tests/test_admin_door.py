@@ -49,6 +49,7 @@ def outcome(
     token: str = "",
     dn: str = "",
     has_origin: bool = False,
+    is_embedded: bool = False,
     rules: Rules = RULES,
 ) -> str | int:
     """Return the name of who asks, or the status of the refusal."""
@@ -60,6 +61,7 @@ def outcome(
         tokens=(token,) if token else (),
         dn=parse_dn(dn) if dn else None,
         has_origin=has_origin,
+        is_embedded=is_embedded,
     )
     match admit(visit, rules):
         case Caller(name):
@@ -86,6 +88,9 @@ FAR = "192.0.2.7"
         pytest.param(outcome(host=""), 421, id="nor by none"),
         pytest.param(outcome(host="[::1"), 421, id="nor by a broken one"),
         pytest.param(outcome(host="evil.example.com", token=TOKEN), HOLDER, id="with a token"),
+        pytest.param(outcome(is_embedded=True), 403, id="nor for a page of a stranger's"),
+        pytest.param(outcome(is_embedded=True, dn=DN), 403, id="with a name neither"),
+        pytest.param(outcome(is_embedded=True, token=TOKEN), HOLDER, id="but it has a token"),
         pytest.param(outcome("POST"), 401, id="orders need a token"),
         pytest.param(outcome("POST", token=TOKEN), HOLDER, id="which is this"),
         pytest.param(outcome("POST", token=TOKEN, has_origin=True), HOLDER, id="from anywhere"),
@@ -316,6 +321,25 @@ class TestRequests(OnASite):
             assert answer.status == 421
             assert "admin-refused peer=127.0.0.1 method=GET status=421" in caplog.text
             assert (await admin.ask("/metrics", headers=host, token=TOKEN)).status == 200
+
+    @pytest.mark.parametrize(
+        ("site_of", "mode", "status"),
+        [
+            ("cross-site", "no-cors", 403),
+            ("same-site", "cors", 403),
+            ("cross-site", "navigate", 200),
+            ("same-origin", "cors", 200),
+            ("none", "navigate", 200),
+        ],
+    )
+    async def test_a_strangers_page_loads_nothing(
+        self, site: Site, site_of: str, mode: str, status: int
+    ) -> None:
+        """It could not read it, but let the cloud be asked again and again; links go on."""
+        headers = {"Sec-Fetch-Site": site_of, "Sec-Fetch-Mode": mode}
+        async with served(site) as admin:
+            assert (await admin.ask("/api/v1/managers", headers=headers)).status == status
+            assert (await admin.ask("/healthz", headers=headers)).status == 200
 
     async def test_only_bearer_is_a_token(self, site: Site) -> None:
         """What a browser keeps and sends by itself is none."""

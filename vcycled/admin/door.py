@@ -5,7 +5,9 @@
 Whoever connects to an address of this host alone is on this host, so may read: the pages show no
 secret. But a browser on this host may be led here by a stranger's page, whose name was pointed to
 127.0.0.1 after it was loaded: its requests bear that name as Host, so only names of this host are
-answered. And with a web server in front everybody comes by loopback.
+answered. A page that asks by such a name may not read the answer (no CORS, and CORP), but could
+keep us busy, and the cloud by /plan: browsers tell of that (Sec-Fetch-Site). And with a web server
+in front everybody comes by loopback.
 
 # Note [Orders]
 
@@ -44,6 +46,8 @@ class Visit:
     """Ours that it came to."""
     has_origin: bool = False
     """It tells of the page that it was sent by."""
+    is_embedded: bool = False
+    """A page of another site asks for it, for itself."""
     tokens: tuple[str, ...] = ()
     dn: Dn | None = None
     """In the client's certificate, which was verified."""
@@ -83,10 +87,16 @@ def admit(visit: Visit, rules: Rules) -> Caller | Refusal:
     if visit.tokens:
         return _by_token(visit, rules)
     is_read = visit.method in _READS
+    if visit.is_embedded:
+        return Refusal(HTTPStatus.FORBIDDEN, "pages of others may lead here, but load nothing")
     if visit.dn is not None and visit.dn in rules.names:
         return _by_certificate(visit, rules.names[visit.dn], is_read=is_read)
     if is_read and is_loopback(visit.address) and not rules.is_behind_proxy:
         return _on_this_host(visit)
+    return _unknown(visit, rules, is_read=is_read)
+
+
+def _unknown(visit: Visit, rules: Rules, *, is_read: bool) -> Refusal:
     if visit.dn is not None:
         return Refusal(HTTPStatus.FORBIDDEN, "the name in your certificate is not in admin_dns")
     what = _OR_DN if rules.names else _WAYS

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import ssl
+from collections.abc import Mapping
 from contextvars import ContextVar
 from http import HTTPStatus
 
@@ -93,6 +94,7 @@ class Doorkeeper:
             host=request.headers.get(hdrs.HOST, ""),
             address=_own_address(request),
             has_origin=hdrs.ORIGIN in request.headers,
+            is_embedded=_is_embedded(request.headers),
             # A browser sends what was typed into its dialog (Basic) to strangers' orders too.
             tokens=tokens_in(authorization) if is_bearer else (),
             dn=self._dn(request),
@@ -153,6 +155,12 @@ async def _plainly(request: web.Request, handler: Handler) -> web.StreamResponse
         text = error.text or ""
         why = _WHY.get(error.status, error.reason) if _STANDARD.match(text) else text
         return failure(request, error.status, why)
+
+
+def _is_embedded(headers: Mapping[str, str]) -> bool:
+    """Return whether a browser says that a page of another site asks, and nobody goes there."""
+    is_foreign = headers.get("Sec-Fetch-Site") in {"cross-site", "same-site"}
+    return is_foreign and headers.get("Sec-Fetch-Mode") != "navigate"
 
 
 def _own_address(request: web.Request) -> str:
