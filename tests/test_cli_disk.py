@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 
 from tests.builders import NOW
-from tests.cli_kit import CONF, SPACE, OnASite, Site, event
+from tests.cli_kit import CONF, SPACE, OnASite, Site, event, report
 from tests.scarcity import too_deep
 from vcycled.cli.disk import Usage, doubts
 from vcycled.config import Config, LastGood, ManagerOptions
 from vcycled.house.ledger import Area, areas
-from vcycled.model import SpaceMemory
+from vcycled.model import Cause, Hold, SpaceMemory
 from vcycled.options import Secret
 
 HOUR, DAY = 3600, 86_400
@@ -171,6 +171,16 @@ class TestPage(OnASite):
             "shortage": same["shortage"],
         }
         assert disk["shortage"].endswith("and min_free_mb is 1000000000")
+
+    @pytest.mark.parametrize("is_held", [False, True])
+    def test_it_is_a_reason_once(self, site: Site, is_held: bool) -> None:
+        """Also where the database is on that disk, so that no cycle can say so."""
+        site.configure(CONF.replace("[vcycle]\n", "[vcycle]\nmin_free_mb = 1000000000\n"))
+        hold = Hold(machinetype="", cause=Cause.HELD, detail="disk: only 1 MiB are free")
+        site.report(report(holds=(hold,) if is_held else ()))
+        told = site.json("why", SPACE)["doubts"]
+        assert len(told) == (not is_held)
+        assert all(each.startswith("Nothing is created: only ") for each in told)
 
     def test_a_plan_knows_of_it(self, site: Site) -> None:
         """As the manager's next cycle will."""

@@ -14,6 +14,7 @@ from vcycled.cli.sentences import WHY_PAGE, advice, hold_sentence
 from vcycled.cli.views import SpaceView, View
 from vcycled.cli.waiting import given_room, waiting_sentences
 from vcycled.cli.words import Words, several, span
+from vcycled.house.disks import shortage
 from vcycled.model import Hold
 
 
@@ -161,6 +162,7 @@ def _doubts(space: SpaceView, view: View, words: Words) -> Iterator[str]:
     if report is not None and report.error:
         yield f"The cloud could not be looked at, so nothing is created: {report.error}"
         yield _blind(space, words)
+    yield from _full(space, view)
     if space.records.orders:
         yield f"{several(len(space.records.orders), 'order')} left for the next cycle."
     if space.mode == "observe":
@@ -177,3 +179,13 @@ def _blind(space: SpaceView, words: Words) -> str:
         f"{since}, and is asked again in every cycle. If it does not let us in, mend what"
         f" [space {space.name}] says; otherwise see whether its API answers others."
     )
+
+
+def _full(space: SpaceView, view: View) -> Iterator[str]:
+    """Return which disks are full, unless the last cycle could still say so in the database."""
+    holds = space.report.holds if space.report else ()
+    if any(hold.detail.startswith("disk: ") for hold in holds):
+        return
+    for disk in view.disks:
+        if why := shortage(disk, min_free_mb=view.min_free_mb):
+            yield f"Nothing is created: {why}. `vcycle disk` tells what takes up the room."
