@@ -19,6 +19,7 @@ from vcycled.cycle.context import _WARNINGS
 from vcycled.machinedir import MachineDir
 from vcycled.machinedir.layout import Layout
 from vcycled.model import OrderKind
+from vcycled.store.schema import metadata
 from vcycled.testing.clock import FakeClock
 
 TOP = Path(__file__).parent.parent
@@ -216,6 +217,14 @@ def test_the_web_site_sees_nothing_of_the_manager_but_what_machines_may_see() ->
     assert paths == {str(each) for each in (layout.spaces, layout.web_up, layout.www)}
     (hidden,) = re.findall(r"^InaccessiblePaths=(.+)$", text, re.MULTILINE)
     assert hidden == "-/etc/vcycle.conf -/etc/vcycle.d"
+
+
+def test_every_table_of_the_store_is_on_its_page() -> None:
+    """With what a row is, and when it goes."""
+    page = (TOP / "docs" / "explanation" / "store.md").read_text(encoding="utf-8")
+    cells = re.findall(r"^\| ((?:`\w+`(?:, )?)+) \| [^|]+ \| [^|]+ \|$", page, re.MULTILINE)
+    told = {name for cell in cells for name in re.findall(r"`(\w+)`", cell)}
+    assert told == set(metadata.tables)
 
 
 def test_every_dependency_has_its_reason() -> None:
