@@ -140,6 +140,24 @@ def test_several_sinks_have_options_of_their_own(tmp_path: Path) -> None:
             id="an option that is nearly known",
         ),
         pytest.param(
+            "apel grid",
+            "[accounting grid]\nkind = apel\n",
+            [
+                "F:15: [accounting grid] kind: there is one queue of APEL, and its sink is called"
+                " apel, not grid"
+            ],
+            id="a second queue of APEL",
+        ),
+        pytest.param(
+            "apel",
+            "[accounting apel]\nkind = jsonl\n",
+            [
+                "F:15: [accounting apel] kind: must be apel: sync records count what a sink of"
+                " this name has taken"
+            ],
+            id="another sink by the name of APEL's",
+        ),
+        pytest.param(
             "apel",
             "[accounting no good]\n",
             ["F:14: [accounting no good] must be written [accounting NAME]"],

@@ -6,6 +6,7 @@ import itertools
 import json
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import cast
 
@@ -16,16 +17,19 @@ from tests.mines import Fuse, Killed, Mined
 from tests.store_kit import SPACE, run
 from tests.test_supervisor import A, B, Site
 from vcycled import kvlog
+from vcycled.accounting.apel import ApelSink
 from vcycled.accounting.auditor import AuditorOptions, AuditorSink
-from vcycled.accounting.base import Sink, record_id
+from vcycled.accounting.base import NoOptions, Sink, record_id
+from vcycled.accounting.jsonl import JsonLinesOptions, JsonLinesSink
 from vcycled.apel.queue import Queue
 from vcycled.cycle import outlet as outlets
 from vcycled.cycle.outlet import Outlet
 from vcycled.daemon import outlets as crew
 from vcycled.daemon import supervisor
 from vcycled.daemon.outlets import Clerk
-from vcycled.model import Changes
+from vcycled.model import Changes, RunInterval
 from vcycled.store import Store
+from vcycled.store.dues import REFUSED_SECONDS
 from vcycled.testing.clock import FakeClock
 
 SINKS = "accounting = apel auditor jsonl\n"
@@ -164,3 +168,85 @@ def test_a_manager_that_is_killed_at_any_step_doubles_no_record(
             if not fuse.where:
                 break
         assert length > 6
+
+
+def sink_of(kind: str, root: Path) -> Sink:
+    """Return a sink of this host."""
+    if kind == "apel":
+        return ApelSink("apel", NoOptions(), root=root)
+    return JsonLinesSink("jsonl", JsonLinesOptions(), root=root)
+
+
+def names_in(kind: str, root: Path) -> list[str]:
+    """Return what names each record that is there, as often as it is there."""
+    if kind == "apel":
+        return sorted(Queue(root).archived())
+    files = (root / "accounting" / "jsonl").glob("*.jsonl")
+    return sorted(
+        json.loads(line)["record_id"] for path in files for line in path.read_text().splitlines()
+    )
+
+
+@pytest.mark.parametrize("kind", ["apel", "jsonl"])
+def test_a_sink_of_this_host_doubles_nothing_either(tmp_path: Path, kind: str) -> None:
+    """Killed between what it wrote and the mark, before it, or after; nor is one lost."""
+    runs = iter(map(run, itertools.count()))
+    given: list[RunInterval] = []
+
+    def write(store: Store, fuse: Fuse) -> None:
+        outlet = Outlet(
+            kind,
+            cast(Sink, Mined(sink_of(kind, tmp_path), fuse)),
+            store=cast(Store, Mined(store, fuse)),
+            manager="m",
+            clock=FakeClock(),
+            log=kvlog.get("outlet"),
+        )
+        outlet.write(store.take(kind, space=SPACE))
+
+    with Store.open(f"sqlite:///{tmp_path}/vcycle.db", clock=FakeClock()) as store:
+        store.begin([kind])
+        for length in itertools.count(1):
+            some = tuple(itertools.islice(runs, 2))
+            given += some
+            store.save(Changes(space=SPACE, intervals=some))
+            fuse = Fuse(length)
+            with suppress(Killed):
+                write(store, fuse)
+            write(store, Fuse(1000))
+            assert store.unexported(kind) == ()
+            names = names_in(kind, tmp_path)
+            assert len(names) == len(set(names)) == len(given)
+            if not fuse.where:
+                break
+        assert length > 4
+
+
+def test_records_that_a_server_cannot_take_hold_up_no_other(
+    server: Auditor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many stand before them; people see which, and they are tried again."""
+    monkeypatch.setattr(crew, "_AT_ONCE", 10)
+    server.breaks_on = "-bad"
+    bad = [run(number, uuid=f"bad{number}") for number in range(12)]
+    good = [run(number) for number in range(20, 45)]
+    clock = FakeClock()
+    with Store.open(f"sqlite:///{tmp_path}/vcycle.db", clock=clock) as store:
+        store.begin(["auditor"])
+        store.save(Changes(space=SPACE, intervals=(*bad, *good)))
+        clerk = clerk_of(server, store)
+        clerk.turn()
+        assert sorted(server.records) == sorted(map(record_id, good))
+        assert store.outages() == ()
+        assert [each.uuid for each in store.refused("auditor", limit=99)] == [
+            each.uuid for each in bad
+        ]
+        heard = len(server.heard)
+        clerk.turn()
+        assert len(server.heard) == heard
+        server.breaks_on = ""
+        clock.advance(REFUSED_SECONDS)
+        clerk.turn()
+        assert len(server.records) == 37
+        assert store.refused("auditor", limit=1) == ()
+        assert store.backlogs() == ()

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from importlib.metadata import entry_points
 from pathlib import Path
 
@@ -555,11 +556,16 @@ def papers(tmp_path: Path, authority: trustme.CA) -> dict[str, str]:
     }
 
 
+OVER = datetime(2020, 1, 1, tzinfo=UTC)
+
+
 @contextmanager
-def secure(authority: trustme.CA, name: str = "localhost") -> Iterator[Auditor]:
+def secure(
+    authority: trustme.CA, name: str = "localhost", *, ends: datetime | None = None
+) -> Iterator[Auditor]:
     """Serve by TLS under a certificate for `name`, to clients with one of the authority."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert(name).configure_cert(context)
+    authority.issue_cert(name, not_after=ends).configure_cert(context)
     authority.configure_trust(context)
     context.verify_mode = ssl.CERT_REQUIRED
     with auditor(context) as running:
@@ -607,6 +613,32 @@ class TestTls:
             url = f"https://localhost:{running.port}"
             with pytest.raises((SinkRefused, SinkUnavailable), match="localhost"):
                 give(sink_of(running, url=url, ca=papers["ca"]), [RUN])
+            assert running.heard == []
+
+    def test_a_server_whose_certificate_has_ended_is_refused(
+        self, authority: trustme.CA, papers: dict[str, str]
+    ) -> None:
+        """A person must act; nothing is sent."""
+        with secure(authority, ends=OVER) as running:
+            sink = sink_of(running, url=f"https://localhost:{running.port}", **papers)
+            with pytest.raises(SinkRefused, match="certificate has expired"):
+                give(sink, [RUN])
+            assert running.heard == []
+
+    def test_a_certificate_of_ours_that_has_ended_takes_nothing_there(
+        self, authority: trustme.CA, papers: dict[str, str]
+    ) -> None:
+        """The server says no, and we tell when it ended."""
+        client = authority.issue_cert(
+            "manager.example.org", not_before=OVER - timedelta(days=9), not_after=OVER
+        )
+        client.private_key_pem.write_to_path(papers["key"])
+        client.cert_chain_pems[0].write_to_path(papers["certificate"])
+        with secure(authority) as running:
+            sink = sink_of(running, url=f"https://localhost:{running.port}", **papers)
+            assert sink.credential_ends() == {papers["certificate"]: int(OVER.timestamp())}
+            with pytest.raises((SinkRefused, SinkUnavailable), match="localhost"):
+                give(sink, [RUN])
             assert running.heard == []
 
     @pytest.mark.parametrize("which", ["ca", "certificate", "key"])

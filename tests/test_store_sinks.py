@@ -8,9 +8,10 @@ import pytest
 
 from tests.lease_kit import ONE, TWO, Office, WithManagers
 from tests.store_kit import SPACE, OnBothDatabases, run
+from tests.test_store_migrations import make
 from vcycled.errors import StoreError
 from vcycled.model import Changes, RunInterval
-from vcycled.store import APEL, Backlog, Key, Outage, Refused, Store
+from vcycled.store import APEL, Backlog, Key, Outage, Refused, Store, migrate
 from vcycled.store.dues import REFUSED_SECONDS
 from vcycled.store.sinks import NAMED_SECONDS, UNNAMED_SECONDS
 from vcycled.testing.clock import START, FakeClock
@@ -110,6 +111,33 @@ class TestClaims(OnBothDatabases):
         )
         assert store.claim(AUDITOR, "one", besides=[SPACE, "third"]) == (run(2, space="other"),)
         assert store.claim(AUDITOR, "one", limit=1) == (run(1),)
+
+
+class TestUpgrade(OnBothDatabases):
+    """A database from before there were several sinks, with APEL's marks alone."""
+
+    @pytest.mark.parametrize("revision", migrate.revisions())
+    def test_apel_goes_on_and_new_sinks_begin(
+        self, empty: str, clock: FakeClock, revision: str
+    ) -> None:
+        """What APEL has taken is due nowhere again; a new sink gets it by order alone, once."""
+        make(empty, revision)
+        with Store.open(empty, clock=clock) as store:
+            store.begin([APEL, AUDITOR])
+            assert [each.uuid for each in store.unexported(APEL)] == ["uuid-3"]
+            assert store.unexported(AUDITOR) == ()
+            save(store, run(9))
+            assert [each.uuid for each in store.unexported(APEL)] == ["uuid-9", "uuid-3"]
+            assert [each.uuid for each in store.unexported(AUDITOR)] == ["uuid-9"]
+            keys = store.ended_between(since=0, until=2**31)
+            assert sorted(store.ended_between(since=0, until=2**31, new_to=APEL)) == [
+                ("uuid-3", 0),
+                ("uuid-9", 0),
+            ]
+            store.unmark(AUDITOR, keys)
+            store.mark_exported(AUDITOR, keys, START)
+            assert store.unexported(AUDITOR) == ()
+            assert (store.exported(APEL), store.exported(AUDITOR)) == (1, len(keys))
 
 
 class TestRefused(OnBothDatabases):

@@ -31,6 +31,7 @@ from vcycled.options import matching
 
 __all__ = [
     "ABSOLUTE",
+    "APEL",
     "NoOptions",
     "RunInterval",
     "Sink",
@@ -42,6 +43,10 @@ __all__ = [
     "demand_final",
     "record_id",
 ]
+
+
+APEL = "apel"
+"""The sink whose marks are counted in sync records."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

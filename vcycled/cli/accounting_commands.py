@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import click
 
-from vcycled.accounting.apel import ApelSink
 from vcycled.cli.names import demand
 from vcycled.cli.params import (
     config_option,
@@ -17,10 +16,9 @@ from vcycled.cli.session import Session, user
 from vcycled.cli.sinks import sink_blocks, sink_json
 from vcycled.cli.views import sinks_of
 from vcycled.cli.words import several
-from vcycled.config import find_sink
 from vcycled.errors import OperatorError
 from vcycled.remember.sinks import forgotten, given_up
-from vcycled.store import Backlog, Store
+from vcycled.store import APEL, Backlog, Store
 from vcycled.store.sinks import UNNAMED_SECONDS
 
 
@@ -71,7 +69,7 @@ def resend(
     APEL's queue is given only those that it never was: vcycle apel resend has all others.
     """
     demand("sink", sink, session.config.manager.accounting)
-    new_to = sink if _is_apel(session, sink) else None
+    new_to = APEL if sink == APEL else None
     with session.store() as store:
         keys = store.ended_between(
             since=since, until=until or session.now, space=space, new_to=new_to
@@ -141,8 +139,3 @@ def _demand_unnamed(session: Session, store: Store, sink: str) -> None:
             f"some manager of this database named {sink} less than {minutes} minutes ago: take it"
             " out of the configuration of each, and then try again"
         )
-
-
-def _is_apel(session: Session, sink: str) -> bool:
-    kinds = {each.name: each.kind for each in session.config.sinks}
-    return sink in kinds and issubclass(find_sink(kinds[sink]), ApelSink)

@@ -9,7 +9,8 @@ from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 
-from vcycled.accounting.base import Sink
+from vcycled.accounting.apel import ApelSink
+from vcycled.accounting.base import APEL, Sink
 from vcycled.config.check import Checked, check
 from vcycled.config.contradictions import in_section
 from vcycled.config.deck import Deck
@@ -150,6 +151,9 @@ def _attempt(section: Section) -> Attempt[SinkConfig]:
     except UnknownSink as error:
         problems = (*common.problems, common.problem("kind", str(error)))
         return Attempt(checked=common, value=None, problems=problems)
+    if why := _misnamed(section.words[1], kind):
+        problems = (*common.problems, common.problem("kind", why))
+        return Attempt(checked=common, value=None, problems=problems)
     checked = check(section, sink_grammar(kind.Options))
     if checked.errors:
         return Attempt(checked=checked, value=None, problems=checked.problems)
@@ -158,6 +162,19 @@ def _attempt(section: Section) -> Attempt[SinkConfig]:
     value = _value(section, checked, options)
     is_right = all(problem.is_warning for problem in problems)
     return Attempt(checked=checked, value=value if is_right else None, problems=problems)
+
+
+def _misnamed(name: str, kind: type[Sink]) -> str:
+    """Return why a sink of this kind cannot have this name; empty if it can.
+
+    What was given to APEL is counted by its name in sync records, and there is one queue.
+    """
+    is_apel = issubclass(kind, ApelSink)
+    if is_apel and name != APEL:
+        return f"there is one queue of APEL, and its sink is called {APEL}, not {name}"
+    if name == APEL and not is_apel:
+        return f"must be {APEL}: sync records count what a sink of this name has taken"
+    return ""
 
 
 def _value(section: Section, checked: Checked, options: object) -> SinkConfig:

@@ -57,6 +57,8 @@ def reason(error: BaseException) -> str:
     for cause in causes:
         if isinstance(cause, ssl.SSLCertVerificationError):
             return f"its certificate is not accepted: {cause.verify_message}"
+        if isinstance(cause, ssl.SSLError) and (said := str(getattr(cause, "reason", "") or "")):
+            return f"TLS failed: {said.lower().replace('_', ' ')}"
     reasons = [each.strerror for each in causes if isinstance(each, OSError) and each.strerror]
     if not reasons and isinstance(error, requests.exceptions.ChunkedEncodingError):
         return "the connection ended before the answer did"
@@ -67,4 +69,10 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
     current: BaseException | None = error
     while current is not None:
         yield current
-        current = current.__cause__ or current.__context__
+        current = current.__cause__ or current.__context__ or _wrapped(current)
+
+
+def _wrapped(error: BaseException) -> BaseException | None:
+    """Return what urllib3 put into an error that it never raised."""
+    first = error.args[0] if error.args else None
+    return first if isinstance(first, BaseException) else None

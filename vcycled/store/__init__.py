@@ -1,6 +1,7 @@
 """What the manager remembers, in SQLite or PostgreSQL."""
 
-from vcycled.store.accounting import APEL, Accounted, SyncCount
+from vcycled.accounting.base import APEL
+from vcycled.store.accounting import Accounted, SyncCount
 from vcycled.store.dues import Key
 from vcycled.store.history import Report
 from vcycled.store.lives import Life

@@ -27,6 +27,7 @@ from typing import NamedTuple
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from vcycled.accounting.base import APEL
 from vcycled.errors import StoreError
 from vcycled.model import RunInterval, Terms
 from vcycled.remember import Tally, record_tally
@@ -51,9 +52,6 @@ from vcycled.store.dues import (
 from vcycled.store.room import Room
 from vcycled.store.schema import due, exports, intervals, sinks, terms
 from vcycled.store.totals import raise_totals
-
-APEL = "apel"
-"""The sink whose marks are counted in sync records."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
