@@ -12,6 +12,7 @@ import aiohttp
 from aiohttp import web
 
 from tests.cli_kit import CONF, Site
+from vcycled import files
 from vcycled.admin.doorkeeper import Doorkeeper
 from vcycled.admin.site import LIMITS, AdminSite, Limits, listening
 from vcycled.cli.session import Session
@@ -87,7 +88,7 @@ async def served(
     session = Session(site.clock, [site.conf])
     manager = session.config.manager
     path = admin_token_path(manager)
-    path.write_text(f"# of the test\n\n{TOKEN} {HOLDER}\n")
+    files.write(path, f"# of the test\n\n{TOKEN} {HOLDER}\n", mode=files.PRIVATE)
     doorkeeper = Doorkeeper(manager, SystemClock())
     doorkeeper.keys.open()
     scheme = "http" if doorkeeper.tls is None else "https"
