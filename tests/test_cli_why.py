@@ -23,6 +23,7 @@ from tests.cli_kit import (
     report,
 )
 from vcycled.cli.sentences import ADVICE, EVENTS, LOUD
+from vcycled.config import ConfigSource
 from vcycled.model import (
     Cause,
     Hold,
@@ -116,6 +117,17 @@ class TestWhy(OnASite):
         (note,) = site.json("why", SPACE)["notes"]
         assert note.startswith("Machinetypes of a pipe may be missing: http://localhost:1/")
         assert "has not been fetched yet" in note
+
+    @pytest.mark.parametrize("wrong", ["what is this", "[vcycle]\nmin_free_mb = few"])
+    def test_an_error_that_keeps_edits_from_counting_is_told(self, site: Site, wrong: str) -> None:
+        """One of another space's section is not: that does nothing to this space."""
+        ConfigSource([site.conf]).current()
+        site.report(report())
+        site.configure(f"{CONF}\n{wrong}\n")
+        (note,) = site.json("why", SPACE)["notes"]
+        assert note.startswith(f"What was last right in the configuration goes on: {site.conf}:")
+        site.configure(CONF + SECOND_SPACE.replace("api = local", "api = nowhere"))
+        assert site.json("why", SPACE)["notes"] == []
 
     def test_a_manager_that_does_not_run_is_the_first_reason(self, site: Site) -> None:
         """With the age of what is told."""

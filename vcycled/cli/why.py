@@ -17,6 +17,9 @@ from vcycled.cli.words import Words, several, span
 from vcycled.house.disks import shortage
 from vcycled.model import Hold
 
+_FOR_ALL = frozenset({"", "vcycle", "DEFAULT"})
+"""Sections an error of which keeps edits of a space from having any effect."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
@@ -141,6 +144,8 @@ def _notes(space: SpaceView, view: View, words: Words) -> Iterator[str]:
     for problem in view.problems:
         if problem.section.startswith(f"vacuum_pipe {space.name} "):
             yield f"Machinetypes of a pipe may be missing: {problem}"
+        elif problem.section in _FOR_ALL and not problem.is_warning:
+            yield f"What was last right in the configuration goes on: {problem}"
     if slow := slow_deletes(space.records.machines):
         yield f"They count until they are gone: {slow_sentence(slow, words)}"
     yield from waiting_sentences(space, words)
