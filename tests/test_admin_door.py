@@ -341,6 +341,22 @@ class TestRequests(OnASite):
             assert (await admin.ask("/api/v1/managers", headers=headers)).status == status
             assert (await admin.ask("/healthz", headers=headers)).status == 200
 
+    async def test_a_bug_in_one_look_at_the_keys_is_not_the_last_look(
+        self, site: Site, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        """A token that was taken back would open the door for ever."""
+        monkeypatch.setattr("vcycled.admin.site._FOLLOW_S", 0.01)
+
+        def broken() -> None:
+            raise KeyError("a bug")
+
+        async with served(site) as admin:
+            monkeypatch.setattr(admin.doorkeeper, "follow", broken)
+            async with asyncio.timeout(10):
+                while caplog.text.count("admin-follow-broken") < 2:
+                    await asyncio.sleep(0.01)
+            assert (await admin.ask("/healthz")).status == 200
+
     async def test_only_bearer_is_a_token(self, site: Site) -> None:
         """What a browser keeps and sends by itself is none."""
         async with served(site, "admin_behind_proxy = yes") as admin:

@@ -172,7 +172,10 @@ async def _follow(doorkeeper: Doorkeeper | None) -> None:
     """Take note of new tokens, certificates and authorities."""
     while doorkeeper is not None:
         await asyncio.sleep(_FOLLOW_S)
-        await asyncio.to_thread(doorkeeper.follow)
+        try:
+            await asyncio.to_thread(doorkeeper.follow)
+        except Exception:  # noqa: BLE001 - the top of a loop: a bug in one look is not the last look
+            _LOG.bug("admin-follow-broken")
 
 
 def _shown(session: Session) -> bytes:
