@@ -11,7 +11,7 @@ from tests.store_kit import SPACE, OnBothDatabases, run
 from tests.test_store_migrations import make
 from vcycled.errors import StoreError
 from vcycled.model import Changes, RunInterval
-from vcycled.store import APEL, Backlog, Key, Outage, Refused, Store, migrate
+from vcycled.store import APEL, Backlog, Key, Outage, Refused, Store, migrate, schema, sinks
 from vcycled.store.dues import REFUSED_SECONDS
 from vcycled.store.sinks import NAMED_SECONDS, UNNAMED_SECONDS
 from vcycled.testing.clock import START, FakeClock
@@ -236,6 +236,25 @@ class TestForget(OnBothDatabases):
         assert store.forget_unnamed([APEL], START) == {}
         assert store.forget_unnamed([APEL, "third"], START + 1) == {AUDITOR: 2}
         assert set(store.sinks()) == {APEL, "third"}
+
+    def test_more_goes_than_one_transaction_takes(
+        self, store: Store, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """And if it is cut short, it is done again: the sink is known until the last."""
+        monkeypatch.setattr(sinks, "_BATCH", 2)
+        store.begin([APEL, AUDITOR])
+        save(store, *map(run, range(5)))
+        assert store.forget_sink(AUDITOR) == 5
+        assert len(store.unexported(APEL)) == 5
+
+    def test_what_came_to_it_while_it_was_forgotten_goes_later(self, store: Store) -> None:
+        """A cycle elsewhere had looked which sinks there are just before."""
+        store.begin([APEL, AUDITOR])
+        save(store, run(1))
+        with store._database.write() as connection:
+            connection.execute(schema.sinks.delete().where(schema.sinks.c.sink == AUDITOR))
+        assert store.forget_unnamed([APEL], 0) == {}
+        assert [each.sink for each in store.backlogs()] == [APEL]
 
     def test_that_it_is_named_is_written_now_and_then(
         self, store: Store, clock: FakeClock

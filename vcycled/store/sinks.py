@@ -104,7 +104,7 @@ class Sinks(Room):
         return frozenset(
             sink
             for sink, at in self.sinks().items()
-            if sink not in configured and not (is_shared and now - at < UNNAMED_SECONDS)
+            if sink not in configured and not (is_shared and abs(now - at) < UNNAMED_SECONDS)
         )
 
     def forget_sink(self, sink: str) -> int:
@@ -114,22 +114,28 @@ class Sinks(Room):
         again, it begins anew.
         """
         of_it = due.c.sink == sink
-        with self._database.write() as connection:
+        removed = self._remove_due(of_it)
+        with self._database.write() as connection:  # last, or what is left would be nobody's
+            removed += connection.execute(due.delete().where(of_it)).rowcount
             connection.execute(sinks.delete().where(sinks.c.sink == sink))
             connection.execute(outages.delete().where(outages.c.sink == sink))
-        some = sa.select(due.c.uuid).where(of_it).limit(_BATCH)
+        return removed
+
+    def _remove_due(self, which: sa.ColumnElement[bool]) -> int:
+        """Remove what is due, a little at a time as cycles wait for it; return how much."""
+        some = sa.select(due.c.uuid).where(which).limit(_BATCH)
         removed = 0
         while True:
             with self._database.write() as connection:
-                count = connection.execute(
-                    due.delete().where(of_it, due.c.uuid.in_(some))
-                ).rowcount
-            removed += count
-            if not count:
+                gone = connection.execute(due.delete().where(which, due.c.uuid.in_(some))).rowcount
+            removed += gone
+            if not gone:
                 return removed
 
     def forget_unnamed(self, configured: Collection[str], before: int) -> Mapping[str, int]:
         """Forget the sinks that nobody has named since `before`; return what was due at each.
+
+        What a cycle elsewhere gave to one at the instant when it was forgotten goes too.
 
         Args:
             configured: those of this manager, which are kept.
@@ -137,7 +143,9 @@ class Sinks(Room):
         """
         named = self.sinks()
         gone = [each for each in sorted(self.unnamed(configured)) if named[each] < before]
-        return {sink: self.forget_sink(sink) for sink in gone}
+        forgotten = {sink: self.forget_sink(sink) for sink in gone}
+        self._remove_due(due.c.sink.not_in(sa.select(sinks.c.sink)))
+        return forgotten
 
     def forget_refused(self, sink: str) -> int:
         """Let what `sink` refuses be due at it no more; return how many runs that were."""

@@ -132,6 +132,22 @@ class SinkContract:
         assert give(make_sink(), ()) == []
         assert list(taken()) == []
 
+    def test_what_was_just_written_is_not_pruned(
+        self, make_sink: Callable[[], Sink], taken: Callable[[], Sequence[str]]
+    ) -> None:
+        """However long ago the runs ended; another one goes on with what is there."""
+        long_ago_s = 20 * 365 * DAY
+        given = [
+            replace(run, started_at=START - long_ago_s, ended_at=run.ended_at - long_ago_s)
+            for run in runs(3)
+        ]
+        sink = make_sink()
+        give(sink, given)
+        sink.prune(before=START - long_ago_s // 2)
+        assert sorted(taken()) == self.names(given)
+        assert give(make_sink(), given) == list(given)
+        assert sorted(taken()) == self.names(given)
+
     def test_what_it_took_before_is_taken_and_not_doubled(
         self, make_sink: Callable[[], Sink], taken: Callable[[], Sequence[str]]
     ) -> None:
