@@ -14,6 +14,7 @@ from vcycled.model import (
     Machine,
     MachineState,
     MachinetypeMemory,
+    Reason,
     Records,
     Unfit,
 )
@@ -277,3 +278,13 @@ def test_what_was_seen_before_it_ran_is_no_sign_of_its_end(seen_at: int, at: int
     """A clock behind wrote that; what is left is that it is gone now."""
     ours = machine(created_at=MADE, started_at=MADE + 60)
     assert ended(ours, None, LastWords(), sighted_at=seen_at, now=NOW).stopped_at == at
+
+
+@pytest.mark.parametrize(("reason", "at"), [("", MADE + 110), (Reason.SILENT, NOW)])
+def test_a_machine_that_went_on_in_silence_did_not_end_with_its_last_beat(
+    reason: str, at: int
+) -> None:
+    """A clock behind wrote when it was last seen; else its run would be too brief to count."""
+    ours = machine(created_at=MADE, started_at=MADE + 60, delete_reason=reason)
+    words = LastWords(heartbeat_at=MADE + 110)
+    assert ended(ours, None, words, sighted_at=MADE - DAY, now=NOW).stopped_at == at

@@ -309,9 +309,14 @@ class History:
             )
 
     def _is_forgotten(self, life: Life) -> bool:
-        """Return whether its record was lost with a database, when the cloud had it no more."""
-        is_gone = life.gone_at is not None and life.gone_at <= self.site.lost_at
-        return is_gone and life.uuid not in self._archived
+        """Return whether it was lost with a database, and the cloud had it no more.
+
+        That counts as of when somebody looked next: what observes takes note of nothing.
+        """
+        lost_at = self.site.lost_at
+        if not lost_at or life.gone_at is None or life.uuid in self._archived:
+            return False
+        return life.gone_at <= min(at for at in self.site.looks if at >= lost_at)
 
     def _is_hidden(self, life: Life, end: int) -> bool:
         """Return whether too little of its run is known, by a clock that was behind.

@@ -123,7 +123,8 @@ def _end(
 
     A message is one of these signs, not more: some machines say why they stop and then go on for
     long, or are listed as running until we delete them. A deletion may have been asked for once
-    more when the machine had long gone: it is then no sign of a later end.
+    more when the machine had long gone: it is then no sign of a later end. The last heartbeat of a
+    machine that went on in silence is no sign of its end at all.
     """
     if listed is not None and listed.stopped_at is not None:
         return listed.stopped_at, EndSource.CLOUD
@@ -136,7 +137,7 @@ def _end(
         found.append(
             (deleted_at if gone_by is None else min(deleted_at, gone_by), EndSource.DELETED)
         )
-    if words.heartbeat_at is not None:
+    if words.heartbeat_at is not None and machine.delete_reason != Reason.SILENT:
         found.append((words.heartbeat_at, EndSource.HEARTBEAT))
     if sighted_at is not None:
         found.append((sighted_at, EndSource.SIGHTING))
