@@ -1,6 +1,7 @@
 """Client certificates at the web site: over real TLS, with real chains, proxies and CRLs."""
 
 import asyncio
+import base64
 import logging
 import socket
 import ssl
@@ -241,6 +242,26 @@ async def test_a_new_crl_counts_without_restart(site: Site, tmp_path: Path, fold
     put_crl(folder, CA, crl(CA, 77))
     site.server._beat()
     assert await put_as(site, papers) == 401
+
+
+@pytest.mark.parametrize("is_there_first", [False, True])
+async def test_a_crl_with_a_broken_name_keeps_no_other_from_counting(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, *, is_there_first: bool
+) -> None:
+    """One authority of hundreds; not even at a start."""
+    der = base64.b64decode(b"".join(crl(OTHER_CA).splitlines()[1:-1]))
+    broken = base64.encodebytes(der.replace(b"Other CA", b"Other \xff\xfe"))
+    text = b"-----BEGIN X509 CRL-----\n" + broken + b"-----END X509 CRL-----\n"
+    folder = put_authority(tmp_path / "certificates", CA)
+    put_authority(folder, OTHER_CA, text if is_there_first else b"")
+    papers = show(tmp_path / "vm1.pem", VM1)
+    async with running(tmp_path, https_x509dn=DN, client_authorities=folder) as site:
+        assert await put_as(site, papers) == 201
+        put_crl(folder, OTHER_CA, text)
+        put_crl(folder, CA, crl(CA, 77))
+        site.server._beat()
+        assert await put_as(site, papers) == 401
+    assert "web-crl-unusable" in caplog.text
 
 
 async def test_a_broken_crl_is_told_and_the_old_one_counts(

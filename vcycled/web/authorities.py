@@ -132,8 +132,15 @@ class Authorities:
 
 
 def _crls_in(content: bytes) -> Iterator[x509.CertificateRevocationList]:
+    """Yield each CRL.
+
+    Raises:
+        ValueError: one cannot be used.
+    """
     for pem in _PEM_CRL.findall(content):
-        yield x509.load_pem_x509_crl(pem)
+        found = x509.load_pem_x509_crl(pem)
+        _ = found.issuer  # names are read when they are asked for, and may be broken too
+        yield found
 
 
 def _by_issuer(
