@@ -158,7 +158,8 @@ class TestABusySite:
         """With its last day, why it does not grow, and the commands to steer it."""
         found = await page(at_work.site, f"/spaces/{BUSY}")
         assert "application credential vcycle ends in 61 d" in found.told
-        assert f"vcycle drain {BUSY}" in found.told
+        for order in ("drain", "undrain", "hold", "release"):
+            assert f"vcycle {order} {BUSY}" in found.told
         assert f"{BUSY}: machines by state in the last 24 hours" in found.told
         assert "backoff_seconds is 900" in found.told
         assert "look 0.84 s" in found.told
@@ -171,7 +172,8 @@ class TestABusySite:
             for each in at_work.book.machines
         )
         assert f"{aborts} starts, {aborts} fizzles, {aborts} aborts." in idle.told
-        assert f"vcycle drain {BUSY} {IDLE}" in idle.told
+        for order in ("drain", "undrain", "hold", "release"):
+            assert f"vcycle {order} {BUSY} {IDLE}" in idle.told
         assert IDLE in idle.told
         simulation = await page(at_work.site, f"/spaces/{BUSY}/{SIMULATION}")
         assert (

@@ -9,7 +9,14 @@ from vcycled.admin.pages.links import events_path, machines_path, space_path
 from vcycled.admin.pages.listed import listed_machines
 from vcycled.admin.pages.parts import Command, Fact, Grid, Page, facts_of
 from vcycled.admin.pages.visit import NotHere, Visit
-from vcycled.admin.pages.whole import Recent, recent, space_of, typed, whys
+from vcycled.admin.pages.whole import (
+    Recent,
+    hold_commands,
+    recent,
+    space_of,
+    typed,
+    whys,
+)
 from vcycled.cli.names import hint
 from vcycled.cli.printing import Line
 from vcycled.cli.session import Session
@@ -99,4 +106,5 @@ def _commands(space: str, name: str) -> tuple[Command, ...]:
         Command(does="What a machine of it is given", command=typed("user-data", space, name)),
         Command(does="Make no more of them", command=typed("drain", space, name)),
         Command(does="Make them again", command=typed("undrain", space, name)),
+        *hold_commands(space, name),
     )

@@ -9,7 +9,14 @@ from vcycled.admin.pages.cards import Card, card_of
 from vcycled.admin.pages.links import events_path, machines_path
 from vcycled.admin.pages.parts import Command, Fact, Page
 from vcycled.admin.pages.visit import Visit
-from vcycled.admin.pages.whole import Recent, recent, space_of, typed, whys
+from vcycled.admin.pages.whole import (
+    Recent,
+    hold_commands,
+    recent,
+    space_of,
+    typed,
+    whys,
+)
 from vcycled.cli.printing import Line
 from vcycled.cli.session import Session
 from vcycled.cli.views import SpaceView
@@ -70,4 +77,5 @@ def _commands(name: str) -> tuple[Command, ...]:
         Command(does="What the next cycle would do", command=typed("plan", name)),
         Command(does="Make no more machines here", command=typed("drain", name)),
         Command(does="Make machines again", command=typed("undrain", name)),
+        *hold_commands(name),
     )

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from vcycled.admin.pages.chart import Chart, chart_of
 from vcycled.admin.pages.day import HOUR, HOURS, day_of
-from vcycled.admin.pages.parts import Grid
+from vcycled.admin.pages.parts import Command, Grid
 from vcycled.admin.pages.told import told_events
 from vcycled.admin.pages.visit import NotHere
 from vcycled.cli.names import hint
@@ -60,6 +60,15 @@ def whys(
     """Return why there are no more machines, as `vcycle why` tells it."""
     blocks = why_blocks(answer(view, space.name, machinetype, session.words), session.words)
     return tuple(each for each in blocks if isinstance(each, Line))
+
+
+def hold_commands(*target: str) -> tuple[Command, ...]:
+    """Return how a space or machinetype is held for a while, and how that ends early."""
+    held = typed("hold", *target, "--until", "+2h")
+    return (
+        Command(does="Make none for a while; those there go on", command=held),
+        Command(does="End that early", command=typed("release", *target)),
+    )
 
 
 def typed(*words: str) -> str:
