@@ -11,6 +11,7 @@ import yaml
 
 from tests.packages import PROGRAMS
 from vcycled import __version__
+from vcycled.machinedir import Layout
 
 TOP = Path(__file__).parents[1]
 HOW_TO = (TOP / "docs" / "how-to" / "installing.md").read_text(encoding="utf-8")
@@ -64,6 +65,19 @@ def test_containers_run_commands_that_there_are() -> None:
         assert services[name]["command"][0] == name
     ports = {name: each["ports"] for name, each in services.items() if "ports" in each}
     assert ports == {"vcycle-web": ["8443:8443"], "vcycle-admin": ["127.0.0.1:8444:8444"]}
+
+
+def test_the_container_of_the_web_site_gets_nothing_of_the_manager_but_the_tree() -> None:
+    """Neither logins of clouds nor shared/vcycle.d, which is configuration."""
+    text = (TOP / "packaging" / "container" / "compose.yaml").read_text(encoding="utf-8")
+    volumes = yaml.safe_load(text)["services"]["vcycle-web"]["volumes"]
+    places = {each.split(":")[1] for each in volumes}
+    layout = Layout(Path("/var/lib/vcycle"))
+    tree = {str(each) for each in (layout.spaces, layout.web_up, layout.www)}
+    assert {each for each in places if each.startswith("/var")} == tree
+    assert not any("vcycle.conf" in each for each in places)
+    manager = yaml.safe_load(text)["services"]["vcycled"]["volumes"]
+    assert tree <= {each.split(":")[1] for each in manager}
 
 
 def test_ci_installs_what_the_tests_of_packages_run() -> None:
