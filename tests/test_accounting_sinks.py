@@ -511,7 +511,16 @@ class TestAuditor:
                 give(sink_of(server), given)
         assert server.heard == ["/records", "/record"]
 
-    @pytest.mark.parametrize(("stated", "seconds"), [("120", 120), ("soon", None), ("", None)])
+    @pytest.mark.parametrize(
+        ("stated", "seconds"),
+        [
+            ("120", 120),
+            ("9" * 9, 999_999_999),
+            ("soon", None),
+            ("", None),
+            pytest.param("9" * 5000, None, id="a number without end"),
+        ],
+    )
     def test_a_pause_that_is_asked_for_is_told(
         self, server: Auditor, stated: str, seconds: int | None
     ) -> None:

@@ -20,6 +20,7 @@ APEL plugin. Texts have 1 to 256 characters, amounts and scores are not negative
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -309,4 +310,5 @@ def _said(response: requests.Response, text: str) -> str:
 
 def _retry_after(response: requests.Response) -> int | None:
     stated = response.headers.get("Retry-After", "")
-    return int(stated) if stated.isascii() and stated.isdigit() else None
+    # Python reads no number of any length.
+    return int(stated) if re.fullmatch(r"[0-9]{1,9}", stated) else None
