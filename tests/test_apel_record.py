@@ -261,7 +261,11 @@ def test_what_is_no_record_is_not_read(old: str, new: str, message: str) -> None
 def test_each_field_is_in_the_reference() -> None:
     """The page says what each line of a record holds, and nothing else."""
     page = Path(__file__).parents[1] / "docs" / "reference" / "accounting.md"
-    table = page.read_text().partition("## What a record of APEL says")[2].partition("\n\nThe format")[0]
+    table = (
+        page.read_text()
+        .partition("## What a record of APEL says")[2]
+        .partition("\n\nThe format")[0]
+    )
     cells = [line.split("|")[1] for line in table.splitlines() if line.startswith("| `")]
     told = [name for cell in cells for name in re.findall("`(.*?)`", cell)]
     written = [line.partition(":")[0] for line in PLAIN.splitlines()[1:-1]]
