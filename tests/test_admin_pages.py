@@ -335,6 +335,17 @@ class TestABusySite:
 class TestOtherSites(OnASite):
     """Sites that are new, broken, large, or full of hostile text."""
 
+    async def test_a_section_that_never_was_right_has_no_page(self, site: Site) -> None:
+        """But why it has none is told there, and where to mend it."""
+        kind = f"[machinetype {SPACE} later]\ntarget_share = some\n"
+        site.configure(f"{CONF}\n{kind}\n[space broken.example]\napi = nowhere\n")
+        later = await page(site, f"/spaces/{SPACE}/later", status=404)
+        start = f"[machinetype {SPACE} later] is wrong and never was right: {site.conf}:"
+        assert start in later.told
+        assert "target_share: must be" in later.told
+        broken = await page(site, "/spaces/broken.example", status=404)
+        assert "[space broken.example] is wrong and never was right: " in broken.told
+
     @pytest.mark.parametrize("path", [*PAGES, f"/spaces/{SPACE}", f"/spaces/{SPACE}/prod"])
     async def test_a_new_site(self, site: Site, path: str) -> None:
         """Nothing has run yet, and every page says so."""

@@ -8,16 +8,16 @@ from vcycled.admin.pages.cards import share_of
 from vcycled.admin.pages.links import events_path, machines_path, space_path
 from vcycled.admin.pages.listed import listed_machines
 from vcycled.admin.pages.parts import Command, Fact, Grid, Page, facts_of
-from vcycled.admin.pages.visit import NotHere, Visit
+from vcycled.admin.pages.visit import Visit
 from vcycled.admin.pages.whole import (
     Recent,
     hold_commands,
+    machinetype_of,
     recent,
     space_of,
     typed,
     whys,
 )
-from vcycled.cli.names import hint
 from vcycled.cli.printing import Line
 from vcycled.cli.session import Session
 from vcycled.cli.status import wanted_text
@@ -44,10 +44,7 @@ def machinetype(session: Session, visit: Visit) -> Page:
     with session.store() as store:
         view = session.view(store)
         found = space_of(view, visit.names["space"])
-        name = visit.names["machinetype"]
-        if name not in found.machinetypes:
-            near = hint(name, found.machinetypes)
-            raise NotHere(f"{found.name} has no machinetype {name!r}{near}")
+        name = machinetype_of(view, found, visit.names["machinetype"])
         lately = recent(session, store, found.name, name)
     mine = [each for each in found.records.machines if each.machinetype == name]
     mine.sort(key=lambda each: (-each.created_at, each.uuid))

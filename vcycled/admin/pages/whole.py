@@ -36,8 +36,28 @@ def space_of(view: View, name: str) -> SpaceView:
     """
     names = {space.name: space for space in view.spaces}
     if name not in names:
-        raise NotHere(f"there is no space {name!r}{hint(name, names)}")
+        said = _unusable(view, f"space {name}")
+        raise NotHere(said or f"there is no space {name!r}{hint(name, names)}")
     return names[name]
+
+
+def machinetype_of(view: View, space: SpaceView, name: str) -> str:
+    """Return the name of a machinetype of a space.
+
+    Raises:
+        NotHere: it has none of this name that could be used.
+    """
+    if name not in space.machinetypes:
+        said = _unusable(view, f"machinetype {space.name} {name}")
+        near = hint(name, space.machinetypes)
+        raise NotHere(said or f"{space.name} has no machinetype {name!r}{near}")
+    return name
+
+
+def _unusable(view: View, title: str) -> str:
+    """Return why a section that is there has no page; empty if there is no such section."""
+    why = view.unusable.get(title)
+    return f"[{title}] is wrong and never was right: {why}" if why else ""
 
 
 def recent(session: Session, store: Store, space: str, machinetype: str = "") -> Recent:
