@@ -294,7 +294,7 @@ class History:
                 self.problems.append(f"{life.name}: lost, it ran until {end}")
             was_seen = any(life.launched_at <= at <= end for at in looks)
             began = life.launched_at if was_seen else life.created_at
-            # By a clock behind, it is told by when it was asked for; that call may have hung.
+            # By a clock behind, they are told by when it was asked for; that call may have hung.
             late_s = self.late_s if off else 0
             yield Ran(
                 uuid=life.uuid,
@@ -303,7 +303,8 @@ class History:
                     earliest=began - off - late_s - 1, latest=life.launched_at + off + 1
                 ),
                 ended=Window(
-                    earliest=max(before, life.created_at) - off - 1, latest=after + off + 1
+                    earliest=max(before, life.created_at) - off - late_s - 1,
+                    latest=after + off + 1,
                 ),
                 fizzle_seconds=FIZZLE,
             )
