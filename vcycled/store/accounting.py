@@ -8,7 +8,8 @@ again makes it due again; the mark stays, so counts do not change and the run st
 A run that any sink has taken cannot be changed any more: the writer must number a new one.
 
 A sink that is not configured any more goes on collecting what is due, so that nothing is missing
-when it is put back.
+when it is put back, until it is forgotten: by order, or as nobody has named it for long. Its marks
+stay all the same.
 
 Where managers share the database, each has sinks of its own on its own host. So a manager *takes*
 a run in its own name before it writes the record, and nobody else writes it, also if it dies in
