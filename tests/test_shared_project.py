@@ -119,6 +119,27 @@ def test_one_that_another_space_held_for_gone_is_that_ones_to_find_again(
     assert world.cloud.calls["delete"] == 0
 
 
+def test_after_the_database_was_lost_each_takes_back_its_own(shared: Shared) -> None:
+    """By the tags: in the other space nobody would hear a machine's heartbeats."""
+    world = shared.world
+    shared.give_other(processors_limit=14)
+    shared.cycles(4)
+    before = [{each.uuid for each in world.machines}, {each.uuid for each in shared.machines}]
+    installation = world.store.installation_id()
+    world.store.close()
+    for path in world.root.glob("vcycle.db*"):
+        path.unlink()
+    world.restart()
+    world.store.adopt_installation_id(installation)
+    shared.manager, world.manager = shared.new_cycle(OTHER), shared.new_cycle(SPACE)
+    shared.cycles(2)
+    assert [
+        {each.uuid for each in world.machines},
+        {each.uuid for each in shared.machines},
+    ] == before
+    assert world.cloud.calls["delete"] == 0
+
+
 def test_no_operator_can_give_it_to_two_spaces(shared: Shared) -> None:
     """Both would look after it."""
     world = shared.world

@@ -59,22 +59,26 @@ def _theirs(
     """Return the uuids of listed machines that other spaces have, on the same project.
 
     One that such a space held for gone is still its own to find again, as long as it is looked
-    after here; whoever lists it after that adopts it, so that it is not left to itself.
+    after here; whoever lists it after that adopts it, so that it is not left to itself. Whose one
+    is that nobody has on record, as after the database was lost, is told by its tags.
     """
-    tagged = {
-        each.tags.get("vcycle_uuid", "")
+    own = {"", *(machine.uuid for machine in records.machines)}
+    spaces = {
+        each.tags["vcycle_uuid"]: each.tags.get("vcycle_space", "")
         for each in listing
         if each.tags.get("vcycle_installation") == context.installation
+        and each.tags.get("vcycle_uuid", "") not in own
     }
-    tagged -= {machine.uuid for machine in records.machines} | {""}
-    if not tagged:
+    if not spaces:
         return frozenset()
     cared_for = {each.name for each in context.configured()}
+    known = context.store.known(spaces)
+    kept = {uuid for uuid, each in known.items() if each.stage is not Stage.GONE}
+    spaces |= {uuid: machine.space for uuid, machine in known.items()}
     return frozenset(
         uuid
-        for uuid, machine in context.store.known(tagged).items()
-        if machine.space != context.name
-        and (machine.stage is not Stage.GONE or machine.space in cared_for)
+        for uuid, space in spaces.items()
+        if space != context.name and (uuid in kept or space in cared_for)
     )
 
 
