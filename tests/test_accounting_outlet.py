@@ -29,6 +29,7 @@ from vcycled.calls import CallPool
 from vcycled.clock import SystemClock
 from vcycled.config import Config, LastGood, ManagerOptions, SinkConfig
 from vcycled.cycle.outlet import Outlet
+from vcycled.daemon import outlets
 from vcycled.daemon.outlets import Clerk, Outlets
 from vcycled.errors import StoreError
 from vcycled.model import Changes, Event
@@ -374,6 +375,24 @@ class TestClerk:
         assert told[0].exc_info
         (outage,) = store.outages()
         assert outage.error == "a bug: KeyError: 1"
+
+    def test_a_sink_that_says_nothing_of_a_record_fails(
+        self, store: Store, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """It is not asked for the same again and again."""
+        monkeypatch.setattr(outlets, "_AT_ONCE", 3)
+
+        class Mute(Faked):
+            def put(self, runs: Sequence[RunInterval]) -> Iterable[Verdict]:
+                self.batches.append(len(runs))
+                return [Verdict(run=runs[0])]
+
+        sink = Mute()
+        due(store, 3)
+        self.clerk(sink, store, clock).turn()
+        assert sink.batches == [3]
+        (outage,) = store.outages()
+        assert outage.error == "a bug: no verdict on 2 records"
 
     def test_it_works_in_a_thread_until_it_is_stopped(self, store: Store) -> None:
         """And ends at once then."""

@@ -110,6 +110,9 @@ class Outlet:
         except Exception as error:  # noqa: BLE001 - of a package that is not ours, maybe
             self.log.bug("sink-broken", sink=self.name)
             return tuple(verdicts), SinkRefused(f"a bug: {type(error).__name__}: {error}")
+        if len(verdicts) < len(batch):  # or who asks for more would ask for the same for ever
+            unsaid = f"a bug: no verdict on {len(batch) - len(verdicts)} records"
+            return tuple(verdicts), SinkRefused(unsaid)
         return tuple(verdicts), None
 
     def _mark(self, runs: Sequence[RunInterval]) -> set[Key]:
