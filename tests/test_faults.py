@@ -50,7 +50,7 @@ def believe_every_clock(patch: pytest.MonkeyPatch) -> None:
 
 def know_no_limit(patch: pytest.MonkeyPatch) -> None:
     """Ask for as many machines as the creation cap allows."""
-    patch.setattr(Count, "excess", lambda _count, _limits: None)
+    patch.setattr(Count, "excess", lambda *_arguments: None)
 
 
 def adopt_nothing(patch: pytest.MonkeyPatch) -> None:
