@@ -41,6 +41,7 @@ from vcycled.admin.site import AdminSite, listening
 from vcycled.apel.queue import Backlog, Queue
 from vcycled.cli.alive import ManagerState
 from vcycled.cli.managers import Staff
+from vcycled.cli.served import Served
 from vcycled.cli.session import Session
 from vcycled.cli.views import LATE_SECONDS, SpaceView, View
 from vcycled.house.disks import Disk
@@ -304,12 +305,23 @@ FACTS = Facts(
     outgoing=Backlog(messages=0, oldest_stamp=None),
     beats={},
     is_receiver_up=True,
+    certificates=(),
 )
 
 
 def values(facts: Facts, metric: str) -> dict[tuple[str, ...], float]:
     """Return the samples of a metric, by their labels."""
     return {each.labels: each.value for each in measured(facts) if each.metric == metric}
+
+
+def test_the_ends_of_the_certificates_of_our_own_sites_are_of_no_space() -> None:
+    """One that cannot be read has no end."""
+    own = (
+        Served(owner="vcycle-web on web01", ends_at=NOW + 9),
+        Served(owner="vcycle-admin", ends_at=None),
+    )
+    found = values(replace(FACTS, certificates=own), "vcycle_credential_end_timestamp_seconds")
+    assert found == {("", "certificate of vcycle-web on web01"): NOW + 9}
 
 
 def test_managers_that_share_a_database_are_told_apart() -> None:

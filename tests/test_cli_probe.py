@@ -14,6 +14,7 @@ import pytest
 
 from tests.builders import NOW
 from tests.cli_kit import CONF, SPACE, OnASite, Site, ended, machine, report, run_of
+from tests.proxy_kit import issue, robot, rsa_key
 from tests.store_kit import presence
 from vcycled.apel.queue import Queue
 from vcycled.cli.alive import ManagerState
@@ -31,6 +32,7 @@ from vcycled.cli.probe import (
     answer,
     judge,
 )
+from vcycled.cli.served import Served
 from vcycled.cli.views import SpaceView, View
 from vcycled.errors import Problem
 from vcycled.house.disks import MB, Disk
@@ -294,6 +296,24 @@ def test_the_web_site_must_be_up_where_silence_counts(
 
 
 @pytest.mark.parametrize(
+    ("ends_at", "found"),
+    [
+        (NOW + 14 * DAY, []),
+        (NOW + 14 * DAY - 1, [(WARNING, "vcycle-admin: certificate ends in 13 d 23 h")]),
+        (NOW + 3 * DAY - 1, [(CRITICAL, "vcycle-admin: certificate ends in 2 d 23 h")]),
+        (NOW - 60, [(CRITICAL, "vcycle-admin: certificate ended 1 min ago")]),
+        (None, [(WARNING, "vcycle-admin: when its certificate ends cannot be read")]),
+    ],
+)
+def test_certificates_of_our_own_sites_must_not_end(
+    ends_at: int | None, found: list[tuple[Level, str]]
+) -> None:
+    """By the bounds of what opens clouds."""
+    mine = Served(owner="vcycle-admin", ends_at=ends_at)
+    assert bad(replace(FACTS, certificates=(mine,))) == found
+
+
+@pytest.mark.parametrize(
     ("levels", "first"),
     [
         ([OK, OK], "VCYCLE OK - 2 things are well | "),
@@ -368,7 +388,7 @@ class TestCheck(OnASite):
         """Let the last cycle be fresh and heartbeats arrive."""
         site.tree.make_ready()
         marker = site.tree.layout.web_up / "web"
-        marker.write_text(str(NOW - 60))
+        marker.write_text(f"{NOW - 60} {NOW + 99 * DAY}")
         os.utime(marker, (NOW, NOW))
         site.save(machine())
         site.report(report())
@@ -380,12 +400,13 @@ class TestCheck(OnASite):
         assert status == 0
         first, *rest = text.splitlines()
         told, _, figures = first.partition(" | ")
-        assert told == "VCYCLE OK - 7 things are well"
+        assert told == "VCYCLE OK - 8 things are well"
         assert re.fullmatch(r"('[^'=]+'=\d+(s|B)?;[\d:]*;[\d:]*;0(;\d+)? ?)+", figures)
         assert f"'{SPACE} processors'=1;;;0;8" in figures
         assert f"'{SPACE} late'=0s;300;1800;0" in figures
         assert "'records for ssmsend'=0;;;0" in figures
-        assert len(rest) == 7
+        assert f"'vcycle-web on web certificate'={99 * DAY}s;1209600:;259200:;0" in figures
+        assert len(rest) == 8
         assert all(line.startswith("OK: ") for line in rest)
 
     def test_records_that_wait_are_found_where_they_are(self, site: Site) -> None:
@@ -432,6 +453,21 @@ class TestCheck(OnASite):
         status, text = self.checked(site)
         assert status == 1
         assert f"WARNING: {SPACE}: held: there is no machinetype in this space" in text
+
+    def test_the_certificate_of_vcycle_admin_is_read_from_its_file(self, site: Site) -> None:
+        """One that is not there is told, as nobody could be served."""
+        self.ready(site)
+        path = site.root / "admin.pem"
+        options = f"[vcycle]\nadmin_cert = {path}\nadmin_key = {path}"
+        site.configure(CONF.replace("[vcycle]", options))
+        status, text = self.checked(site)
+        assert status == 1
+        assert "\nWARNING: vcycle-admin: when its certificate ends cannot be read\n" in text
+        path.write_bytes(issue(robot(NOW), rsa_key(1)).pem)
+        status, text = self.checked(site)
+        assert status == 0
+        assert "\nOK: vcycle-admin: certificate ends in 20 d\n" in text
+        assert self.checked(site, "--credentials", str(21 * DAY), "0")[0] == 1
 
     def test_a_manager_that_does_not_run_is_critical(self, site: Site) -> None:
         """Whatever else is well."""

@@ -221,6 +221,18 @@ def test_the_longest_of_several_receivers_counts(tree: MachineDir) -> None:
     assert tree.receiver_up_since(START) == START - 500
 
 
+def test_a_receiver_says_when_its_certificate_ends(tree: MachineDir) -> None:
+    """Or that it cannot read that; with what is no instant it says nothing at all."""
+    mark(tree, "a", f"{START - 10} {START + 99}", START)
+    mark(tree, "b", f"{START - 20} -1\n", START)
+    mark(tree, "c", str(START - 30), START)
+    mark(tree, "stale", f"{START - 40} {START}", START - 61)
+    mark(tree, "garbage", f"{START - 50} tomorrow", START)
+    mark(tree, "more", f"{START - 50} {START} {START}", START)
+    found = {each.host: each.certificate_ends_at for each in tree.web_marks(START)}
+    assert found == {"a": START + 99, "b": -1, "c": None}
+
+
 def test_without_receivers_nobody_is_up(tree: MachineDir) -> None:
     """Neither an empty folder nor a missing one is an error."""
     assert tree.receiver_up_since(START) is None

@@ -6,6 +6,7 @@ import os
 import socket
 import ssl
 import threading
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -111,6 +112,18 @@ def test_a_tree_that_is_not_there_is_not_made(tmp_path: Path, clock: FakeClock) 
     assert not (tmp_path / "shared").exists()
 
 
+def test_a_sign_of_life_tells_when_the_certificate_ends(
+    marker: Marker, tree: MachineDir, clock: FakeClock
+) -> None:
+    """For the manager, which may be on another host; if that is known."""
+    for ends_at in (START + 900, None):
+        marker.beat(ends_at)
+        os.utime(tree.layout.web_up / HOST, (clock.now(), clock.now()))
+        (found,) = tree.web_marks(clock.now())
+        assert (found.host, found.up_since) == (HOST, START)
+        assert found.certificate_ends_at == ends_at
+
+
 def test_a_site_that_ends_says_so(marker: Marker, tree: MachineDir, clock: FakeClock) -> None:
     """At once, and twice is no error."""
     beat(marker, tree, clock)
@@ -120,6 +133,9 @@ def test_a_site_that_ends_says_so(marker: Marker, tree: MachineDir, clock: FakeC
 
 
 # The certificate.
+
+
+SOON = datetime.fromtimestamp(SystemClock().now() + 86_400, UTC)
 
 
 @pytest.fixture(scope="module")
@@ -167,18 +183,20 @@ def test_a_half_renewed_certificate_is_told_and_not_served(
     """The old one goes on; with its key the new one is taken."""
     files = certificate_files(tmp_path, authority)
     certificate = Certificate(*files)
-    old = serial_seen(certificate, authority)
+    old, old_end = serial_seen(certificate, authority), certificate.ends_at
     key = files[1].read_bytes()
-    certificate_files(tmp_path, authority)
+    certificate_files(tmp_path, authority, ends=SOON)
     new_key = files[1].read_bytes()
     files[1].write_bytes(key)
     for _ in range(2):
         certificate.follow(SystemClock())
     assert caplog.text.count("web-certificate-unusable") == 1
     assert serial_seen(certificate, authority) == old
+    assert certificate.ends_at == old_end != int(SOON.timestamp())
     files[1].write_bytes(new_key)
     certificate.follow(SystemClock())
     assert serial_seen(certificate, authority) != old
+    assert certificate.ends_at == int(SOON.timestamp())
     files[0].unlink()
     certificate.follow(SystemClock())
     assert f"there is no file {files[0]}" in caplog.text
@@ -349,7 +367,7 @@ async def test_a_dead_pulse_ends_the_process(
 ) -> None:
     """A bug there would else leave a site that looks dead to the manager and never restarts."""
 
-    def fail(self: Marker) -> None:
+    def fail(self: Marker, certificate_ends_at: int | None) -> None:
         raise RuntimeError("bug")
 
     monkeypatch.setattr(Marker, "beat", fail)

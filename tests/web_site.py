@@ -7,6 +7,7 @@ import ssl
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -231,9 +232,11 @@ async def running(
         await server.close()
 
 
-def certificate_files(root: Path, authority: trustme.CA) -> tuple[Path, Path]:
+def certificate_files(
+    root: Path, authority: trustme.CA, *, ends: datetime | None = None
+) -> tuple[Path, Path]:
     """Write a certificate for localhost and its key; return their paths."""
-    issued = authority.issue_cert("localhost")
+    issued = authority.issue_cert("localhost", not_after=ends)
     certificate, key = root / "cert.pem", root / "key.pem"
     certificate.write_bytes(b"".join(pem.bytes() for pem in issued.cert_chain_pems))
     key.write_bytes(issued.private_key_pem.bytes())

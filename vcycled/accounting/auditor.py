@@ -28,7 +28,6 @@ from pathlib import Path
 from typing import TypeAlias
 
 import requests
-from cryptography import x509
 from urllib3.exceptions import HTTPError
 
 from vcycled.accounting.base import (
@@ -43,6 +42,7 @@ from vcycled.accounting.base import (
     record_id,
 )
 from vcycled.apel.record import record_of, stand_in_site, submit_host_name
+from vcycled.certificates import end_of
 from vcycled.download import Watch, reason, session, shown
 from vcycled.options import PATIENCE, matching, option, optional, required
 
@@ -209,14 +209,10 @@ class AuditorSink(Sink):
 
     def credential_ends(self) -> Mapping[str, int]:
         """Return until when the certificate that we show is valid."""
-        if self._options.certificate is None:
-            return {}
-        try:
-            content = Path(self._options.certificate).read_bytes()
-            found = x509.load_pem_x509_certificate(content)
-        except (OSError, ValueError):
-            return {}  # put tells what is wrong with it
-        return {self._options.certificate: int(found.not_valid_after_utc.timestamp())}
+        certificate = self._options.certificate
+        ends_at = certificate and end_of(Path(certificate))
+        # What is wrong with one that cannot be read, put tells.
+        return {certificate: ends_at} if certificate and ends_at else {}
 
 
 def record_of_auditor(run: RunInterval) -> Mapping[str, Json]:

@@ -148,7 +148,8 @@ GAUGES = (
     ),
     Metric(
         name="vcycle_credential_end_timestamp_seconds",
-        help="Until when what opens the cloud, or proxies are made from, is valid.",
+        help="Until when what opens the cloud, what proxies are made from, or what our own sites "
+        "show, is valid.",
         labels=("space", "credential"),
     ),
     Metric(

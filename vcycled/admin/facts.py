@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from vcycled.apel.queue import Backlog, Queue
+from vcycled.cli.served import Served, served
 from vcycled.cli.session import Session
 from vcycled.cli.views import View
 from vcycled.machinedir import MachineDir
@@ -24,6 +25,8 @@ class Facts:
     beats: Mapping[tuple[str, str], int]
     """By space and machinetype: when the most silent running machine was last heard of."""
     is_receiver_up: bool
+    certificates: tuple[Served, ...]
+    """Of our own web sites."""
 
 
 def read_facts(session: Session, version: str) -> Facts:
@@ -46,6 +49,7 @@ def read_facts(session: Session, version: str) -> Facts:
         outgoing=Queue(session.root).backlog(),
         beats=beats,
         is_receiver_up=tree.receiver_up_since(session.now) is not None,
+        certificates=tuple(served(session.config.manager, tree, now=session.now)),
     )
 
 

@@ -14,6 +14,7 @@ from prometheus_client.registry import Collector
 from vcycled.admin.catalogue import COUNTERS, GAUGES, KIND, SPACE, Metric
 from vcycled.admin.facts import Facts
 from vcycled.cli.as_json import CONDITIONS, condition
+from vcycled.cli.served import CERTIFICATE
 from vcycled.cli.views import SpaceView, View
 from vcycled.model import MachineState, Stage
 from vcycled.remember import Tally
@@ -82,6 +83,10 @@ def measured(facts: Facts) -> Iterator[Sample]:
     yield Sample("vcycle_managed", (), view.is_managed)
     yield Sample("vcycle_configuration_errors", (), errors)
     yield Sample("vcycle_heartbeat_receiver_up", (), facts.is_receiver_up)
+    for each in facts.certificates:
+        if each.ends_at is not None:
+            credential = ("", f"{CERTIFICATE} of {each.owner}")
+            yield Sample("vcycle_credential_end_timestamp_seconds", credential, each.ends_at)
     for key, at in facts.beats.items():
         yield Sample("vcycle_heartbeat_age_seconds", key, max(0, view.now - at))
     for disk in view.disks:

@@ -13,6 +13,7 @@ from typing import TypeAlias
 
 from vcycled.cli.managers import staff_line
 from vcycled.cli.printing import clean
+from vcycled.cli.served import CERTIFICATE, Served
 from vcycled.cli.sinks import left_sentence
 from vcycled.cli.status import manager_line
 from vcycled.cli.views import SinkView, SpaceView, View
@@ -89,6 +90,8 @@ class Facts:
     is_receiver_wanted: bool
     """Machines are deleted for silence, which needs a vcycle-web that is up."""
     receiver_up_since: int | None
+    certificates: tuple[Served, ...] = ()
+    """Of our own web sites."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,6 +136,7 @@ def judge(facts: Facts, thresholds: Thresholds) -> tuple[Part, ...]:
         *_records(facts.waiting, thresholds.records, now=facts.view.now),
         *_disks(facts.view.disks, thresholds.disk),
         *_receiver(facts),
+        *_certificates(facts, thresholds.credentials),
     )
 
 
@@ -294,3 +298,13 @@ def _receiver(facts: Facts) -> Iterator[Part]:
     else:
         up = span(facts.view.now - facts.receiver_up_since)
         yield Finding(level=Level.OK, text=f"vcycle-web has been up for {up}")
+
+
+def _certificates(facts: Facts, bounds: Bounds) -> Iterator[Part]:
+    for each in facts.certificates:
+        if each.ends_at is None:
+            text = f"{each.owner}: when its certificate ends cannot be read"
+            yield Finding(level=Level.WARNING, text=text)
+        else:
+            ends = {CERTIFICATE: each.ends_at}
+            yield from _credentials(each.owner, ends, bounds, now=facts.view.now)

@@ -11,6 +11,7 @@ import click
 from vcycled.apel.queue import Queue
 from vcycled.cli.params import config_option, pass_session
 from vcycled.cli.probe import Bounds, Facts, Level, Thresholds, Waiting, answer, failed, judge
+from vcycled.cli.served import served
 from vcycled.cli.session import Session
 from vcycled.cli.views import SinkView
 from vcycled.config import Config
@@ -121,6 +122,7 @@ def probe_facts(session: Session) -> Facts:
         is_receiver_wanted=config.manager.heartbeat_receiver == "vcycle-web"
         and any(kind.options.heartbeat_file for kind in kinds),
         receiver_up_since=tree.receiver_up_since(session.now),
+        certificates=tuple(served(config.manager, tree, now=session.now)),
     )
 
 

@@ -12,7 +12,6 @@ from __future__ import annotations
 import errno
 import itertools
 import os
-import re
 import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
@@ -36,6 +35,7 @@ from vcycled.machinedir.layout import (
     X509DN,
     Layout,
 )
+from vcycled.machinedir.webmarks import WebMark, fresh_marks
 from vcycled.mjf import Features
 from vcycled.model import ShutdownMessage
 
@@ -43,9 +43,6 @@ _GROUP = 0o640
 _RETIRED = "retired"
 _CONSOLE_MOST = 32_768
 """Bytes that are kept of a console."""
-_FRESH_S = 60
-"""A web process writes its marker every 15 s; after four without one it is not there."""
-_MARKER = re.compile(rb"[0-9]{1,12}\n?")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -324,19 +321,14 @@ class MachineDir:
 
     def receiver_up_since(self, now: int) -> int | None:
         """Return since when a web site that takes heartbeats has been up; None if unsure."""
-        try:
-            since = [self._up_since(marker, now) for marker in _visible(self.layout.web_up)]
-        except OSError:
-            return None
-        return min((each for each in since if each is not None), default=None)
+        return min((each.up_since for each in self.web_marks(now)), default=None)
 
-    def _up_since(self, marker: Path, now: int) -> int | None:
-        found = reports.head(marker)
-        if found is None:
-            return None
-        content, stamp = found
-        is_fresh = abs(now - self._clock.of_stamp(stamp)) <= _FRESH_S
-        return int(content) if is_fresh and _MARKER.fullmatch(content) else None
+    def web_marks(self, now: int) -> tuple[WebMark, ...]:
+        """Return what each web site that is up says of itself; nothing if unsure."""
+        try:
+            return tuple(fresh_marks(_visible(self.layout.web_up), self._clock, now=now))
+        except OSError:
+            return ()
 
     def _build(self, draft: Path, new: NewMachine) -> None:
         for folder in (draft, draft / MACHINEFEATURES, draft / JOBFEATURES):

@@ -11,6 +11,7 @@ from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
+from vcycled.certificates import first_end
 from vcycled.errors import UserDataError
 from vcycled.proxy.info import Style, path_length, style_of
 
@@ -63,7 +64,7 @@ class Credentials:
     @property
     def ends_at(self) -> int:
         """When the first certificate of the chain ends, in Unix seconds."""
-        return int(min(each.not_valid_after_utc for each in self.chain).timestamp())
+        return first_end(self.chain)
 
     def check_times(self, *, now: int, until: int) -> None:
         """Check that every certificate is valid from `now` to `until`, in Unix seconds.

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 from cryptography import x509
 
+from vcycled.certificates import first_end
 from vcycled.model.dn import COMMON_NAME, Dn
 from vcycled.proxy.info import PROXY_CERT_INFO
 
@@ -34,7 +35,7 @@ class Credential:
     dn: Dn
     signed: tuple[Signed, ...]
     """The client's certificate and those of authorities above it, without the root."""
-    ends_at: float
+    ends_at: int
     """Unix seconds at which the first certificate of the chain ends."""
 
 
@@ -71,7 +72,7 @@ def _credential(certificates: Sequence[x509.Certificate]) -> Credential | None:
         signed=tuple(
             Signed(issuer=each.issuer, serial=each.serial_number) for each in signed or [root]
         ),
-        ends_at=min(each.not_valid_after_utc.timestamp() for each in certificates),
+        ends_at=first_end(certificates),
     )
 
 

@@ -22,7 +22,10 @@ _GAP_S = 60
 
 
 class Marker:
-    """The file `shared/web_up/HOST`: its content is since when, its time stamp the last sign."""
+    """The file `shared/web_up/HOST`: its time stamp is the last sign.
+
+    Its content is since when, then when our certificate ends, whose file is on our host alone.
+    """
 
     def __init__(self, path: Path, *, clock: Clock) -> None:
         self._path = path
@@ -31,7 +34,7 @@ class Marker:
         self._beat_at = 0
         self._is_failing = False
 
-    def beat(self) -> None:
+    def beat(self, certificate_ends_at: int | None = None) -> None:
         """Give a sign of life; if it cannot be written, the time up begins anew."""
         now = self._clock.now()
         if not 0 <= now - self._beat_at <= _GAP_S:
@@ -40,7 +43,8 @@ class Marker:
         since = now if self._since is None else self._since
         try:
             self._path.parent.mkdir(exist_ok=True)
-            files.write(self._path, str(since), durable=False)
+            ends = "" if certificate_ends_at is None else f" {certificate_ends_at}"
+            files.write(self._path, f"{since}{ends}", durable=False)
         except OSError as error:
             self._fail(error)
         else:

@@ -181,7 +181,7 @@ class WebServer:
             await asyncio.to_thread(self._clock.wait, self._is_ending, BEAT_S)
 
     def _beat(self) -> None:
-        self._marker.beat()
+        self._marker.beat(self._certificate.ends_at)
         self._certificate.follow(self._clock)
 
 

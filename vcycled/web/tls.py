@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vcycled import kvlog
+from vcycled.certificates import end_of
 from vcycled.clock import Clock
 from vcycled.errors import ConfigError, Problem
 from vcycled.web.authorities import Authorities, Stamps, stamps_of
@@ -67,6 +68,8 @@ class Certificate:
         self.authorities = None if authorities is None else Authorities(authorities)
         self.generation = 0
         """Grows when the authorities change: what was known of clients before is void."""
+        self.ends_at: int | None = None
+        """When what we show ends, in Unix seconds; None if OpenSSL alone can read it."""
         self._trusted: Stamps = {}
         self._told = ""
         self.context = self._first_context()
@@ -141,6 +144,7 @@ class Certificate:
     def _load(self, context: ssl.SSLContext) -> None:
         # An encrypted key is refused rather than asked for on a terminal.
         context.load_cert_chain(self._certificate, self._key, password="")
+        self.ends_at = end_of(self._certificate)
 
     def _problem(self, error: Exception) -> Problem:
         missing = [path for path in (self._certificate, self._key) if not path.exists()]
