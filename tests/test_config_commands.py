@@ -105,7 +105,7 @@ def test_check_prints_every_problem(tmp_path: Path) -> None:
     path = deck(tmp_path, ("api = demo", "api = broken\nmax_processors = 1"))
     assert texts(run("check", "--config", path), path)[:-1] == [
         f"F:4: {SPACE} api: the broken space cannot be loaded (No module named"
-        " 'tests.no_such_library'); pip install 'vcycle[broken]'",
+        " 'tests.no_such_library'); install the extra broken of vcycle",
         f"warning: F:5: {SPACE} max_processors: old name of processors_limit; processors_limit is"
         " set too (F:6) and counts; remove this",
     ]
@@ -332,7 +332,7 @@ def test_spaces_are_found_by_their_entry_points() -> None:
     assert spaces["demo"] is DemoSpace
     assert {"demo", "broken", "local"} <= set(spaces)
     assert len(spaces) == len(set(spaces))
-    with pytest.raises(NotInstalled, match=r"pip install 'vcycle\[broken\]'"):
+    with pytest.raises(NotInstalled, match=r"install the extra broken of vcycle"):
         find_space("broken", spaces)
 
 
@@ -417,7 +417,7 @@ def test_without_openstack_only_that_is_wrong_with_them(tmp_path: Path, file: st
     problems = problems_of(read([old_file(tmp_path, file)]), registry=REGISTRY)
     (error,) = (problem for problem in problems if not problem.is_warning)
     assert error.message == (
-        "the openstack space is not installed; pip install 'vcycle[openstack]'"
+        "the openstack space is not installed; install the extra openstack of vcycle"
         " (installed: demo, image)"
     )
     warnings = [problem for problem in problems if problem.is_warning]

@@ -170,7 +170,7 @@ ERRORS = [
         "",
         [
             f"F:4: {SPACE} api: the openstack space is not installed;"
-            " pip install 'vcycle[openstack]' (installed: demo, image)"
+            " install the extra openstack of vcycle (installed: demo, image)"
         ],
         id="an api that is one of ours and not installed",
     ),
@@ -202,7 +202,7 @@ ERRORS = [
         ("api = demo\nprocessors_limit = 100", "api = ec2\nprocessor_limit = 100\nurl = x"),
         "",
         [
-            f"F:4: {SPACE} api: the ec2 space is not installed; pip install 'vcycle[ec2]'"
+            f"F:4: {SPACE} api: the ec2 space is not installed; install the extra ec2 of vcycle"
             " (installed: demo, image)",
             f"F:5: {SPACE} processor_limit: unknown option (its value is '100');"
             " did you mean processors_limit?",

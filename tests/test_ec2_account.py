@@ -376,7 +376,9 @@ def test_without_the_sdk_the_message_names_it(monkeypatch: pytest.MonkeyPatch) -
     """The manager adds which extra has it, and the other spaces go on."""
     monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
     monkeypatch.delitem(sys.modules, "vcycled.spaces.ec2")
-    with pytest.raises(NotInstalled, match=r"botocore is missing.*pip install 'vcycle\[ec2\]'"):
+    with pytest.raises(
+        NotInstalled, match=r"botocore is missing.*install the extra ec2 of vcycle"
+    ):
         find_space("ec2", InstalledSpaces())
 
 

@@ -46,11 +46,11 @@ APIS = ("openstack", "ec2", "azure")
 
 SAID = (
     "[space openstack.example.org] api: the openstack space cannot be loaded"
-    " (the package openstacksdk is missing); pip install 'vcycle[openstack]'",
+    " (the package openstacksdk is missing); install the extra openstack of vcycle",
     "[space ec2.example.org] api: the ec2 space cannot be loaded"
-    " (the package botocore is missing); pip install 'vcycle[ec2]'",
+    " (the package botocore is missing); install the extra ec2 of vcycle",
     "[space azure.example.org] api: the azure space cannot be loaded (the packages"
-    " azure-mgmt-compute and azure-identity are missing); pip install 'vcycle[azure]'",
+    " azure-mgmt-compute and azure-identity are missing); install the extra azure of vcycle",
 )
 
 

@@ -265,7 +265,7 @@ def test_a_url_that_leads_nowhere_is_explained(url: str, message: str) -> None:
 def test_a_driver_that_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     """With the command that installs it."""
     monkeypatch.setitem(sys.modules, "psycopg", None)
-    with pytest.raises(StoreError, match=r"pip install 'vcycle\[postgresql\]'"):
+    with pytest.raises(StoreError, match=r"install the extra postgresql of vcycle"):
         Store.open("postgresql://host/name", clock=FakeClock())
 
 

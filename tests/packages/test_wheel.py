@@ -126,7 +126,7 @@ def test_a_space_without_its_library_names_the_extra(venv: Path) -> None:
         check=False,
     )
     assert done.returncode == 2
-    assert "pip install 'vcycle[ec2]'" in done.stdout
+    assert "install the extra ec2 of vcycle" in done.stdout
 
 
 def test_the_templates_can_be_shown(venv: Path) -> None:

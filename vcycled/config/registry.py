@@ -76,4 +76,4 @@ def _unknown(api: str, registry: Registry) -> str:
 
 
 def _install(api: str) -> str:
-    return f"pip install 'vcycle[{api}]'"
+    return f"install the extra {api} of vcycle"

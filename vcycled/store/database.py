@@ -232,7 +232,7 @@ def _postgresql(url: URL, *, read_only: bool) -> Database:
             max_overflow=0,
         )
     except ImportError as error:
-        message = "the driver psycopg is missing: pip install 'vcycle[postgresql]'"
+        message = "the driver psycopg is missing; install the extra postgresql of vcycle"
         raise StoreError(message) from error
     sa.event.listen(engine, "begin", _begin_postgresql)
     name = url.set(query={}).render_as_string(hide_password=True)
