@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 
 from tests.remember_kit import OURS, T0, asked, cycle, events, listed, machine, only, records
-from vcycled.model import EndSource, Reason, Records, Stage
-from vcycled.remember import Answers, learn, match
+from vcycled.model import Changes, EndSource, Reason, Records, Stage
+from vcycled.remember import Answers, learn, match, rewound, updated
 from vcycled.remember.match import ABSENT_ANYWAY_LISTINGS
 
 
@@ -45,6 +45,25 @@ def test_a_vanished_machine_ended_when_it_was_last_seen() -> None:
     (interval,) = cycle(absent_for(3, 300), OTHERS).intervals
     assert (interval.ended_at, interval.end_source) == (T0 + 800, EndSource.SIGHTING)
     assert interval.is_final
+
+
+@pytest.mark.parametrize(
+    ("gone_at", "ended_at"),
+    [
+        pytest.param(T0 + 4000, T0 + 2500, id="the clock is right again"),
+        pytest.param(T0 + 2500, T0 + 2500, id="it was last seen now"),
+        pytest.param(T0 + 2499, T0 + 2499, id="before it was last seen"),
+    ],
+)
+def test_a_clock_set_back_makes_no_run_brief(gone_at: int, ended_at: int) -> None:
+    """It was missed just before; then the clock passes its start, and is set right."""
+    last_seen = {"missing_since": T0 + 2500, "missing_first_at": T0 + 3100, "missing_listings": 1}
+    before = records(machine(**last_seen), machine(2), machine(3), machine(4))
+    for now in (T0 - 900, T0 + 150):
+        before = updated(before, rewound(before, now=now) or Changes(space="a.example"))
+        before = updated(before, cycle(before, OTHERS, now=now))
+    (interval,) = cycle(before, OTHERS, now=gone_at).intervals
+    assert (interval.ended_at, interval.end_source) == (ended_at, EndSource.SIGHTING)
 
 
 def test_a_machine_that_find_still_shows_is_not_gone() -> None:

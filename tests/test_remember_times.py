@@ -219,6 +219,12 @@ def test_a_machine_may_have_yet_to_begin(now: int, is_so: bool) -> None:
     assert not is_yet_to_begin(machine(started_at=MADE + 60, stopped_at=MADE + 61), now=now)
 
 
+def test_what_a_run_is_told_by_is_spared() -> None:
+    """Nobody waits for these times, and it may be now that is wrong."""
+    ours = machine(created_at=NOW + DAY, started_at=NOW + DAY, missing_since=NOW + DAY)
+    assert rewound(Records(memory=memory(), machines=(ours,)), now=NOW) is None
+
+
 def test_what_was_a_minute_ahead_changes_nothing() -> None:
     """It may be the clock of another manager."""
     fine = machine(missing_first_at=NOW + 60)

@@ -6,10 +6,12 @@ At each look at a cloud, whatever is remembered of its space and lies ahead of n
 having been just now (`rewound`): nobody waits for the end of an absence, a backoff or a pause that
 a clock ahead wrote. That there was such a time says that the clock was set, whoever saw it happen.
 
-Two times are spared, as it may be now that is wrong: when a machine was asked for and when it
-began. Only the cloud's word puts these right, at each listing (`in_time`). A cloud's own clock may
-differ a little from ours, so its word counts only where ours cannot be true: nobody can have seen
-a machine run before the cloud made it, asked for it long after that, or seen it after now.
+What a run is told by is spared, as it may be now that is wrong and nobody waits for these times:
+when a machine was asked for, when it began, and when it was last listed before it went missing.
+An end is never later than now (`ended`), so that last one needs no more. The others only the
+cloud's word puts right, at each listing (`in_time`). A cloud's own clock may differ a little from
+ours, so its word counts only where ours cannot be true: nobody can have seen a machine run before
+the cloud made it, asked for it long after that, or seen it after now.
 
 A machine that by our clock has yet to begin has not ended either, unless the cloud says when
 (`is_yet_to_begin`): while a clock is behind, all signs of an end lie before the start, and the run
@@ -78,17 +80,14 @@ class _Past:
 
     def machine(self, machine: Machine) -> Machine:
         """Return `machine`, itself if nothing changes: there may be thousands."""
-        since, tried_at = self._of(machine.missing_since), self._of(machine.delete_attempt_at)
+        tried_at = self._of(machine.delete_attempt_at)
         first_at = self._of(machine.missing_first_at)
         began = max(machine.created_at, machine.started_at or 0)
         if first_at is not None and first_at < began <= self._now:
             first_at = self._now  # a clock behind noted that
-        known = (machine.missing_since, machine.delete_attempt_at, machine.missing_first_at)
-        if (since, tried_at, first_at) == known:
+        if (tried_at, first_at) == (machine.delete_attempt_at, machine.missing_first_at):
             return machine
-        return replace(
-            machine, missing_since=since, delete_attempt_at=tried_at, missing_first_at=first_at
-        )
+        return replace(machine, delete_attempt_at=tried_at, missing_first_at=first_at)
 
     def kind(self, memory: MachinetypeMemory) -> MachinetypeMemory:
         """Return what is remembered of a machinetype."""
