@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import random
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 
@@ -21,6 +21,7 @@ from vcycled.config import ConfigSource, pipe, source
 from vcycled.cycle import images as keeper
 from vcycled.cycle import sweep
 from vcycled.daemon import supervisor
+from vcycled.daemon.footing import Footing
 from vcycled.daemon.outfit import Outfit, installation_of
 from vcycled.daemon.supervisor import Supervisor
 from vcycled.errors import StoreError, Unavailable
@@ -75,8 +76,16 @@ class Site:
         """Return the text of a space."""
         return SPACE.format(name=name, limit=limit, cycle=cycle, folder=self.folder)
 
-    def start(self, *, exit_s: float = 30, leases: Leases | None = None) -> None:
-        """Start the supervisor, which holds all spaces unless it is given other leases."""
+    def start(
+        self, *, exit_s: float = 30, leases: Leases | None = None, footing: Sequence[str] = ()
+    ) -> None:
+        """Start the supervisor, which holds all spaces unless it is given other leases.
+
+        Args:
+            exit_s: how long it waits for cycles at its end.
+            leases: instead of those of the database.
+            footing: files of the root that it is to stand on; they are made.
+        """
         clouds = self.clouds
 
         class Memory(MemorySpace):
@@ -93,6 +102,8 @@ class Site:
         self.store = Store.open(f"sqlite:///{manager.root}/vcycle.db", clock=self.clock)
         if leases is not None:
             self.store.leases = leases
+        for name in footing:
+            (manager.root / name).touch()
         outfit = Outfit(
             configs=configs,
             store=self.store,
@@ -103,6 +114,7 @@ class Site:
             installation=installation_of(manager, self.store),
             registry=registry,
             log=kvlog.get("supervised"),
+            footing=Footing.on(*(manager.root / name for name in footing)),
         )
         self.supervisor = Supervisor(outfit, exit_s=exit_s, systemd=self.systemd)
         self.thread = threading.Thread(target=self.supervisor.run)

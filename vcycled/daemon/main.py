@@ -21,6 +21,7 @@ from vcycled.clock import Clock, SystemClock
 from vcycled.config import ConfigSource, InstalledSpaces, ManagerOptions
 from vcycled.config.places import database_url, pid_path
 from vcycled.daemon import process
+from vcycled.daemon.footing import Footing
 from vcycled.daemon.outfit import Outfit, installation_of
 from vcycled.daemon.supervisor import Supervisor
 from vcycled.errors import ConfigError, OperatorError, StoreError
@@ -78,7 +79,8 @@ def run(configs: ConfigSource, manager: ManagerOptions, *, detach: bool, clock: 
     """Run the manager until it is told to end.
 
     Raises:
-        OperatorError: another copy runs, or a file cannot be written.
+        OperatorError: another copy runs, a file cannot be written, or what it stands on was
+            replaced while it ran.
         StoreError: the database cannot be opened.
     """
     process.collect_seldom()
@@ -106,6 +108,7 @@ def run(configs: ConfigSource, manager: ManagerOptions, *, detach: bool, clock: 
             installation=installation_of(manager, store),
             registry=InstalledSpaces(),
             log=log,
+            footing=Footing.on(process.lock_path(manager.root), *store.files),
         )
         MachineDir(manager.root, clock=clock).make_ready()
         supervisor = Supervisor(outfit, systemd=systemd)

@@ -12,6 +12,7 @@ from vcycled.calls import CallPool
 from vcycled.clock import Clock
 from vcycled.config import ConfigSource, ManagerOptions, Registry, SpaceConfig, find_space
 from vcycled.cycle import Context
+from vcycled.daemon.footing import Footing
 from vcycled.errors import OperatorError
 from vcycled.kvlog import KVLogger
 from vcycled.machinedir import MachineDir
@@ -36,6 +37,8 @@ class Outfit:
     registry: Registry
     """Kinds of spaces; those in the configuration were found to be installed."""
     log: KVLogger
+    footing: Footing = Footing()
+    """The files without which this is not the only manager."""
 
 
 def context_of(

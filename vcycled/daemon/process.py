@@ -8,9 +8,10 @@ import gc
 import logging
 import logging.handlers
 import os
+import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from daemon import DaemonContext
@@ -23,6 +24,11 @@ _TRIES = 10
 _MANY_OBJECTS = 10_000
 
 
+def lock_path(root: Path) -> Path:
+    """Return the file that is locked by the manager of `root`."""
+    return root / "vcycled.lock"
+
+
 @contextmanager
 def only_one(root: Path) -> Iterator[int]:
     """Hold the lock that keeps a second manager off the same folder; yield its descriptor.
@@ -33,7 +39,7 @@ def only_one(root: Path) -> Iterator[int]:
     Raises:
         OperatorError: another manager runs there, or the folder cannot be written.
     """
-    path = root / "vcycled.lock"
+    path = lock_path(root)
     try:
         handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     except OSError as error:
@@ -64,6 +70,9 @@ def _is_locked(handle: int) -> bool:
 def pid_file(path: Path) -> Iterator[None]:
     """Keep this process's id in `path`, in place of whatever a dead one left there.
 
+    At the end it goes, unless it is that of another manager by now: of one whose root is a new
+    folder where ours was.
+
     Raises:
         OperatorError: it cannot be written.
     """
@@ -74,7 +83,9 @@ def pid_file(path: Path) -> Iterator[None]:
     try:
         yield
     finally:
-        path.unlink(missing_ok=True)
+        with suppress(OSError):
+            if files.read_text(path) == str(os.getpid()):
+                path.unlink()
 
 
 def detach(keep: list[int]) -> None:
@@ -98,6 +109,13 @@ class _LogFile(logging.handlers.WatchedFileHandler):
         stream = super()._open()
         os.fchmod(stream.fileno(), _LOG_MODE)
         return stream
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write a line; to standard error if the folder of the file is gone."""
+        try:
+            super().emit(record)
+        except OSError:
+            sys.stderr.write(f"{self.format(record)}\n")
 
 
 def log_to(path: Path | None, level: str) -> logging.Handler:

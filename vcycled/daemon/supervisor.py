@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from vcycled.config import (
     Config,
@@ -19,7 +20,7 @@ from vcycled.daemon.outlets import Outlets
 from vcycled.daemon.pipes import PipeKeeper
 from vcycled.daemon.tenant import Tenant
 from vcycled.daemon.worker import SpaceWorker
-from vcycled.errors import Outdated, StoreError
+from vcycled.errors import OperatorError, Outdated, StoreError
 from vcycled.house.disks import disk_hold
 from vcycled.house.keeper import Housekeeper
 from vcycled.machinedir import MachineDir
@@ -88,6 +89,8 @@ class Supervisor:
         self._reopen: Callable[[], None] | None = None
         self._order_seen = 0
         self._write_left_at = 0.0
+        self._uprooted: Path | None = None
+        """A file of ours that is not at its path any more: we are nobody, and end."""
         self._trouble = ""
         """Why the last tick failed; empty if it did not."""
 
@@ -104,28 +107,44 @@ class Supervisor:
 
         Raises:
             StoreError: this manager cannot be one of this database now, or not any more.
+            OperatorError: what it stands on was deleted or replaced.
         """
         outfit = self._outfit
         self._tell(self._config)
         self._tenant.start()
-        while not (self._is_stopping or self._tenant.outdated):
+        while not (self._is_stopping or self._tenant.outdated or self._uprooted):
             self._try_tick()
             self._tell_systemd()
             outfit.clock.wait(self._stop, TICK_S)
         self._end()
         if self._tenant.outdated:
             raise Outdated(self._tenant.outdated)
+        if self._uprooted:
+            raise OperatorError(f"{self._uprooted} was deleted or replaced while vcycled ran")
 
     def _try_tick(self) -> None:
         """Let a database that is away hinder nothing but this tick; it is told once."""
         try:
-            self._tick()
+            if not self._is_uprooted():
+                self._tick()
         except StoreError as error:
             if not self._trouble:
                 self._outfit.log.error("store-failed", error=str(error))
             self._trouble = str(error)
         else:
             self._trouble = ""
+
+    def _is_uprooted(self) -> bool:
+        """Look whether another manager could be where we are, as our files are not.
+
+        Raises:
+            StoreError: the file system does not say.
+        """
+        self._uprooted = self._outfit.footing.lost()
+        if self._uprooted:
+            detail = "deleted or replaced: this manager creates and deletes nothing more, and ends"
+            self._outfit.log.error("files-replaced", path=str(self._uprooted), detail=detail)
+        return self._uprooted is not None
 
     def _tick(self) -> None:
         reopen, self._reopen = self._reopen, None
@@ -287,7 +306,7 @@ class Supervisor:
         context = replace(
             context_of(space, manager, outfit, lambda: self._is_stopping),
             store=outfit.store.under(lease),
-            may_act=lambda: outfit.store.leases.may_act(lease),
+            may_act=lambda: outfit.store.leases.may_act(lease) and outfit.footing.is_firm(),
             configured=lambda: self._config.spaces,
             outlets=self._outlets.current,
         )

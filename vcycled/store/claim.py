@@ -17,6 +17,11 @@ from vcycled.errors import StoreError
 from vcycled.store.tenure import Lease, Presence, Wishes
 
 
+def lock_path(database: Path) -> Path:
+    """Return the file that is locked by the manager of a SQLite database."""
+    return database.with_name(f"{database.name}.lock")
+
+
 class FileClaim:
     """A lock on the file PATH.lock beside a SQLite database.
 
@@ -24,7 +29,7 @@ class FileClaim:
     """
 
     def __init__(self, database: Path) -> None:
-        self._path = database.with_name(f"{database.name}.lock")
+        self._path = lock_path(database)
         self._handle: int | None = None
 
     def take(self) -> None:

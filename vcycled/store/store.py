@@ -28,7 +28,7 @@ from vcycled.model import (
 from vcycled.remember import tallies
 from vcycled.store import backup, rows
 from vcycled.store.accounting import Accounting, mark_taken, save_intervals
-from vcycled.store.claim import SoleLeases
+from vcycled.store.claim import SoleLeases, lock_path
 from vcycled.store.database import Database, chunks, connect, insert_new, upsert
 from vcycled.store.dues import withdraw
 from vcycled.store.history import History
@@ -97,6 +97,15 @@ class Store(Accounting, History, Lives, Managers, Search, Sinks, Upkeep, UsageBo
         traceback: TracebackType | None,
     ) -> None:
         self.close()
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """What a manager that has enrolled holds open, and must find at these paths for ever.
+
+        None if the database is a server's.
+        """
+        path = self._database.path
+        return () if path is None else (path, lock_path(path))
 
     def close(self) -> None:
         """Close all connections; who has not left its leases lets them run out."""
