@@ -126,6 +126,7 @@ def bare(folder: Path) -> Site:
 def busy(folder: Path) -> Site:
     """Return one with machines, records, and troubles of all kinds."""
     site = new_site(folder, text=BROKEN)
+    site.clock.jump(NOW - KIT_NOW - LATE)
     gone = today(ended(), LATE)
     site.save(today(machine()), gone, intervals=(run_of(gone),))
     with site.store() as store:

@@ -94,11 +94,11 @@ def resend(
 @config_option
 @pass_session
 def forget(session: Session, sink: str, *, refused: bool, dry_run: bool, yes: bool) -> None:
-    """Give up what waits for SINK, which accounting of [vcycle] does not name any more.
+    """Give up what waits for SINK, which is no longer named.
 
-    It collects nothing from then on. What it has taken stays known, so it is given nothing twice
-    if it is put back; resend then gives it the rest. By itself this happens once no manager has
-    named it for history_days.
+    SINK is one that accounting of [vcycle] named once. It collects nothing from then on. What it
+    has taken stays known, so it is given nothing twice if it is put back; resend then gives it
+    the rest. By itself this happens once no manager has named it for history_days.
     """
     with session.store() as store:
         if refused:
