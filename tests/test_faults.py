@@ -10,6 +10,8 @@ from random import Random
 
 import pytest
 
+from tests.apel_runs import RUN
+from tests.auditor import Ran, Window, around, audit
 from tests.faults import history
 from tests.faults.kinds import FAULTS
 from tests.faults.live_kinds import broken_edits
@@ -102,6 +104,38 @@ def test_a_broken_rule_is_found(
     broken(monkeypatch)
     verdicts = (play(tmp_path, seed, *kinds) for seed in (1, 2, 3))
     assert any(harm in map(harm_of, each.problems) for each in verdicts)
+
+
+@pytest.mark.parametrize(
+    ("off_s", "late_s", "earliest", "latest"),
+    [
+        pytest.param(0, 0, 899, 1001, id="clock right"),
+        pytest.param(300, 0, 599, 1301, id="clock wrong"),
+        pytest.param(300, 100, 599, 1301, id="and the call took as long as nobody looked"),
+        pytest.param(300, 101, 598, 1301, id="or longer"),
+    ],
+)
+def test_no_more_is_allowed_for_than_a_wrong_clock_made_believe(
+    off_s: int, late_s: int, earliest: int, latest: int, tmp_path: Path
+) -> None:
+    """A second beyond that is a wrong time."""
+    seen = Window(earliest=900, latest=1000)
+    ran = Ran(
+        uuid=RUN.uuid,
+        started=history.believed(seen, 1000, off_s=off_s, late_s=late_s),
+        ended=around(RUN.ended_at),
+        processors=RUN.processors,
+        fizzle_seconds=600,
+    )
+    for at, is_wrong in (
+        (earliest - 1, True),
+        (earliest, False),
+        (latest, False),
+        (latest + 1, True),
+    ):
+        interval = dataclasses.replace(RUN, started_at=at)
+        found = audit([ran], [interval], Queue(tmp_path), now=RUN.ended_at)
+        assert (Harm.WRONG in map(harm_of, found)) is is_wrong
 
 
 def test_the_same_seed_is_the_same_history(tmp_path: Path) -> None:

@@ -253,7 +253,7 @@ class History:
             # A clock that is behind by less than a cloud may be late is not told from that.
             behind_s = self._offsets.behind(life.created_at)
             doubt_s = behind_s if behind_s <= QUEUED_SECONDS else 0
-            allowed.append(life.created_at - self.late_s - doubt_s + START_TIMEOUT + 1)
+            allowed.append(self._asked_at(life) - doubt_s + START_TIMEOUT + 1)
         else:
             allowed.append(life.launched_at + WALLCLOCK + 1)
         allowed += [
@@ -294,20 +294,22 @@ class History:
                 self.problems.append(f"{life.name}: lost, it ran until {end}")
             was_seen = any(life.launched_at <= at <= end for at in looks)
             began = life.launched_at if was_seen else life.created_at
-            # By a clock behind, they are told by when it was asked for; that call may have hung.
-            late_s = self.late_s if off else 0
+            # By a clock behind, a run is told by when it was asked for; that call may have hung.
+            is_behind = min(self._offsets.between(life.launched_at, end + NOTED_S)) < 0
+            late_s = life.created_at - self._asked_at(life) if is_behind else 0
+            started = Window(earliest=began, latest=life.launched_at)
+            ended_at = Window(earliest=max(before, life.created_at), latest=after)
             yield Ran(
                 uuid=life.uuid,
                 processors=life.processors,
-                started=Window(
-                    earliest=began - off - late_s - 1, latest=life.launched_at + off + 1
-                ),
-                ended=Window(
-                    earliest=max(before, life.created_at) - off - late_s - 1,
-                    latest=after + off + 1,
-                ),
+                started=believed(started, life.launched_at, off_s=off, late_s=late_s),
+                ended=believed(ended_at, end, off_s=off, late_s=late_s),
                 fizzle_seconds=FIZZLE,
             )
+
+    def _asked_at(self, life: Life) -> int:
+        """Return when the cycle began that asked for it first."""
+        return self.site.asked_at[life.name]
 
     def _is_forgotten(self, life: Life) -> bool:
         """Return whether it was lost with a database, and the cloud had it no more.
@@ -341,6 +343,20 @@ class History:
         looks = (at for at in self.site.looks if at > end)
         right = filter(self._offsets.is_right, looks)
         return min(right, default=self.site.true.now())
+
+
+def believed(seen: Window, at: int, *, off_s: int, late_s: int) -> Window:
+    """Return when something may be held to have happened that was at `at`.
+
+    Args:
+        seen: between which instants by what anybody could see.
+        at: when it was, as the cloud tells.
+        off_s: how wrong the clock was.
+        late_s: how long the call for the machine took, if what the cloud tells was yet to come.
+    """
+    return Window(
+        earliest=min(seen.earliest, at - late_s) - off_s - 1, latest=seen.latest + off_s + 1
+    )
 
 
 def play(

@@ -28,8 +28,6 @@ PATIENCE_S = 150
 """Real seconds within which a healthy manager must have brought all to an end."""
 NOTED_S = 10 * SPEED
 """So long after the end of a machine the manager may note something of it."""
-LATE_S = 10 * SPEED
-"""So long after it was asked for the cloud may make a machine, if the manager is frozen."""
 TOLERANCE_S = 3 * SPEED
 """How far times of local machines may be off what was seen of them."""
 

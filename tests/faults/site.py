@@ -7,6 +7,7 @@ import os
 import random
 import sqlite3
 import threading
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, cast
@@ -29,7 +30,7 @@ from vcycled.cycle import Outcome, SpaceCycle
 from vcycled.daemon.outfit import installation_of
 from vcycled.machinedir import MachineDir
 from vcycled.model import RunInterval
-from vcycled.spaces.base import Space
+from vcycled.spaces.base import CreateRequest, Space
 from vcycled.store import Store
 
 LIMIT = 14
@@ -84,6 +85,24 @@ backoff_seconds = 600
 max_wallclock_seconds = {WALLCLOCK}"""
 
 
+class Asked:
+    """A space of whose machines it is noted that they are asked for."""
+
+    def __init__(self, space: Space, note: Callable[[str], None]) -> None:
+        """Call `note` with the name of each machine before `space` is asked for it."""
+        self._space = space
+        self._note = note
+
+    def __getattr__(self, name: str) -> object:
+        """Return whatever else the space does."""
+        return getattr(self._space, name)
+
+    def create(self, request: CreateRequest) -> str:
+        """Ask for a machine."""
+        self._note(request.name)
+        return self._space.create(request)
+
+
 class Site(OpenStackWorld):
     """An OpenStack space with three machinetypes, its configuration in a file."""
 
@@ -100,9 +119,12 @@ class Site(OpenStackWorld):
         """When the last of them was lost."""
         self.looks: list[int] = []
         """When the cloud was truthfully and completely looked at and remembered, in true time."""
+        self.asked_at: dict[str, int] = {}
+        """When the cycle began that first asked for a machine, in true time, by its name."""
         kinds = [image_kind(name) for name in ("prod", BEATING, LIMITED)]
         super().__init__(root, *kinds, settings=Settings())
         self.seed = seed * 1000
+        self._began_at = 0
         self.good_text = self.text()
         self.configure(self.good_text)
         self.restart()
@@ -128,12 +150,15 @@ class Site(OpenStackWorld):
             "store": store,
             "tree": cast(MachineDir, self._part(self.tree, self.tree_outage)),
             "outlets": lambda: outlets,
-            "space": cast(Space, Mined(self.new_space(), self.fuse)),
+            "space": cast(Space, Mined(Asked(self.new_space(), self._note), self.fuse)),
             "calls": CallPool(self.slots, timeout_s=CALL_S, clock=self.clock),
             "errands": CallPool(1, timeout_s=20, clock=self.clock),
             "configured": lambda: (self.config,),
         }
         return super().new_cycle(**parts, **changes)
+
+    def _note(self, name: str) -> None:
+        self.asked_at.setdefault(name, self._began_at)
 
     def _queue_sink(self) -> ApelSink:
         sink = ApelSink("apel", NoOptions(), root=self.root)
@@ -166,10 +191,10 @@ class Site(OpenStackWorld):
         config = self.configs.current().space(SPACE)
         assert config is not None, "a space with machines is never forgotten"
         self.config = config
-        at, is_truthful = self.true.now(), not self.is_listing_wrong
+        self._began_at, is_truthful = self.true.now(), not self.is_listing_wrong
         outcome = super().cycle(held=held)
         if outcome.plan is not None and is_truthful and config.options.mode == "manage":
-            self.looks.append(at)
+            self.looks.append(self._began_at)
         return outcome
 
     @property
