@@ -174,6 +174,17 @@ class TestErrors(OnASite):
         site.save(machine("vcycle\x1b[2J\n1"))
         assert site.refused("machine", "x").endswith("; there are: vcycle [2J 1\n")
 
+    @pytest.mark.parametrize(
+        ("month", "said"),
+        [
+            ("2027", "a month is written YYYYMM, such as 202701, not '2027'"),
+            ("202702", "202702 lies in the future; it is 202701 now (UTC)"),
+        ],
+    )
+    def test_a_month_that_is_none_is_wrong_usage(self, site: Site, month: str, said: str) -> None:
+        """Nothing was looked for."""
+        assert said in site.refused("usage", month, status=2)
+
     def test_unknown_commands_and_options_are_wrong_usage(self, site: Site) -> None:
         """Exit status 2."""
         assert "No such command 'stxtus'" in site.refused("stxtus", status=2)

@@ -11,6 +11,7 @@ from click.testing import CliRunner, Result
 from tests.config_support import PROD, REGISTRY, SPACE, USER_DATA, DemoSpace, deck
 from tests.http_servers import Script, answer, serving
 from vcycled.cli.config_commands import config
+from vcycled.cli.root import main
 from vcycled.config import (
     InstalledSpaces,
     MachinetypeOptions,
@@ -267,14 +268,15 @@ def test_no_secret_is_shown(tmp_path: Path, form: list[str]) -> None:
 @pytest.mark.parametrize(
     ("names", "said"),
     [
-        (["nowhere"], "Error: there is no section of nowhere\n"),
-        (["cloud.example.com", "x"], "Error: there is no section of cloud.example.com x\n"),
+        (["nowhere"], "vcycle: there is no section of nowhere\n"),
+        (["cloud.example.com", "x"], "vcycle: there is no section of cloud.example.com x\n"),
     ],
 )
 def test_show_of_what_is_not_there(tmp_path: Path, names: list[str], said: str) -> None:
-    """Is refused, with status 2."""
-    result = run("show", *names, "--config", deck(tmp_path))
-    assert (result.exit_code, result.output) == (2, said)
+    """Is refused as other names that nothing has, with status 1."""
+    path = str(deck(tmp_path))
+    result = CliRunner().invoke(main, ["config", "show", *names, "--config", path])
+    assert (result.exit_code, result.output) == (1, said)
 
 
 def test_show_of_files_that_cannot_be_read(tmp_path: Path) -> None:
@@ -313,6 +315,19 @@ def test_set_refuses_what_would_be_wrong(tmp_path: Path) -> None:
         " not 'many'",
     ]
     assert path.read_bytes() == before
+
+
+@pytest.mark.usefixtures("installed")
+def test_set_tells_how_a_value_with_a_minus_is_given(tmp_path: Path) -> None:
+    """It looks like an option; after -- it is judged as any other value."""
+    path = deck(tmp_path)
+    words = ("space cloud.example.com", "processors_limit", "-5")
+    refused = run("set", *words, "--config", path)
+    assert refused.exit_code == 2
+    assert "If it is the value, put -- before SECTION." in refused.output
+    judged = run("set", "--config", path, "--", *words)
+    assert judged.exit_code == 2
+    assert "not '-5'" in judged.output
 
 
 @pytest.mark.usefixtures("installed")

@@ -18,7 +18,13 @@ from vcycled.cli.accounts import (
     sync_json,
 )
 from vcycled.cli.ownership import hand_over
-from vcycled.cli.params import config_option, json_option, pass_session, yes_option
+from vcycled.cli.params import (
+    config_option,
+    json_option,
+    month_argument,
+    pass_session,
+    yes_option,
+)
 from vcycled.cli.session import Session
 from vcycled.cli.words import several
 from vcycled.errors import OperatorError
@@ -66,7 +72,7 @@ def list_command(session: Session, *, month: str | None, day: str | None, as_jso
 
 
 @apel.command()
-@click.argument("month", metavar="YYYYMM")
+@month_argument(required=True)
 @click.option("--dry-run", is_flag=True, help="Show the counts only.")
 @config_option
 @json_option
@@ -159,7 +165,13 @@ def _entries(
     if month and day:
         raise click.UsageError("give a month or a day, not both")
     listed = commands.listing(Queue(session.root), day or month or "", now=session.now)
-    return of_machines(listed, names)
+    return of_machines(sorted(listed, key=_by_end), names)
+
+
+def _by_end(entry: Entry) -> tuple[str, int, str]:
+    """Return the day, the end of its first run, and the name of a message, which is chance."""
+    day = entry.element.partition("/")[0]
+    return day, min((each.ended_at for each in entry.records), default=0), entry.element
 
 
 def _published(session: Session, month: Month) -> list[RunInterval]:

@@ -23,7 +23,7 @@ from vcycled.config.pipe_shelf import Copies
 from vcycled.config.reader import Raw, read
 from vcycled.config.show import HIDDEN, Shown, ShownSection, show
 from vcycled.cycle.report import report_from
-from vcycled.errors import ConfigError, OperatorError, Problem, VcycleError
+from vcycled.errors import ConfigError, OperatorError, Problem, Unknown, VcycleError
 
 F = TypeVar("F", bound=Callable[..., object])
 
@@ -35,6 +35,18 @@ class Refusal(click.ClickException):
     """What was asked cannot be done; nothing was changed."""
 
     exit_code = 2
+
+
+class _Setting(click.Command):
+    """A command whose last argument may look like an option."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Read the arguments, and tell what to do about a value such as -5."""
+        try:
+            return super().parse_args(ctx, args)
+        except click.NoSuchOption as error:
+            hint = f"{error.format_message()} If it is the value, put -- before SECTION."
+            raise click.UsageError(hint, ctx) from error
 
 
 def config_paths(command: F) -> F:
@@ -109,14 +121,14 @@ def show_command(
         raw, InstalledSpaces(), space=space, machinetype=machinetype, defaults=defaults
     )
     if space and not sections:
-        raise Refusal(f"there is no section of {' '.join([space, machinetype]).strip()}")
+        raise Unknown(f"there is no section of {' '.join([space, machinetype]).strip()}")
     if as_json:
         click.echo(json.dumps([asdict(section) for section in sections], indent=2))
     else:
         click.echo("\n\n".join(_section_text(section) for section in sections))
 
 
-@config.command("set")
+@config.command("set", cls=_Setting)
 @click.argument("section")
 @click.argument("option")
 @click.argument("value")

@@ -5,9 +5,14 @@ from __future__ import annotations
 import click
 from rich.console import Console
 
-from vcycled.apel.sync import read_month
 from vcycled.cli.as_json import CONDITIONS
-from vcycled.cli.params import config_option, json_option, pass_session, read_instant
+from vcycled.cli.params import (
+    config_option,
+    json_option,
+    month_argument,
+    pass_session,
+    read_instant,
+)
 from vcycled.cli.questions import Events, Machines, Status, Stories, Why
 from vcycled.cli.session import Session
 from vcycled.cli.site_questions import Accounting
@@ -143,7 +148,7 @@ def events(
 
 
 @click.command()
-@click.argument("month", default="", metavar="[YYYYMM]")
+@month_argument(required=False)
 @config_option
 @json_option
 @pass_session
@@ -153,6 +158,4 @@ def usage(session: Session, month: str, *, as_json: bool) -> None:
     Runs whose records are final count, in the month in which they ended. Power hours are CPU hours
     times what the site states a processor to be worth (HS06, HEPscore23).
     """
-    if month:
-        read_month(month, now=session.now)
     tell(session, Accounting(month=month), as_json=as_json)

@@ -8,7 +8,9 @@ from typing import TypeVar
 
 import click
 
+from vcycled.apel.sync import read_month
 from vcycled.cli.session import Session
+from vcycled.errors import OperatorError
 
 F = TypeVar("F", bound=Callable[..., object])
 
@@ -42,6 +44,21 @@ def json_option(command: F) -> F:
 def yes_option(command: F) -> F:
     """Give a command the option --yes."""
     return click.option("--yes", "-y", is_flag=True, help="Do not ask.")(command)
+
+
+def month_argument(*, required: bool) -> Callable[[F], F]:
+    """Give a command the argument MONTH, a month up to now; it may be left out: empty then."""
+
+    def read(context: click.Context, _argument: click.Parameter, text: str) -> str:
+        session = context.find_object(Session)
+        try:
+            return str(read_month(text, now=session.now)) if text and session else text
+        except OperatorError as error:
+            raise click.BadParameter(str(error)) from error
+
+    metavar = "YYYYMM" if required else "[YYYYMM]"
+    default = None if required else ""
+    return click.argument("month", default=default, metavar=metavar, callback=read)
 
 
 def read_instant(context: click.Context, _option: click.Parameter, text: str | None) -> int | None:
