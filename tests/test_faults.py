@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import os
+import signal
+import subprocess
+import sys
 from collections import Counter, defaultdict
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from random import Random
 
@@ -17,6 +22,7 @@ from tests.faults.kinds import FAULTS
 from tests.faults.live_kinds import broken_edits
 from tests.faults.live_site import CLOUD, CONF
 from tests.faults.verdict import Harm, Verdict, harm_of, table
+from tests.local_host import until
 from vcycled.apel.queue import Queue
 from vcycled.cycle import remembering
 from vcycled.model import EndSource, Machine
@@ -144,6 +150,34 @@ def test_the_same_seed_is_the_same_history(tmp_path: Path) -> None:
     assert first == second
     assert first.problems == ()
     assert first.faults.total() > 10
+
+
+def processes_in(folder: Path) -> list[str]:
+    """Return the command lines of the processes that were given something in `folder`."""
+    lines = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):  # it ended meanwhile
+            lines.append(path.read_bytes().replace(b"\0", b" ").decode(errors="replace"))
+    return [line for line in lines if f"{folder}/" in line]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_history_that_is_cut_short_leaves_nothing(number: int, tmp_path: Path) -> None:
+    """It ends the processes that it started, and takes its folders away."""
+    playing = subprocess.Popen(
+        [sys.executable, "-m", "tests.faults", "1", "--layer", "live"],
+        env={**os.environ, "TMPDIR": str(tmp_path)},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    try:
+        until(lambda: len(processes_in(tmp_path)) >= 2)  # vcycled and vcycle-web
+    finally:
+        playing.send_signal(number)
+        assert playing.wait(60) == 128 + number
+    assert processes_in(tmp_path) == []
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_the_table_tells_what_could_not_be_tried() -> None:

@@ -10,6 +10,7 @@ from itertools import chain, count, islice
 from pathlib import Path
 
 from tests.faults import ground, runner
+from tests.faults.ending import ENDER
 from tests.faults.verdict import IN_PROCESS, Verdict, table
 from vcycled.clock import SystemClock
 
@@ -22,9 +23,10 @@ def main() -> int:
     options = _options()
     if not ground.is_prepared() and ground.is_possible():
         return ground.run_again("tests.faults", sys.argv[1:])
+    ENDER.listen()
     clock = SystemClock()
     began = clock.monotonic()
-    with ground.prepared() as folder:
+    with ground.prepared() as folder, ENDER.heeding():
         verdicts = list(_played(options, folder))
     seconds = clock.monotonic() - began
     sys.stdout.write(f"{table(verdicts, seconds=seconds)}\n")

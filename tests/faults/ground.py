@@ -14,6 +14,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from tests.faults.ending import outlive
+
 _HERE = "VCYCLE_FAULTS_GROUND"
 """Variable with the folder, for whoever runs on it."""
 _SIZE = "size=3g,mode=755"
@@ -46,7 +48,7 @@ def run_again(module: str, arguments: Sequence[str]) -> int:
     """Run `python -m MODULE ARGUMENTS` on a ground of its own and return its exit status."""
     with tempfile.TemporaryDirectory(prefix="vcycle-faults-") as folder:
         line = [*_unshare(), sys.executable, "-m", module, *arguments]
-        return subprocess.run(line, env={**os.environ, _HERE: folder}, check=False).returncode
+        return outlive(subprocess.Popen(line, env={**os.environ, _HERE: folder}))
 
 
 def mount(kind: str, options: str, place: Path) -> None:

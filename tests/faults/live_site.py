@@ -12,6 +12,7 @@ from pathlib import Path
 from tests.fakes.openstack import OpenStackCloud, Settings, serving
 from tests.faults import ground
 from tests.faults.clocks import Offsets
+from tests.faults.ending import ENDER
 from tests.faults.relay import Relay
 from tests.installation import Installation
 from vcycled.demo.scene import SPACE as LOCAL
@@ -168,6 +169,11 @@ class LiveSite(Installation):
 
     # Processes.
 
+    def start(self, command: str, *arguments: str) -> subprocess.Popen[bytes]:
+        """Start `vcycled` or `vcycle-web`, which is known from the first instant."""
+        with ENDER.undisturbed():
+            return super().start(command, *arguments)
+
     def keep_up(self) -> list[str]:
         """Start what does not run, as systemd does; return which of them had ended."""
         ended = []
@@ -213,7 +219,11 @@ class LiveSite(Installation):
         self.cloud.finish(name)
 
     def close(self) -> None:
-        """End everything, also what was stopped."""
+        """End everything, also what was stopped, whatever we are told meanwhile."""
+        with ENDER.undisturbed():
+            self._close()
+
+    def _close(self) -> None:
         for process in self.processes:
             if process.poll() is None:
                 with suppress(ProcessLookupError):

@@ -7,12 +7,14 @@ import logging
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
-from multiprocessing import get_context
+from multiprocessing import active_children, get_context
 from pathlib import Path
 
 from tests.faults import history, kinds, live
+from tests.faults.ending import ENDER
 from tests.faults.verdict import IN_PROCESS, LIVE, Verdict
 from vcycled.clock import SystemClock
 
@@ -45,19 +47,30 @@ def one(layer: str, seed: int, *, ground: Path, tell: Callable[[str], None]) -> 
 
 def many(todo: Iterable[tuple[str, int]], *, ground: Path, jobs: int) -> Iterator[Verdict]:
     """Play these histories (layer and seed), `jobs` at once; yield verdicts in their order."""
-    with ProcessPoolExecutor(
-        jobs, mp_context=get_context("forkserver"), initializer=_quietly
-    ) as pool:
+    forks = get_context("forkserver")
+    with ExitStack() as stack:
+        pool = ProcessPoolExecutor(jobs, mp_context=forks, initializer=_prepare)
+        stack.enter_context(pool)
+        stack.push(_cut_short)
         yield from pool.map(partial(_silently, ground), todo)
 
 
-def _quietly() -> None:
+def _cut_short(why: type[BaseException] | None, *_more: object) -> None:
+    """Tell the players to end if we end before they do."""
+    if why is not None:
+        for player in active_children():
+            player.terminate()
+
+
+def _prepare() -> None:
     logging.disable(logging.CRITICAL)
+    ENDER.listen()
 
 
 def _silently(ground: Path, what: tuple[str, int]) -> Verdict:
     faulthandler.dump_traceback_later(PATIENCE_S, exit=True)
     try:
-        return one(*what, ground=ground, tell=lambda _line: None)
+        with ENDER.heeding():
+            return one(*what, ground=ground, tell=lambda _line: None)
     finally:
         faulthandler.cancel_dump_traceback_later()
