@@ -438,6 +438,25 @@ class TestCheck(OnASite):
         assert self.checked(site, "--late", "4")[0] == 3
         assert self.checked(site, "--nonsense")[0] == 3
 
+    @pytest.mark.parametrize(
+        ("bounds", "said"),
+        [
+            (["--late", "10", "10"], ""),
+            (["--late", "10", "9"], "the warning (10) must not lie above the critical bound (9)"),
+            (["--credentials", "9", "9"], ""),
+            (["--credentials", "9", "10"], "(9) must not lie below the critical bound (10)"),
+            (["--disk", "0", "0"], ""),
+            (["--disk", "9", "10"], "(9) must not lie below the critical bound (10)"),
+        ],
+    )
+    def test_a_warning_comes_no_later_than_the_alarm(
+        self, site: Site, bounds: list[str], said: str
+    ) -> None:
+        """Bounds in the wrong order would never warn; that is wrong use."""
+        self.ready(site)
+        result = site.vcycle("check", *bounds)
+        assert (result.exit_code == 3, said in result.output) == (bool(said), True)
+
     def test_the_room_that_creation_wants_is_the_bound_of_disks(self, site: Site) -> None:
         """And twice that is a warning."""
         self.ready(site)

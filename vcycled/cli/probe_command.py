@@ -46,8 +46,17 @@ def _bounds_option(name: str, usual: Bounds | None, text: str) -> Callable[[F], 
     def read(
         _context: click.Context, _option: click.Parameter, given: tuple[int, int] | None
     ) -> Bounds | None:
+        if given is None:
+            return None
+        warning, critical = given
         least = usual is None or usual.is_least
-        return given and Bounds(warning=given[0], critical=given[1], is_least=least)
+        if warning < critical if least else warning > critical:
+            side = "below" if least else "above"
+            message = (
+                f"the warning ({warning}) must not lie {side} the critical bound ({critical})"
+            )
+            raise click.BadParameter(message)
+        return Bounds(warning=warning, critical=critical, is_least=least)
 
     return click.option(
         f"--{name}",
