@@ -47,6 +47,12 @@ def test_a_vanished_machine_ended_when_it_was_last_seen() -> None:
     assert interval.is_final
 
 
+MISSED = {"missing_since": T0 + 2500, "missing_first_at": T0 + 3100, "missing_listings": 1}
+
+
+@pytest.mark.parametrize(
+    "known", [pytest.param(MISSED, id="missed before"), pytest.param({}, id="missed after")]
+)
 @pytest.mark.parametrize(
     ("gone_at", "ended_at"),
     [
@@ -55,15 +61,28 @@ def test_a_vanished_machine_ended_when_it_was_last_seen() -> None:
         pytest.param(T0 + 2499, T0 + 2499, id="before it was last seen"),
     ],
 )
-def test_a_clock_set_back_makes_no_run_brief(gone_at: int, ended_at: int) -> None:
-    """It was missed just before; then the clock passes its start, and is set right."""
-    last_seen = {"missing_since": T0 + 2500, "missing_first_at": T0 + 3100, "missing_listings": 1}
-    before = records(machine(**last_seen), machine(2), machine(3), machine(4))
+def test_a_clock_set_back_makes_no_run_brief(
+    known: dict[str, object], gone_at: int, ended_at: int
+) -> None:
+    """To before its start, which the clock passes again before it is set right."""
+    ours = (machine(**known), machine(2), machine(3), machine(4))
+    before = records(*ours, listed_at=T0 + (3100 if known else 2500))
     for now in (T0 - 900, T0 + 150):
         before = updated(before, rewound(before, now=now) or Changes(space="a.example"))
         before = updated(before, cycle(before, OTHERS, now=now))
     (interval,) = cycle(before, OTHERS, now=gone_at).intervals
     assert (interval.ended_at, interval.end_source) == (ended_at, EndSource.SIGHTING)
+
+
+def test_a_machine_that_is_listed_after_the_clock_was_set_back_is_as_before() -> None:
+    """When it was last seen is kept only until then; nobody ever missed it."""
+    before = records(machine(), listed_at=T0 + 2500)
+    changes = rewound(before, now=T0 + 500)
+    assert changes is not None
+    assert only(changes).missing_since == T0 + 2500
+    shown = cycle(updated(before, changes), [listed()], now=T0 + 500)
+    assert only(shown) == machine()
+    assert events(shown) == []
 
 
 def test_a_machine_that_find_still_shows_is_not_gone() -> None:

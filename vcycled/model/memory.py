@@ -108,7 +108,7 @@ class Machine:
     interval: int = 0
     """Number of the current run: 0, and one more each time it came back after its record left."""
     missing_since: int | None = None
-    """Last instant it was listed, once a complete listing omitted it."""
+    """Last instant it was listed, once a complete listing omitted it or the clock was set back."""
     missing_first_at: int | None = None
     """First complete listing that omitted it."""
     missing_listings: int = 0

@@ -113,7 +113,7 @@ def _identified(ledger: Ledger, machine: Machine, listed: ListedMachine) -> Mach
         return machine
     if machine.stage is not Stage.LISTED:
         ledger.note(machine, "machine-seen", f"listed as {listed.state}")
-    elif machine.missing_since is not None:
+    elif machine.missing_listings:
         ledger.note(machine, "machine-found", f"absent from {machine.missing_listings} listings")
     return replace(
         machine,

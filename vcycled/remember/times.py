@@ -7,11 +7,12 @@ having been just now (`rewound`): nobody waits for the end of an absence, a back
 a clock ahead wrote. That there was such a time says that the clock was set, whoever saw it happen.
 
 What a run is told by is spared, as it may be now that is wrong and nobody waits for these times:
-when a machine was asked for, when it began, and when it was last listed before it went missing.
-An end is never later than now (`ended`), so that last one needs no more. The others only the
-cloud's word puts right, at each listing (`in_time`). A cloud's own clock may differ a little from
-ours, so its word counts only where ours cannot be true: nobody can have seen a machine run before
-the cloud made it, asked for it long after that, or seen it after now.
+when a machine was asked for, when it began, and when it was last listed, which is kept with the
+machine before the time of the last listing is brought back. An end is never later than now
+(`ended`), so that this one needs no more. The others only the cloud's word puts right, at each
+listing (`in_time`). A cloud's own clock may differ a little from ours, so its word counts only
+where ours cannot be true: nobody can have seen a machine run before the cloud made it, asked for
+it long after that, or seen it after now.
 
 A machine that by our clock has yet to begin has not ended either, unless the cloud says when
 (`is_yet_to_begin`): while a clock is behind, all signs of an end lie before the start, and the run
@@ -31,6 +32,7 @@ from vcycled.model import (
     MachinetypeMemory,
     Records,
     SpaceMemory,
+    Stage,
 )
 from vcycled.remember.ends import started_at
 from vcycled.remember.ledger import ASKED_MOST_SECONDS, UNFIT_MOST_SECONDS
@@ -41,7 +43,7 @@ QUEUED_SECONDS = 600
 
 def rewound(records: Records, *, now: int) -> Changes | None:
     """Return `records` without what is remembered of the future; None if nothing is."""
-    past = _Past(now)
+    past = _Past(now, listed_at=records.memory.listed_at)
     machines = [(each, past.machine(each)) for each in records.machines]
     kinds = [(each, past.kind(each)) for each in records.machinetypes]
     memory = past.space(records.memory)
@@ -65,9 +67,11 @@ def _event(space: str, lead: int, now: int) -> Event:
 class _Past:
     """Brings what lies ahead of now back to it."""
 
-    def __init__(self, now: int) -> None:
+    def __init__(self, now: int, *, listed_at: int | None) -> None:
         self._now = now
         self._latest = now + CLOCK_SLACK_SECONDS
+        self._sighted_at = listed_at if (listed_at or 0) > self._latest else None
+        """When all was listed that is not missing, if that lies ahead."""
         self.lead = 0
         """By how much the latest of all was ahead, in seconds; 0 if none was."""
 
@@ -85,9 +89,15 @@ class _Past:
         began = max(machine.created_at, machine.started_at or 0)
         if first_at is not None and first_at < began <= self._now:
             first_at = self._now  # a clock behind noted that
-        if (tried_at, first_at) == (machine.delete_attempt_at, machine.missing_first_at):
+        since = machine.missing_since
+        if since is None and machine.stage is Stage.LISTED and machine.stopped_at is None:
+            since = self._sighted_at
+        known = (machine.missing_since, machine.delete_attempt_at, machine.missing_first_at)
+        if (since, tried_at, first_at) == known:
             return machine
-        return replace(machine, delete_attempt_at=tried_at, missing_first_at=first_at)
+        return replace(
+            machine, missing_since=since, delete_attempt_at=tried_at, missing_first_at=first_at
+        )
 
     def kind(self, memory: MachinetypeMemory) -> MachinetypeMemory:
         """Return what is remembered of a machinetype."""
