@@ -71,6 +71,8 @@ bench: $(STAMP)  ## measure the figures that are promised (minutes, and 2 GB of 
 	$(BIN)/python -m bench.many_spaces
 	$(BIN)/python -m bench.hanging
 	$(BIN)/python -m bench.web_puts
+	$(BIN)/python -m bench.admin_pages
+	$(BIN)/python -m bench.backlog
 
 bench-openstack: $(STAMP)  ## the figures of OpenStack spaces, on a simulated cloud (ten minutes)
 	$(BIN)/python -m bench.openstack_ramp

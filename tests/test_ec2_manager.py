@@ -14,6 +14,8 @@ from tests.served_world import building, wind_up
 from tests.world import SPACE
 from vcycled.model import Cause, EndSource, MachineState, RunInterval
 
+pytestmark = pytest.mark.no_cover  # hours of a whole manager: see tests/conftest.py
+
 Build = Callable[..., Ec2World]
 
 

@@ -18,6 +18,8 @@ from tests.world import FIZZLE, World, kind
 from vcycled.model import Stage
 from vcycled.options import Amount
 
+pytestmark = pytest.mark.no_cover  # hours of a whole manager: see tests/conftest.py
+
 AnyCloud = World | OpenStackWorld
 Build = Callable[..., AnyCloud]
 

@@ -15,6 +15,8 @@ from tests.world import SPACE
 from vcycled.machinedir.layout import USER_DATA_HASH
 from vcycled.model import Cause
 
+pytestmark = pytest.mark.no_cover  # hours of a whole manager: see tests/conftest.py
+
 Build = Callable[..., OpenStackWorld]
 
 

@@ -1,6 +1,5 @@
 """What the plan says of shares and of when to look again."""
 
-import time
 from typing import Any
 
 import pytest
@@ -100,15 +99,12 @@ def test_looks_again_when_a_hold_is_over(changes: dict[str, Any], wake_at: int) 
     assert plan(facts(kind(**changes))).wake_at == wake_at
 
 
-def test_ten_thousand_machines_are_planned_in_time() -> None:
-    """Linear in machines: ten thousand take some 0.05 s; a square of them would take minutes."""
+def test_room_beside_ten_thousand_machines_is_filled() -> None:
+    """To the last processor; what that costs is measured by bench/steady.py."""
     kinds = [kind(f"k{each}", heartbeat_file="hb", heartbeat_seconds=600) for each in range(10)]
     many = tuple(
         machine(f"m{each}", machinetype=f"k{each % 10}", heartbeat_at=NOW - 100)
         for each in range(10_000)
     )
     given = facts(*kinds, machines=many, limits=Limits(processors=11_000))
-    began = time.process_time()
-    grown = plan(given)
-    assert time.process_time() - began < 1.0
-    assert len(grown.creates) == 1000
+    assert len(plan(given).creates) == 1000

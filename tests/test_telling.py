@@ -15,6 +15,8 @@ from vcycled.machinedir import MachineDir
 from vcycled.model import GRACE_SECONDS, Order, OrderKind
 from vcycled.store import Store
 
+pytestmark = pytest.mark.no_cover  # hours of a whole manager: see tests/conftest.py
+
 WALLCLOCK = 10_000
 
 

@@ -26,6 +26,8 @@ from vcycled.store import APEL
 from vcycled.testing.clock import START
 from vcycled.vcycle3 import Became, Takeover, read_tree, survey
 
+pytestmark = pytest.mark.no_cover  # hours of a whole manager: see tests/conftest.py
+
 NAMES = [f"vcycle-prod-{number:010}" for number in range(8)]
 NAME = NAMES[0]
 HOUR = 3600
