@@ -17,7 +17,8 @@ import pytest
 
 from tests.apel_runs import RUN
 from tests.auditor import Ran, Window, around, audit
-from tests.faults import history
+from tests.faults import history, live
+from tests.faults.clocks import Offsets
 from tests.faults.kinds import FAULTS
 from tests.faults.live_kinds import broken_edits
 from tests.faults.live_site import CLOUD, CONF
@@ -142,6 +143,26 @@ def test_no_more_is_allowed_for_than_a_wrong_clock_made_believe(
         interval = dataclasses.replace(RUN, started_at=at)
         found = audit([ran], [interval], Queue(tmp_path), now=RUN.ended_at)
         assert (Harm.WRONG in map(harm_of, found)) is is_wrong
+
+
+@pytest.mark.parametrize(
+    ("set_right_at", "ahead_s", "slack_s"),
+    [
+        pytest.param(1000, 1800, 1801, id="as it was made"),
+        pytest.param(999, 1800, 601, id="before, which the cloud puts right"),
+        pytest.param(999, 300, 301, id="before, by less than a cloud may be wrong"),
+        pytest.param(400, 300, 301, id="as it was asked for at the earliest"),
+        pytest.param(399, 300, 1, id="before that"),
+    ],
+)
+def test_a_clock_that_was_set_right_before_excuses_little(
+    set_right_at: int, ahead_s: int, slack_s: int
+) -> None:
+    """Of times of a machine made at 1000 by a cloud, with real processes."""
+    offsets = Offsets()
+    offsets.note(0, ahead_s)
+    offsets.note(set_right_at, 0)
+    assert live.slack_s(offsets, 1000, 1200) == slack_s
 
 
 def test_the_same_seed_is_the_same_history(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from tests.auditor import Life, Ran, Window, around, audit, leaks, overshoots, wrong_kills
+from tests.faults.clocks import Offsets
 from tests.faults.live_kinds import FAULTS, NEEDS_DISK, Undo
 from tests.faults.live_site import CLOUD, CLOUD_LIMIT, FIZZLE, LOCAL_LIMIT, SPEED, WORK_S, LiveSite
 from tests.faults.site import life_of, seeded
@@ -18,6 +19,7 @@ from vcycled.demo.scene import SPACE as LOCAL
 from vcycled.errors import StoreError
 from vcycled.machinedir import Layout
 from vcycled.model import RunInterval
+from vcycled.remember.times import QUEUED_SECONDS
 
 STEPS = 20
 SPANS_S = (0.2, 0.5, 0.7, 1.0, 1.6, 2.5)
@@ -28,6 +30,8 @@ PATIENCE_S = 150
 """Real seconds within which a healthy manager must have brought all to an end."""
 NOTED_S = 10 * SPEED
 """So long after the end of a machine the manager may note something of it."""
+LATE_S = 10 * SPEED
+"""So long before the cloud made a machine a busy or frozen manager may have asked for it."""
 TOLERANCE_S = 3 * SPEED
 """How far times of local machines may be off what was seen of them."""
 
@@ -189,8 +193,8 @@ class LiveHistory:
             Ran(
                 uuid=life.uuid,
                 processors=life.processors,
-                started=around(life.launched_at, self._slack(life.created_at, end)),
-                ended=around(end, self._slack(life.created_at, end)),
+                started=around(life.launched_at, slack_s(self.site.offsets, life.created_at, end)),
+                ended=around(end, slack_s(self.site.offsets, life.created_at, end)),
                 fizzle_seconds=FIZZLE,
             )
             for life in lives
@@ -208,7 +212,7 @@ class LiveHistory:
             known = recorded.get(each.uuid)
             late_s = TOLERANCE_S if each.stopped_at is None else 0
             early_s = 0 if known is None else SPEED
-            off = self._slack(each.started_at - SPEED, end)
+            off = 1 + self.site.offsets.worst(each.started_at - SPEED, end + NOTED_S)
             runs.append(
                 Ran(
                     uuid=each.uuid,
@@ -220,9 +224,15 @@ class LiveHistory:
             )
         return runs
 
-    def _slack(self, created_at: int, end: int) -> int:
-        """Return how far times of a machine that lived then may be off, in seconds."""
-        return 1 + self.site.offsets.worst(created_at, end + NOTED_S)
+
+def slack_s(offsets: Offsets, created_at: int, end: int) -> int:
+    """Return how far times of a machine of the cloud that lived then may be off, in seconds.
+
+    When it was asked for, the cloud's word puts right only if that is off by more than any cloud's
+    clock may be.
+    """
+    asked_s = min(offsets.worst(created_at - LATE_S, created_at), QUEUED_SECONDS)
+    return 1 + max(asked_s, offsets.worst(created_at, end + NOTED_S))
 
 
 def _traceback(log: str) -> str:
