@@ -68,7 +68,7 @@ def test_schemathesis_finds_nothing(tmp_path: Path) -> None:
     with admin_of(site, port):
         token = token_in((site.root / "admin-token").read_text())
         words = [
-            "schemathesis",
+            str(Path(sys.executable).with_name("schemathesis")),
             "run",
             f"http://127.0.0.1:{port}/api/v1/openapi.json",
             *("--header", f"Authorization: Bearer {token}"),
