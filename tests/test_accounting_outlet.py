@@ -38,6 +38,7 @@ from vcycled.store.sinks import NAMED_SECONDS
 from vcycled.testing.clock import START, FakeClock
 
 ME = "m1.example.org"
+PATIENCE_S = 30.0
 
 
 @dataclass
@@ -496,12 +497,30 @@ class TestOutlets:
         outlets.heed(config)
         clock.advance(NAMED_SECONDS - 1)
         outlets.heed(config)
+        outlets.wait(PATIENCE_S)
         assert store.sinks() == {"apel": START}
         (apel,) = outlets.current()
         clock.advance(1)
         outlets.heed(config)
+        outlets.wait(PATIENCE_S)
         assert store.sinks() == {"apel": START + NAMED_SECONDS}
         assert outlets.current() == (apel,)
+
+    def test_a_locked_database_holds_up_nobody_who_names_them(
+        self, store: Store, clock: FakeClock, tmp_path: Path
+    ) -> None:
+        """It is kept once the lock is gone, and asked for again if it never was."""
+        outlets = Outlets(store, manager=ME, clock=clock, log=kvlog.get("outlets"))
+        config = config_of(tmp_path, APEL)
+        outlets.heed(config)
+        clock.advance(NAMED_SECONDS)
+        with store._database.write():
+            for _ in range(3):
+                outlets.heed(config)
+            outlets.wait(0)
+            assert store.sinks() == {"apel": START}
+        outlets.wait(PATIENCE_S)
+        assert store.sinks() == {"apel": START + NAMED_SECONDS}
 
     def test_what_no_cycle_writes_is_written_all_the_same(
         self, outlets: Outlets, store: Store, tmp_path: Path

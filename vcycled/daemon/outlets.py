@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Collection, Container, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -121,6 +122,7 @@ class Outlets:
         self._opened: dict[str, _Opened] = {}
         self._name_at = 0.0
         """When it is kept again that these sinks are named."""
+        self._naming: threading.Thread | None = None
 
     def current(self) -> tuple[Outlet, ...]:
         """Return those that are in use now."""
@@ -132,13 +134,10 @@ class Outlets:
         Raises:
             StoreError: they do not begin yet; repeat it.
         """
-        now = self._clock.monotonic()
-        if config is self._config and now < self._name_at:
-            return
-        self._store.begin(config.manager.accounting)
-        self._name_at = now + NAMED_SECONDS
         if config is self._config:
+            self._name_again(config.manager.accounting)
             return
+        self._name(config.manager.accounting)
         timeout_s = float(config.manager.call_timeout_seconds)
         before, self._opened = self._opened, {}
         self._config = config
@@ -150,6 +149,22 @@ class Outlets:
                 self._opened[sink.name] = self._open(config, sink, timeout_s)
         for each in before.values():
             _close(each)
+
+    def _name_again(self, sinks: Iterable[str]) -> None:
+        """Keep now and then that these are named, beside the caller, whom a lock would hold up."""
+        is_due = self._clock.monotonic() >= self._name_at
+        if is_due and (self._naming is None or not self._naming.is_alive()):
+            self._naming = threading.Thread(target=self._try_to_name, args=(sinks,), daemon=True)
+            self._naming.start()
+
+    def _try_to_name(self, sinks: Iterable[str]) -> None:
+        with suppress(StoreError):  # which the cycles tell; it is tried again at the next tick
+            self._name(sinks)
+
+    def _name(self, sinks: Iterable[str]) -> None:
+        begun = self._clock.monotonic()
+        self._store.begin(sinks)
+        self._name_at = begun + NAMED_SECONDS
 
     def _open(self, config: Config, sink: SinkConfig, timeout_s: float) -> _Opened:
         made = self._made(sink, config.manager.root)
@@ -214,6 +229,12 @@ class Outlets:
             if each.clerk is not None:
                 each.clerk.join(max(0.0, deadline - self._clock.monotonic()))
             _close(each)
+        self.wait(max(0.0, deadline - self._clock.monotonic()))
+
+    def wait(self, timeout_s: float) -> None:
+        """Wait until it is kept that sinks are named, if that is under way, for real seconds."""
+        if self._naming is not None:
+            self._naming.join(timeout_s)
 
 
 def _close(opened: _Opened) -> None:
