@@ -15,6 +15,7 @@ from itertools import count
 from pathlib import Path
 
 import psycopg
+import pytest
 
 _DEBIAN = Path("/usr/lib/postgresql")
 _USER = "vcycle"
@@ -126,6 +127,13 @@ def programs() -> Path | None:
         return Path(on_path).resolve().parent
     versions = sorted(_DEBIAN.glob("*/bin/initdb"), key=lambda each: float(each.parts[-3]))
     return versions[-1].parent if versions else None
+
+
+def running() -> Postgres:
+    """Return the server that all tests of this run share; fail if PostgreSQL is not installed."""
+    if (found := server()) is None:
+        pytest.fail("PostgreSQL (initdb, postgres) is not installed; .ci/run installs it")
+    return found
 
 
 @cache

@@ -143,17 +143,10 @@ def _prepared(kind: Kind, folder: Path) -> str:
         place = str(folder / "prepared.db")
         url = f"sqlite:///{place}"
     else:
-        place = _server().new_database()
-        url = _server().url(place)
+        place = postgres.running().new_database()
+        url = postgres.running().url(place)
     Store.open(url, clock=FakeClock()).close()
     return place
-
-
-def _server() -> postgres.Postgres:
-    server = postgres.server()
-    if server is None:
-        pytest.fail("PostgreSQL (initdb, postgres) is not installed; .ci/run installs it")
-    return server
 
 
 class OnBothDatabases:
@@ -170,14 +163,14 @@ class OnBothDatabases:
         """Return the URL of a database in which nothing was made yet."""
         if kind == "sqlite":
             return f"sqlite:///{tmp_path}/vcycle.db"
-        return _server().url(_server().new_database())
+        return postgres.running().url(postgres.running().new_database())
 
     @pytest.fixture
     def url(self, kind: Kind, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
         """Return the URL of a database with tables and nothing in them."""
         place = _prepared(kind, tmp_path_factory.getbasetemp())
         if kind == "postgresql":
-            return _server().url(_server().new_database(place))
+            return postgres.running().url(postgres.running().new_database(place))
         shutil.copyfile(place, tmp_path / "vcycle.db")
         return f"sqlite:///{tmp_path}/vcycle.db"
 

@@ -20,8 +20,6 @@ from vcycled.accounting.auditor import AuditorOptions, AuditorSink, record_of_au
 from vcycled.accounting.base import record_id
 from vcycled.testing.sinks import RUN, TERMS, TEXTS, give, runs
 
-pytest.importorskip("pyauditor", reason="AUDITOR's own client is not installed")
-
 CLIENT = """
 import json, sys
 from datetime import datetime

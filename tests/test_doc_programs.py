@@ -111,8 +111,14 @@ def test_options_of_programs_are_those_that_they_have() -> None:
 
 
 @pytest.mark.live
+def test_every_program_is_here_to_tell() -> None:
+    """Where live tests run: elsewhere what is not installed is believed."""
+    assert [name for name in (*HELP, "openssl") if shutil.which(name) is None] == []
+
+
+@pytest.mark.live
+@pytest.mark.live_openstack
 @pytest.mark.timeout(400)
-@pytest.mark.skipif(shutil.which("openstack") is None, reason="OpenStack's client is not here")
 def test_openstack_has_the_commands_and_options_that_are_told() -> None:
     """Those that a reader types, and those of the tables."""
     calls = {tuple(words) for _, words in SAID if words[0] == "openstack" and len(words) > 1}

@@ -28,10 +28,7 @@ TICKS_S = 10
 @pytest.fixture
 def cluster(tmp_path: Path) -> Iterator[Cluster]:
     """Return a cluster of no host yet, and two clouds."""
-    server = postgres.server()
-    if server is None:
-        pytest.fail("PostgreSQL (initdb, postgres) is not installed; .ci/run installs it")
-    with clustered(tmp_path, server, A, B) as made:
+    with clustered(tmp_path, postgres.running(), A, B) as made:
         yield made
 
 

@@ -236,9 +236,7 @@ class TestServer(OnPostgresql):
     def test_a_broken_connection_is_made_anew(self, store: Store) -> None:
         """A server that was restarted is used again."""
         store.save(Changes(space=SPACE, machines=(machine(1),)))
-        server = postgres.server()
-        assert server is not None
-        server.break_connections()
+        postgres.running().break_connections()
         assert store.records(SPACE).machines == (machine(1),)
         store.save(Changes(space=SPACE, memory=SpaceMemory(space=SPACE, listed_at=START)))
 

@@ -243,9 +243,7 @@ class TestCertainty(WithManagers):
             one.beat()
         assert one.leases.may_act(lease)
         one.store._database.write = real  # type: ignore[method-assign]
-        server = postgres.server()
-        assert server is not None
-        server.break_connections()
+        postgres.running().break_connections()
         assert one.beat()
         assert one.lease == lease
 

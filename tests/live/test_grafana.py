@@ -200,8 +200,7 @@ class Watched:
 @pytest.fixture(scope="module")
 def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
     """Run the three and their Prometheus, which has seen what happened in between."""
-    if (server := postgres.server()) is None:
-        pytest.skip("PostgreSQL is not installed")
+    server = postgres.running()
     url = server.url(server.new_database())
     folder = tmp_path_factory.mktemp
     with ExitStack() as stack:
