@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from importlib.metadata import EntryPoint
 from pathlib import Path
 
@@ -254,13 +255,35 @@ def test_a_package_that_is_broken_holds_its_sink_alone(
 def test_a_sink_that_cannot_be_made_is_told_apart(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """By who would use it; what only asks it for its certificates is told of none."""
+    """By who would use it, and by who only asks it for its certificates."""
     point = EntryPoint(name="mine", value="tests.test_accounting_config:Unmakeable", group=GROUP)
     monkeypatch.setattr(sinks, "_points", lambda: {"mine": point})
     (sink,) = load_sinks(tmp_path, "mine").sinks
     with pytest.raises(UnknownSink, match="the sink mine cannot be made: KeyError: 'lines'"):
         make_sink(sink, tmp_path)
-    assert credential_ends(sink, tmp_path) == {}
+    with pytest.raises(UnknownSink, match="the sink mine cannot be made: KeyError: 'lines'"):
+        credential_ends(sink, tmp_path)
+
+
+def test_a_sink_that_cannot_say_when_its_credentials_end_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is made, and takes records, all the same."""
+    point = EntryPoint(name="mine", value="tests.test_accounting_config:Speechless", group=GROUP)
+    monkeypatch.setattr(sinks, "_points", lambda: {"mine": point})
+    (sink,) = load_sinks(tmp_path, "mine").sinks
+    assert isinstance(make_sink(sink, tmp_path), Speechless)
+    words = "the sink mine cannot say when its credentials end: KeyError: 'certificate'"
+    with pytest.raises(UnknownSink, match=words):
+        credential_ends(sink, tmp_path)
+
+
+class Speechless(JsonLinesSink):
+    """A sink of a package that has a bug where it tells of its certificate."""
+
+    def credential_ends(self) -> Mapping[str, int]:
+        """Fail."""
+        raise KeyError("certificate")
 
 
 class Unmakeable(JsonLinesSink):

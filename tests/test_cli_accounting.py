@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 
 import pytest
@@ -9,6 +10,7 @@ import trustme
 
 from tests.builders import NOW
 from tests.cli_kit import CONF, SPACE, OnASite, Site, ended, run_of
+from vcycled.accounting.jsonl import JsonLinesSink
 from vcycled.cli import views
 from vcycled.model import Machine
 from vcycled.store import Outage
@@ -328,6 +330,11 @@ class TestApel(OnASite):
         assert count["records"] == 1
 
 
+def speechless(_sink: JsonLinesSink) -> Mapping[str, int]:
+    """Fail, as a bug of a package would."""
+    raise KeyError("certificate")
+
+
 class TestCredentials(OnASite):
     """What opens a sink."""
 
@@ -349,3 +356,14 @@ class TestCredentials(OnASite):
         assert f"CRITICAL: auditor: {paper} ends in 1 d" in said
         (document,) = site.json("accounting", "sinks")
         assert document["credential_ends"] == {str(paper): NOW + 86_400}
+
+    def test_a_sink_that_cannot_be_asked_is_a_warning(
+        self, site: Site, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Nobody could tell otherwise until its certificate has ended."""
+        monkeypatch.setattr(JsonLinesSink, "credential_ends", speechless)
+        text = site.conf.read_text()
+        head = "manager_hostname = manager.example.com\n"
+        site.conf.write_text(text.replace(head, f"{head}accounting = jsonl\n"))
+        said = site.vcycle("check").output
+        assert "WARNING: jsonl: the sink jsonl cannot say when its credentials end: KeyE" in said

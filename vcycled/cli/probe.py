@@ -254,6 +254,8 @@ def _sink(sink: SinkView, view: View, thresholds: Thresholds) -> Iterator[Part]:
     if sink.left_at is not None:
         text = left_sentence(sink, Words(now=view.now))
         yield Finding(level=Level.WARNING, text=text)
+    if sink.bug:
+        yield Finding(level=Level.WARNING, text=f"{sink.name}: {sink.bug}")
     yield from _credentials(sink.name, sink.credential_ends, thresholds.credentials, now=view.now)
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from vcycled.cli.alive import ManagerState
 from vcycled.cli.managers import Staff
-from vcycled.config import Config, SpaceConfig, credential_ends
+from vcycled.config import Config, SinkConfig, SpaceConfig, UnknownSink, credential_ends
 from vcycled.cycle.report import SpaceReport, report_from
 from vcycled.errors import Problem
 from vcycled.house.disks import Disk, disks
@@ -88,6 +89,8 @@ class SinkView:
     """For which managers it fails."""
     credential_ends: Mapping[str, int] = field(default_factory=dict)
     """Until when what opens it is valid, by its name."""
+    bug: str = ""
+    """Why it cannot be asked for that; empty if it can."""
     refused: tuple[Refused, ...] = ()
     """The first of those records that it refuses though it takes others."""
     left_at: int | None = None
@@ -154,13 +157,14 @@ def staff_of(store: Store) -> Staff | None:
 def sinks_of(config: Config, store: Store) -> tuple[SinkView, ...]:
     """Return how the sinks are that [vcycle] names, then those that collect records unnamed."""
     backlogs, outages = store.backlogs(), store.outages()
-    ends = {sink.name: credential_ends(sink, config.manager.root) for sink in config.sinks}
+    credentials = {sink.name: _credentials(sink, config.manager.root) for sink in config.sinks}
     named = tuple(
         SinkView(
             name=name,
             backlogs=tuple(each for each in backlogs if each.sink == name),
             outages=tuple(each for each in outages if each.sink == name),
-            credential_ends=ends.get(name, {}),
+            credential_ends=credentials[name][0] if name in credentials else {},
+            bug=credentials[name][1] if name in credentials else "",
             refused=_refused(store, name, backlogs),
         )
         for name in config.manager.accounting
@@ -176,6 +180,14 @@ def sinks_of(config: Config, store: Store) -> tuple[SinkView, ...]:
         )
         for name in sorted(left & {each.sink for each in backlogs} & named_at.keys())
     )
+
+
+def _credentials(sink: SinkConfig, root: Path) -> tuple[Mapping[str, int], str]:
+    """Return until when what opens a sink is valid, or why it cannot be asked."""
+    try:
+        return credential_ends(sink, root), ""
+    except UnknownSink as error:
+        return {}, str(error)
 
 
 def _refused(store: Store, name: str, backlogs: Iterable[Backlog]) -> tuple[Refused, ...]:

@@ -95,11 +95,17 @@ def make_sink(sink: SinkConfig, root: Path) -> Sink:
 
 
 def credential_ends(sink: SinkConfig, root: Path) -> Mapping[str, int]:
-    """Return until when what opens a sink is valid, by its name, as far as it can tell."""
+    """Return until when what opens a sink is valid, by its name, as far as it can tell.
+
+    Raises:
+        UnknownSink: it cannot be made or asked, by a bug of its package.
+    """
+    made = make_sink(sink, root)
     try:
-        return make_sink(sink, root).credential_ends()
-    except Exception:  # noqa: BLE001 - as above; what fails there fails in the manager, and is told
-        return {}
+        return made.credential_ends()
+    except Exception as error:  # of a package that is not ours, maybe
+        message = f"the sink {sink.kind} cannot say when its credentials end: {_bug(error)}"
+        raise UnknownSink(message) from error
 
 
 def _bug(error: Exception) -> str:
