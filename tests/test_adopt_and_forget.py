@@ -320,13 +320,7 @@ class TestAdopting:
         names = {each.name for each in world.machines}
         for name in names:
             world.cloud.change(name, lambda was: replace(was, name="it's mine"))
-        installation = world.store.installation_id()
-        world.store.close()
-        for path in world.root.glob("vcycle.db*"):
-            path.unlink()
-        world.restart()
-        world.store.adopt_installation_id(installation)
-        world.manager = world.new_cycle()
+        world.lose_database()
         world.cycle()
         assert {each.name for each in world.machines} == names
         assert world.cloud.calls["delete"] == 0

@@ -149,13 +149,7 @@ def test_a_lost_database_is_rebuilt_from_the_cloud(world: World) -> None:
     """Everything is found again by its tags, nothing is killed, records are still written."""
     world.set_kind(accounting_fqan="/vo/Role=pilot")
     world.cycles(3)
-    installation = world.store.installation_id()
-    world.close()
-    for path in world.root.glob("vcycle.db*"):
-        path.unlink()
-    world.store = world._open_store()
-    world.store.adopt_installation_id(installation)
-    world.manager = world.new_cycle()
+    world.lose_database()
     world.cycle()
     assert len(world.machines) == 10
     assert sum(each.deletes for each in world.cloud.truth) == 0

@@ -43,17 +43,6 @@ def build(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Build]:
         world.close()
 
 
-def lose_database(world: AnyCloud) -> None:
-    """Start a manager that remembers nothing but its installation id, which is in a file."""
-    installation = world.store.installation_id()
-    world.store.close()
-    for path in world.root.glob("vcycle.db*"):
-        path.unlink()
-    world.restart()
-    world.store.adopt_installation_id(installation)
-    world.manager = world.new_cycle()
-
-
 def deletes(world: AnyCloud) -> int:
     """Return how often machines that have not ended were asked to be deleted."""
     every = world.store.machines(include_gone=True)
@@ -136,7 +125,7 @@ class TestLostDatabase:
         world = build("prod", "test")
         world.cycles(5)
         before = {(each.uuid, each.name, each.machinetype) for each in world.machines}
-        lose_database(world)
+        world.lose_database()
         world.cycles(3)
         after = {(each.uuid, each.name, each.machinetype) for each in world.machines}
         assert after == before
@@ -156,7 +145,7 @@ class TestLostDatabase:
         world.cycles(3)
         world.clock.advance(20_000)
         world.set(processors_limit=0)
-        lose_database(world)
+        world.lose_database()
         world.cycle()
         assert (deletes(world), len(world.machines)) == (0, 10)
         world.clock.advance(60)
@@ -171,7 +160,7 @@ class TestLostDatabase:
         world.cloud.finish(min(world.ours().values()))
         world.clock.advance(900)
         world.set(processors_limit=0)
-        lose_database(world)
+        world.lose_database()
         world.cycles(5)
         (run,) = (each.interval for each in world.store.intervals() if each.interval.is_final)
         assert run.ended_at == ended
@@ -186,7 +175,7 @@ class TestLostDatabase:
         world.cycles(3)
         before = sorted(world.queue.archived())
         assert len(before) == 4
-        lose_database(world)
+        world.lose_database()
         world.cycles(5)
         assert sorted(world.queue.archived()) == before
 
@@ -198,10 +187,7 @@ class TestLostDatabase:
         world.cycles(4)
         lost = world.store.installation_id()
         before = {each.uuid for each in world.machines}
-        world.store.close()
-        for path in world.root.glob("vcycle.db*"):
-            path.unlink()
-        world.restart()
+        world.lose_everything()
         world.clock.advance(20_000)
         report = world.cycles(5).report
         assert (report.foreign_processors, report.processors, len(world.ours())) == (10, 0, 10)
@@ -253,7 +239,7 @@ class TestWhatIsNotConfigured:
         world.cycles(4)
         without(world, "test")
         world.set(processors_limit=0)
-        lose_database(world)
+        world.lose_database()
         world.cycles(3)
         assert {each.machinetype for each in world.machines} == {"prod", "test"}
         assert deletes(world) == 0

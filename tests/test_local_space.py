@@ -243,7 +243,8 @@ def test_a_machine_is_shown_deleting_during_the_delete_delay(host: LocalHost) ->
     space.create(asked())
     wait_for(space, NAME, MachineState.RUNNING)
     space.delete(NAME)
-    until(lambda: host.processes() == [])
+    until(lambda: host.is_over(NAME))
+    assert host.processes() == []
     assert [each.state for each in space.machines()] == [MachineState.DELETING]
     assert host.space(options=BARE).machines() == ()
 

@@ -125,12 +125,7 @@ def test_after_the_database_was_lost_each_takes_back_its_own(shared: Shared) -> 
     shared.give_other(processors_limit=14)
     shared.cycles(4)
     before = [{each.uuid for each in world.machines}, {each.uuid for each in shared.machines}]
-    installation = world.store.installation_id()
-    world.store.close()
-    for path in world.root.glob("vcycle.db*"):
-        path.unlink()
-    world.restart()
-    world.store.adopt_installation_id(installation)
+    world.lose_database()
     shared.manager, world.manager = shared.new_cycle(OTHER), shared.new_cycle(SPACE)
     shared.cycles(2)
     assert [

@@ -155,6 +155,20 @@ class AnyWorld(ABC):
         self.store = self._open_store()
         self.manager = self.new_cycle()
 
+    def lose_everything(self) -> None:
+        """Start a manager that remembers nothing, not even its installation id."""
+        self.store.close()
+        for path in self.root.glob("vcycle.db*"):
+            path.unlink()
+        self.restart()
+
+    def lose_database(self) -> None:
+        """Start a manager that remembers nothing but its installation id, which is in a file."""
+        installation = self.store.installation_id()
+        self.lose_everything()
+        self.store.adopt_installation_id(installation)
+        self.manager = self.new_cycle()
+
     def close(self) -> None:
         """Close the database."""
         self.store.close()
