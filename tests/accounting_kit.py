@@ -1,10 +1,11 @@
-"""What the tests of sinks share: one that a test scripts, a store, and what joins both.
+"""What the tests of sinks share: one that a test scripts, a store, what joins both, and our own.
 
 A module takes the fixtures it wants by their names: `store = accounting_kit.store`.
 """
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -12,10 +13,13 @@ from pathlib import Path
 
 import pytest
 
+from tests.fakes.auditor import Auditor, auditor
 from tests.prepared import put_database
 from tests.store_kit import SPACE, run
 from vcycled import kvlog
+from vcycled.accounting.auditor import AuditorOptions, AuditorSink
 from vcycled.accounting.base import RunInterval, Sink, SinkError, Verdict
+from vcycled.accounting.jsonl import JsonLinesOptions, JsonLinesSink
 from vcycled.clock import Clock
 from vcycled.cycle.outlet import Outlet
 from vcycled.model import Changes
@@ -50,7 +54,7 @@ class Faked(Sink):
         """Do what the test says."""
         self.batches.append(len(runs))
         if self.hang is not None:
-            self.hang.wait(10)
+            self.hang.wait(60)
         for number, each in enumerate(runs):
             if self.error is not None and number >= self.after:
                 raise self.error
@@ -89,3 +93,36 @@ def due(store: Store, number: int, *, first: int = 1) -> tuple[RunInterval, ...]
     given = tuple(run(first + each) for each in range(number))
     store.save(Changes(space=SPACE, intervals=given))
     return given
+
+
+@pytest.fixture
+def lines(tmp_path: Path) -> Path:
+    """Return the folder of the JSON lines."""
+    return tmp_path / "accounting" / "jsonl"
+
+
+def ids_in(folder: Path) -> list[str]:
+    """Return the record_id of every line."""
+    return [
+        str(json.loads(line)["record_id"])
+        for path in sorted(folder.glob("*.jsonl"))
+        for line in path.read_text(encoding="ascii").splitlines()
+    ]
+
+
+def json_lines(root: Path) -> JsonLinesSink:
+    """Return a sink of JSON lines."""
+    return JsonLinesSink("jsonl", JsonLinesOptions(), root=root)
+
+
+@pytest.fixture
+def server() -> Iterator[Auditor]:
+    """Give a stand-in for AUDITOR."""
+    with auditor() as running:
+        yield running
+
+
+def sink_of(server: Auditor, **options: object) -> AuditorSink:
+    """Return a sink that sends to `server`."""
+    given = {"url": f"http://127.0.0.1:{server.port}", "timeout_seconds": 10, **options}
+    return AuditorSink("auditor", AuditorOptions(**given), root=Path("/none"))  # type: ignore[arg-type] # names are those of options

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import json
 import threading
 from collections.abc import Iterator
 from contextlib import suppress
@@ -12,6 +11,8 @@ from typing import cast
 
 import pytest
 
+from tests import accounting_kit
+from tests.accounting_kit import ids_in, json_lines
 from tests.fakes.auditor import Auditor, auditor
 from tests.mines import Fuse, Killed, Mined
 from tests.store_kit import SPACE, run
@@ -20,7 +21,6 @@ from vcycled import kvlog
 from vcycled.accounting.apel import ApelSink
 from vcycled.accounting.auditor import AuditorOptions, AuditorSink
 from vcycled.accounting.base import NoOptions, Sink, record_id
-from vcycled.accounting.jsonl import JsonLinesOptions, JsonLinesSink
 from vcycled.apel.queue import Queue
 from vcycled.cycle import outlet as outlets
 from vcycled.cycle.outlet import Outlet
@@ -31,6 +31,8 @@ from vcycled.model import Changes, RunInterval
 from vcycled.store import Store
 from vcycled.store.dues import REFUSED_SECONDS
 from vcycled.testing.clock import FakeClock
+
+server = accounting_kit.server
 
 SINKS = "accounting = apel auditor jsonl\n"
 
@@ -55,12 +57,7 @@ def section(port: int) -> str:
 
 def lines(site: Site) -> list[str]:
     """Return the record_id of every JSON line."""
-    folder = site.folder / "root" / "accounting" / "jsonl"
-    return [
-        json.loads(line)["record_id"]
-        for path in folder.glob("*.jsonl")
-        for line in path.read_text().splitlines()
-    ]
+    return ids_in(site.folder / "root" / "accounting" / "jsonl")
 
 
 def finish_all(site: Site, name: str) -> None:
@@ -124,13 +121,6 @@ def test_records_of_a_space_that_nobody_has_any_more_are_written(site: Site) -> 
     assert lines(site) == [record_id(run(1))]
 
 
-@pytest.fixture
-def server() -> Iterator[Auditor]:
-    """Give a stand-in for AUDITOR."""
-    with auditor() as running:
-        yield running
-
-
 def clerk_of(server: Auditor, store: Store, fuse: Fuse | None = None) -> Clerk:
     """Return what gives AUDITOR its records; it dies when the fuse has burnt down."""
     options = AuditorOptions(url=f"http://127.0.0.1:{server.port}")
@@ -174,17 +164,14 @@ def sink_of(kind: str, root: Path) -> Sink:
     """Return a sink of this host."""
     if kind == "apel":
         return ApelSink("apel", NoOptions(), root=root)
-    return JsonLinesSink("jsonl", JsonLinesOptions(), root=root)
+    return json_lines(root)
 
 
 def names_in(kind: str, root: Path) -> list[str]:
     """Return what names each record that is there, as often as it is there."""
     if kind == "apel":
         return sorted(Queue(root).archived())
-    files = (root / "accounting" / "jsonl").glob("*.jsonl")
-    return sorted(
-        json.loads(line)["record_id"] for path in files for line in path.read_text().splitlines()
-    )
+    return sorted(ids_in(root / "accounting" / "jsonl"))
 
 
 @pytest.mark.parametrize("kind", ["apel", "jsonl"])

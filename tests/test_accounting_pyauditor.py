@@ -8,14 +8,13 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import pytest
-
-from tests.fakes.auditor import Auditor, auditor
+from tests import accounting_kit
+from tests.fakes.auditor import Auditor
 from vcycled.accounting.auditor import AuditorOptions, AuditorSink, record_of_auditor
 from vcycled.accounting.base import record_id
 from vcycled.testing.sinks import RUN, TERMS, TEXTS, give, runs
@@ -49,11 +48,7 @@ print(json.dumps([[each.to_json() for each in some] for some in (records, found)
 """
 
 
-@pytest.fixture
-def server() -> Iterator[Auditor]:
-    """Give a stand-in for AUDITOR."""
-    with auditor() as running:
-        yield running
+server = accounting_kit.server
 
 
 def client(
