@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from vcycled.admin.pages.links import accounting_path
-from vcycled.admin.pages.parts import Cell, Command, Fact, Grid, Page
+from vcycled.admin.pages.parts import Cell, Command, Fact, Grid, Page, link
 from vcycled.admin.pages.visit import Visit
 from vcycled.admin.pages.whole import typed
 from vcycled.apel.sync import Month, month_of
@@ -197,7 +197,7 @@ def _span(store: Store, *, now: int) -> tuple[Month, Month]:
 
 
 def _link(month: Month, by: str) -> Fact:
-    return Fact(name="", text=in_words(month), href=accounting_path(month=iso(month), by=by))
+    return link(in_words(month), accounting_path(month=iso(month), by=by))
 
 
 def _grid(accounts: Accounts) -> Grid:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from vcycled.admin.pages.links import kind_path, machine_path, output_path, space_path
-from vcycled.admin.pages.parts import Cell, Command, Fact, Grid, Page, facts_of
+from vcycled.admin.pages.parts import OVERVIEW, Cell, Command, Fact, Grid, Page, facts_of, link
 from vcycled.admin.pages.told import Columns, told_events
 from vcycled.admin.pages.visit import NotHere, Visit
 from vcycled.admin.pages.whole import typed
@@ -78,9 +78,9 @@ def machine(session: Session, visit: Visit) -> Page:
         template="machine.html",
         title=found.name,
         crumbs=(
-            Fact(name="", text="Overview", href="/"),
-            Fact(name="", text=found.space, href=space_path(found.space)),
-            Fact(name="", text=found.machinetype, href=kind_path(found.space, found.machinetype)),
+            OVERVIEW,
+            link(found.space, space_path(found.space)),
+            link(found.machinetype, kind_path(found.space, found.machinetype)),
         ),
         facts=replace(_told(story, session.words), namesakes=_others(found, namesakes)),
         commands=_commands(found),
@@ -102,9 +102,7 @@ def found_machine(store: Store, key: str) -> tuple[Machine, tuple[Machine, ...]]
 
 def _others(found: Machine, bearers: tuple[Machine, ...]) -> tuple[Fact, ...]:
     return tuple(
-        Fact(name="", text=each.uuid, href=machine_path(each.uuid))
-        for each in bearers
-        if each.uuid != found.uuid
+        link(each.uuid, machine_path(each.uuid)) for each in bearers if each.uuid != found.uuid
     )
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from vcycled.admin.pages.cards import share_of
 from vcycled.admin.pages.links import events_path, machines_path, space_path
 from vcycled.admin.pages.listed import listed_machines
-from vcycled.admin.pages.parts import Command, Fact, Grid, Page, facts_of
+from vcycled.admin.pages.parts import OVERVIEW, Command, Fact, Grid, Page, facts_of, link
 from vcycled.admin.pages.visit import Visit
 from vcycled.admin.pages.whole import (
     Recent,
@@ -51,10 +51,7 @@ def machinetype(session: Session, visit: Visit) -> Page:
     return Page(
         template="machinetype.html",
         title=name,
-        crumbs=(
-            Fact(name="", text="Overview", href="/"),
-            Fact(name="", text=found.name, href=space_path(found.name)),
-        ),
+        crumbs=(OVERVIEW, link(found.name, space_path(found.name))),
         facts=KindPage(
             facts=_facts(found, name),
             whys=whys(view, session, found, name),
@@ -64,16 +61,8 @@ def machinetype(session: Session, visit: Visit) -> Page:
             ),
             left_out=max(0, len(mine) - _MACHINES),
             links=(
-                Fact(
-                    name="",
-                    text="Its machines",
-                    href=machines_path(space=found.name, machinetype=name),
-                ),
-                Fact(
-                    name="",
-                    text="Its events",
-                    href=events_path(space=found.name, machinetype=name),
-                ),
+                link("Its machines", machines_path(space=found.name, machinetype=name)),
+                link("Its events", events_path(space=found.name, machinetype=name)),
             ),
         ),
         commands=_commands(found.name, name),

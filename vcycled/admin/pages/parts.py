@@ -64,6 +64,15 @@ def facts_of(pairs: Iterable[tuple[str, str]]) -> tuple[Fact, ...]:
     return tuple(Fact(name=name, text=text) for name, text in pairs if text)
 
 
+def link(text: str, href: str) -> Fact:
+    """Return a fact that is told by nothing but its link."""
+    return Fact(name="", text=text, href=href)
+
+
+OVERVIEW = link("Overview", "/")
+"""The page above all others."""
+
+
 def cell_of(cell: TextCell, *, href: str = "") -> Cell:
     """Return a cell of the command line as one of a page."""
     if isinstance(cell, Line):

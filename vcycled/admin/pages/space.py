@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from vcycled.admin.pages.cards import Card, card_of
 from vcycled.admin.pages.links import events_path, machines_path
-from vcycled.admin.pages.parts import Command, Fact, Page
+from vcycled.admin.pages.parts import OVERVIEW, Command, Fact, Page, link
 from vcycled.admin.pages.visit import Visit
 from vcycled.admin.pages.whole import (
     Recent,
@@ -44,7 +44,7 @@ def space(session: Session, visit: Visit) -> Page:
     return Page(
         template="space.html",
         title=found.name,
-        crumbs=(Fact(name="", text="Overview", href="/"),),
+        crumbs=(OVERVIEW,),
         facts=SpacePage(
             card=card_of(found, view, session.words),
             whys=whys(view, session, found),
@@ -52,8 +52,8 @@ def space(session: Session, visit: Visit) -> Page:
             phases=_phases(found),
             credentials=tuple(_credentials(found, session.words)),
             links=(
-                Fact(name="", text="Its machines", href=machines_path(space=found.name)),
-                Fact(name="", text="Its events", href=events_path(space=found.name)),
+                link("Its machines", machines_path(space=found.name)),
+                link("Its events", events_path(space=found.name)),
             ),
         ),
         commands=_commands(found.name),
