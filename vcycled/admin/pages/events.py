@@ -8,7 +8,7 @@ from types import MappingProxyType
 from vcycled.admin.pages.links import events_path
 from vcycled.admin.pages.parts import Command, Grid, Page
 from vcycled.admin.pages.told import Columns, told_events
-from vcycled.admin.pages.visit import Visit
+from vcycled.admin.pages.visit import Visit, choosable
 from vcycled.admin.pages.whole import typed
 from vcycled.cli.sentences import LOUD
 from vcycled.cli.session import Session
@@ -71,7 +71,7 @@ def events(session: Session, visit: Visit) -> Page:
             since=since,
             sinces=tuple((key, text) for key, (text, _) in SINCE.items()),
             is_trouble_only=is_trouble_only,
-            spaces=tuple(dict.fromkeys((*names, *([wanted.space] if wanted.space else [])))),
+            spaces=choosable(names, wanted.space),
             events=told_events(
                 (each.event for each in shown),
                 session.words,

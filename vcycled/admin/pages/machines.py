@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from vcycled.admin.pages.links import machines_path
 from vcycled.admin.pages.listed import listed_machines
 from vcycled.admin.pages.parts import Command, Grid, Page
-from vcycled.admin.pages.visit import Visit
+from vcycled.admin.pages.visit import Visit, choosable
 from vcycled.admin.pages.whole import typed
 from vcycled.cli.as_json import CONDITIONS
 from vcycled.cli.session import Session
@@ -60,8 +60,8 @@ def machines(session: Session, visit: Visit) -> Page:
         title="Machines",
         facts=MachinesPage(
             wanted=wanted,
-            spaces=_with(wanted.space, [space.name for space in view.spaces]),
-            machinetypes=_with(wanted.machinetype, _kinds(view)),
+            spaces=choosable([space.name for space in view.spaces], wanted.space),
+            machinetypes=choosable(_kinds(view), wanted.machinetype),
             states=STATES,
             machines=listed_machines(
                 shown, session.words, caption="Machines, the youngest first", has_places=True
@@ -76,11 +76,6 @@ def machines(session: Session, visit: Visit) -> Page:
             ),
         ),
     )
-
-
-def _with(chosen: str, known: list[str]) -> tuple[str, ...]:
-    """Return what can be chosen, also what was and is not there any more."""
-    return tuple(dict.fromkeys((*known, *([chosen] if chosen else []))))
 
 
 def _kinds(view: View) -> list[str]:

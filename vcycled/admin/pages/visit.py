@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 _MONTH = re.compile(r"([0-9]{4})-(0[1-9]|1[0-2])")
@@ -64,3 +64,8 @@ class Visit:
         if value and (found is None or not 1970 <= int(found[1]) <= 9998):
             raise BadQuery(f"{name} is a year and a month such as 2027-01, not {value!r}")
         return (int(found[1]), int(found[2])) if found else None
+
+
+def choosable(known: Iterable[str], chosen: str) -> tuple[str, ...]:
+    """Return what can be chosen: what is known, and what was chosen if that is gone."""
+    return tuple(dict.fromkeys((*known, *([chosen] if chosen else []))))
