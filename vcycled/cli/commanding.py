@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 from vcycled.cli.alive import ManagerState
 from vcycled.cli.asking import Ordered
@@ -59,14 +59,10 @@ class Command(Protocol):
 class DrainIt:
     """Create no more machines of a space or machinetype, or tell single machines to leave."""
 
+    path: ClassVar[str] = "/drain"
     target: tuple[str, ...]
     """SPACE, MACHINETYPE, both, or names or uuids of machines."""
     by: int | None = None
-
-    @property
-    def path(self) -> str:
-        """Return where it is taken."""
-        return "/drain"
 
     def body(self) -> Mapping[str, Json]:
         """Return what it says."""
@@ -93,13 +89,9 @@ class DrainIt:
 class UndrainIt:
     """Lift a drain."""
 
+    path: ClassVar[str] = "/undrain"
     target: tuple[str, ...]
     """As it was drained."""
-
-    @property
-    def path(self) -> str:
-        """Return where it is taken."""
-        return "/undrain"
 
     def body(self) -> Mapping[str, Json]:
         """Return what it says."""
@@ -121,15 +113,11 @@ class UndrainIt:
 class HoldIt:
     """Create no more machines for a while; those there are told nothing."""
 
+    path: ClassVar[str] = "/hold"
     target: tuple[str, ...]
     """SPACE, MACHINETYPE, or both."""
     until: int | None = None
     reason: str = ""
-
-    @property
-    def path(self) -> str:
-        """Return where it is taken."""
-        return "/hold"
 
     def body(self) -> Mapping[str, Json]:
         """Return what it says."""
@@ -150,13 +138,9 @@ class HoldIt:
 class ReleaseIt:
     """Lift a hold."""
 
+    path: ClassVar[str] = "/release"
     target: tuple[str, ...]
     """As it was held."""
-
-    @property
-    def path(self) -> str:
-        """Return where it is taken."""
-        return "/release"
 
     def body(self) -> Mapping[str, Json]:
         """Return what it says."""
@@ -173,13 +157,9 @@ class ReleaseIt:
 class DeleteIt:
     """Delete machines at once."""
 
+    path: ClassVar[str] = "/delete"
     target: tuple[str, ...]
     """Their names or uuids."""
-
-    @property
-    def path(self) -> str:
-        """Return where it is taken."""
-        return "/delete"
 
     def body(self) -> Mapping[str, Json]:
         """Return what it says."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 from urllib.parse import quote
 
 from vcycled.cli.as_json import machine_json, plain_json
@@ -108,15 +109,11 @@ class Planned:
 class Machines:
     """Machines, all at once, by space and machinetype."""
 
+    path: ClassVar[str] = "/machines"
     space: str = ""
     machinetype: str = ""
     state: str = ""
     has_gone: bool = False
-
-    @property
-    def path(self) -> str:
-        """Return where it is answered."""
-        return "/machines"
 
     def query(self) -> Mapping[str, str]:
         """Return which."""
@@ -224,16 +221,12 @@ def _bearers(store: Store, name: str) -> tuple[Machine, ...]:
 class Events:
     """What happened, the newest last."""
 
+    path: ClassVar[str] = "/events"
     limit: int
     space: str = ""
     machine: str = ""
     """Its name."""
     since: int | None = None
-
-    @property
-    def path(self) -> str:
-        """Return where it is answered."""
-        return "/events"
 
     def query(self) -> Mapping[str, str]:
         """Return which."""

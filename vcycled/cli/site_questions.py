@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
+from typing import ClassVar
 
 from vcycled.apel.sync import month_of, read_month
 from vcycled.cli.asking import Told, parameters
@@ -31,10 +32,7 @@ from vcycled.house.ledger import areas
 class Managers:
     """Which managers there are, and who holds which space."""
 
-    @property
-    def path(self) -> str:
-        """Return where it is answered."""
-        return "/managers"
+    path: ClassVar[str] = "/managers"
 
     def query(self) -> Mapping[str, str]:
         """Return nothing."""
@@ -59,13 +57,9 @@ class Managers:
 class Accounting:
     """What machines used in a month."""
 
+    path: ClassVar[str] = "/accounting"
     month: str = ""
     """YYYYMM in UTC; empty for the one that it is."""
-
-    @property
-    def path(self) -> str:
-        """Return where it is answered."""
-        return "/accounting"
 
     def query(self) -> Mapping[str, str]:
         """Return which month."""
@@ -88,10 +82,7 @@ class Accounting:
 class DiskUse:
     """What takes up how much of the manager's disks."""
 
-    @property
-    def path(self) -> str:
-        """Return where it is answered."""
-        return "/disk"
+    path: ClassVar[str] = "/disk"
 
     def query(self) -> Mapping[str, str]:
         """Return nothing."""
@@ -114,12 +105,8 @@ class DiskUse:
 class Machinetypes:
     """Machinetypes of all spaces, or of one."""
 
+    path: ClassVar[str] = "/machinetypes"
     space: str = ""
-
-    @property
-    def path(self) -> str:
-        """Return where it is answered."""
-        return "/machinetypes"
 
     def query(self) -> Mapping[str, str]:
         """Return of which space."""
@@ -139,10 +126,7 @@ class Machinetypes:
 class Configuration:
     """What is wrong with the configuration."""
 
-    @property
-    def path(self) -> str:
-        """Return where it is answered."""
-        return "/configuration"
+    path: ClassVar[str] = "/configuration"
 
     def query(self) -> Mapping[str, str]:
         """Return nothing."""
@@ -165,10 +149,7 @@ class Configuration:
 class Judgment:
     """All of it, judged with the usual bounds."""
 
-    @property
-    def path(self) -> str:
-        """Return where it is answered."""
-        return "/check"
+    path: ClassVar[str] = "/check"
 
     def query(self) -> Mapping[str, str]:
         """Return nothing."""
