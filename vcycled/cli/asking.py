@@ -34,6 +34,8 @@ class Told:
 class Question(Protocol):
     """Something to be told; its fields are what it depends on."""
 
+    __slots__ = ()
+
     def answer(self, session: Session) -> Told:
         """Return what this installation says.
 
@@ -48,8 +50,8 @@ class Question(Protocol):
         ...
 
     def query(self) -> Mapping[str, str]:
-        """Return the parameters of its URL."""
-        ...
+        """Return the parameters of its URL: none, if all of it stands in the path."""
+        return {}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,7 @@ from typing import ClassVar
 from urllib.parse import quote
 
 from vcycled.cli.as_json import machine_json, plain_json
-from vcycled.cli.asking import Told, parameters
+from vcycled.cli.asking import Question, Told, parameters
 from vcycled.cli.events import event_blocks
 from vcycled.cli.machines import Filter, machine_blocks, wanted
 from vcycled.cli.names import demand, hint
@@ -30,7 +30,7 @@ from vcycled.store import Store, WantedEvents
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Status:
+class Status(Question):
     """How the manager and its spaces are."""
 
     space: str = ""
@@ -40,10 +40,6 @@ class Status:
     def path(self) -> str:
         """Return where it is answered."""
         return f"/spaces/{quote(self.space, safe='')}" if self.space else "/spaces"
-
-    def query(self) -> Mapping[str, str]:
-        """Return nothing."""
-        return {}
 
     def answer(self, session: Session) -> Told:
         """Tell it."""
@@ -56,7 +52,7 @@ class Status:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Why:
+class Why(Question):
     """Why a space, or one machinetype of it, gets no more machines."""
 
     space: str
@@ -82,7 +78,7 @@ class Why:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Planned:
+class Planned(Question):
     """What the next cycle of a space would do; the cloud is asked."""
 
     space: str
@@ -91,10 +87,6 @@ class Planned:
     def path(self) -> str:
         """Return where it is answered."""
         return f"/spaces/{quote(self.space, safe='')}/plan"
-
-    def query(self) -> Mapping[str, str]:
-        """Return nothing."""
-        return {}
 
     def answer(self, session: Session) -> Told:
         """Tell it."""
@@ -106,7 +98,7 @@ class Planned:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Machines:
+class Machines(Question):
     """Machines, all at once, by space and machinetype."""
 
     path: ClassVar[str] = "/machines"
@@ -151,7 +143,7 @@ class Machines:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Stories:
+class Stories(Question):
     """The whole stories of all machines that ever bore a name."""
 
     name: str
@@ -160,10 +152,6 @@ class Stories:
     def path(self) -> str:
         """Return where it is answered."""
         return f"/stories/{quote(self.name, safe='')}"
-
-    def query(self) -> Mapping[str, str]:
-        """Return nothing."""
-        return {}
 
     def answer(self, session: Session) -> Told:
         """Tell it."""
@@ -178,7 +166,7 @@ class Stories:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class OneStory:
+class OneStory(Question):
     """The whole story of one machine."""
 
     uuid: str
@@ -187,10 +175,6 @@ class OneStory:
     def path(self) -> str:
         """Return where it is answered."""
         return f"/machines/{quote(self.uuid, safe='')}"
-
-    def query(self) -> Mapping[str, str]:
-        """Return nothing."""
-        return {}
 
     def answer(self, session: Session) -> Told:
         """Tell it."""
@@ -218,7 +202,7 @@ def _bearers(store: Store, name: str) -> tuple[Machine, ...]:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Events:
+class Events(Question):
     """What happened, the newest last."""
 
     path: ClassVar[str] = "/events"

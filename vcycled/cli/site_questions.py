@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import ClassVar
 
 from vcycled.apel.sync import month_of, read_month
-from vcycled.cli.asking import Told, parameters
+from vcycled.cli.asking import Question, Told, parameters
 from vcycled.cli.disk import Usage, disk_blocks, disk_json
 from vcycled.cli.managers import managers_blocks, managers_json
 from vcycled.cli.printing import Line
@@ -29,14 +29,10 @@ from vcycled.house.ledger import areas
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Managers:
+class Managers(Question):
     """Which managers there are, and who holds which space."""
 
     path: ClassVar[str] = "/managers"
-
-    def query(self) -> Mapping[str, str]:
-        """Return nothing."""
-        return {}
 
     def answer(self, session: Session) -> Told:
         """Tell it."""
@@ -54,7 +50,7 @@ class Managers:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Accounting:
+class Accounting(Question):
     """What machines used in a month."""
 
     path: ClassVar[str] = "/accounting"
@@ -79,14 +75,10 @@ class Accounting:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DiskUse:
+class DiskUse(Question):
     """What takes up how much of the manager's disks."""
 
     path: ClassVar[str] = "/disk"
-
-    def query(self) -> Mapping[str, str]:
-        """Return nothing."""
-        return {}
 
     def answer(self, session: Session) -> Told:
         """Tell it."""
@@ -102,7 +94,7 @@ class DiskUse:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Machinetypes:
+class Machinetypes(Question):
     """Machinetypes of all spaces, or of one."""
 
     path: ClassVar[str] = "/machinetypes"
@@ -123,14 +115,10 @@ class Machinetypes:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Configuration:
+class Configuration(Question):
     """What is wrong with the configuration."""
 
     path: ClassVar[str] = "/configuration"
-
-    def query(self) -> Mapping[str, str]:
-        """Return nothing."""
-        return {}
 
     def answer(self, session: Session) -> Told:
         """Tell it."""
@@ -146,14 +134,10 @@ class Configuration:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Judgment:
+class Judgment(Question):
     """All of it, judged with the usual bounds."""
 
     path: ClassVar[str] = "/check"
-
-    def query(self) -> Mapping[str, str]:
-        """Return nothing."""
-        return {}
 
     def answer(self, session: Session) -> Told:
         """Tell it."""
