@@ -393,14 +393,3 @@ def terms_of(kind: str) -> Terms:
 def waiting(site: Site, book: Book) -> None:
     """Put a record into the queue that ssmsend has not taken yet."""
     Queue(site.root).put(book.runs[-1])
-
-
-@contextmanager
-def managed(site: Site) -> Iterator[None]:
-    """Let it look as if vcycled ran."""
-    handle = os.open(site.root / "vcycled.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(handle)

@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
+from tests.ports import free_port
+
 
 @dataclass(slots=True)
 class Script:
@@ -36,7 +38,7 @@ def answer(status: str, body: bytes = b"", **headers: str) -> bytes:
 def serving(script: Script, context: ssl.SSLContext | None = None) -> Iterator[int]:
     """Serve `script` on a port of 127.0.0.1, by TLS if there is a context; yield the port."""
     stop = threading.Event()
-    with socket.create_server(("127.0.0.1", 0)) as listener:
+    with socket.create_server(("127.0.0.1", free_port())) as listener:
         listener.settimeout(0.05)
         thread = threading.Thread(target=_serve, args=(listener, script, context, stop))
         thread.start()
@@ -56,7 +58,7 @@ def _serve(
         except TimeoutError:
             continue
         with suppress(OSError), connection:
-            connection.settimeout(2)
+            connection.settimeout(30)
             if context is not None:
                 with context.wrap_socket(connection, server_side=True) as secure:
                     _talk(secure, script, stop)

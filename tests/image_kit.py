@@ -41,11 +41,11 @@ class Site:
     def cycle(self, count: int = 1, seconds: int = 60) -> Outcome:
         """Run cycles, each after so many seconds; after each, what it started has ended."""
         outcome = self.world.cycle()
-        assert self.world.manager.images.wait(20)
+        assert self.world.manager.images.wait(60)
         for _ in range(count - 1):
             self.world.clock.advance(seconds)
             outcome = self.world.cycle()
-            assert self.world.manager.images.wait(20)
+            assert self.world.manager.images.wait(60)
         return outcome
 
     def later(self, seconds: int = 60, count: int = 1) -> Outcome:

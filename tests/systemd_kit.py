@@ -14,7 +14,7 @@ class Systemd:
         self.address = address
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.socket.bind(f"\0{address[1:]}" if address.startswith("@") else address)
-        self.socket.settimeout(20)
+        self.socket.settimeout(60)
 
     @property
     def environment(self) -> dict[str, str]:
@@ -40,5 +40,5 @@ class Systemd:
             while True:
                 found.append(self.next())
         except BlockingIOError:
-            self.socket.settimeout(20)
+            self.socket.settimeout(60)
             return found

@@ -19,7 +19,9 @@ ENTER_SCREEN, LEAVE_SCREEN = "\x1b[?1049h", "\x1b[?1049l"
 HIDE_CURSOR, SHOW_CURSOR = "\x1b[?25l", "\x1b[?25h"
 HOME = "\x1b[H"
 _CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
-_PATIENCE_S = 30.0
+_PATIENCE_S = 60.0
+_MARK = "\x1c"
+"""Written after all that the program wrote."""
 
 
 class Terminal:
@@ -81,7 +83,12 @@ class Terminal:
         while self._process.poll() is None:
             assert time.monotonic() < deadline, self.text
             self._read(0.05)
-        self._read(0.05)
+        # The terminal hands on what was written in its order, but in its own time.
+        os.write(self._inner, _MARK.encode())
+        while not self.text.endswith(_MARK):
+            assert time.monotonic() < deadline, self.text
+            self._read(0.2)
+        self.text = self.text.removesuffix(_MARK)
         return self._process.returncode
 
     def picture(self) -> list[str]:

@@ -30,6 +30,7 @@ from tests.cli_kit import (
     report,
     run_of,
 )
+from tests.ports import free_port
 from tests.store_kit import presence
 from vcycled import __version__
 from vcycled.admin import main
@@ -184,7 +185,7 @@ class TestSite(OnASite):
 
         class Stuck(Session):
             def view(self, store: Store) -> View:
-                is_over.wait(30)
+                is_over.wait(60)
                 return super().view(store)
 
         admin = AdminSite(lambda: Stuck(site.clock, [site.conf]), patience_s=0.2)
@@ -242,7 +243,7 @@ class TestSite(OnASite):
         """With status 0, whatever hangs; 1 if its port is taken, 2 if its options are wrong."""
         site.report(report())
         with socket.socket() as taken:
-            taken.bind(("127.0.0.1", 0))
+            taken.bind(("127.0.0.1", free_port()))
             taken.listen()
             port = taken.getsockname()[1]
             site.configure(CONF.replace("[vcycle]", f"[vcycle]\nadmin_port = {port}"))
@@ -257,7 +258,7 @@ class TestSite(OnASite):
                 unsaid = os.open(site.conf, os.O_WRONLY)  # waits until it is being read
             process.send_signal(signal.SIGTERM)
             try:
-                assert process.wait(20) == 0
+                assert process.wait(60) == 0
             finally:
                 os.close(unsaid)
             site.conf.unlink()
@@ -274,7 +275,7 @@ class TestSite(OnASite):
     def failing(self, site: Site) -> int:
         """Start `vcycle-admin`, which must end by itself; return its exit status."""
         with self.program(site) as process:
-            _, told = process.communicate(timeout=30)
+            _, told = process.communicate(timeout=60)
             assert "vcycle-admin: " in told
             return process.returncode
 

@@ -185,14 +185,8 @@ class TestImport(OnASite):
 
     def test_it_is_refused_while_vcycled_runs(self, site: Site) -> None:
         """Which would see its machines change under its hands."""
-        lock = site.root / "vcycled.lock"
-        lock.touch()
-        handle = os.open(lock, os.O_RDWR)
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        try:
+        with managed(site):
             said = site.refused("import-vcycle3", str(site.root))
-        finally:
-            os.close(handle)
         assert said == "vcycle: vcycled is running: stop it first (machines run on)\n"
 
     def test_it_is_refused_for_another_folder(self, site: Site) -> None:

@@ -8,7 +8,7 @@ import os
 import pytest
 
 from tests.builders import NOW
-from tests.cli_kit import CONF, OTHER, SECOND_SPACE, SPACE, OnASite, Site, ended, machine
+from tests.cli_kit import CONF, OTHER, SECOND_SPACE, SPACE, OnASite, Site, ended, machine, managed
 from vcycled.cli import session
 from vcycled.model import GRACE_SECONDS, Drain, MachineState, Order, OrderKind, Stage
 
@@ -153,13 +153,10 @@ class TestDrain(WithSudo):
 
     def test_without_a_manager_the_order_waits(self, site: Site) -> None:
         """One that runs takes it up at once."""
-        lock = site.root / "vcycled.lock"
-        lock.touch()
+        (site.root / "vcycled.lock").touch()
         assert site.ok("drain", SPACE).endswith(WAITS)
-        handle = os.open(lock, os.O_RDWR)
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        assert WAITS not in site.ok("drain", SPACE)
-        os.close(handle)
+        with managed(site):
+            assert WAITS not in site.ok("drain", SPACE)
 
 
 class TestUndrain(WithSudo):

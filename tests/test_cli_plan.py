@@ -89,9 +89,9 @@ def one_machine(site: Site) -> Iterator[tuple[LocalSpace, Machine]]:
 
 
 def wait_until(is_so: Callable[[], bool]) -> None:
-    """Wait until something is so, for ten seconds at most."""
+    """Wait until something is so, for a minute at most."""
     clock, never = SystemClock(), threading.Event()
-    deadline = clock.monotonic() + 10
+    deadline = clock.monotonic() + 60
     while not is_so():
         assert clock.monotonic() < deadline
         clock.wait(never, 0.02)

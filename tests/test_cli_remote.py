@@ -62,12 +62,12 @@ def afar(site: Site, options: str = "", host: str = "127.0.0.1") -> Iterator[str
         async with served(site, options, host, text=CONF + SECOND_SPACE) as admin:
             told.append(admin.url)
             is_up.set()
-            await asyncio.to_thread(ended.wait, 60)
+            await asyncio.to_thread(ended.wait, 100)
 
     thread = threading.Thread(target=asyncio.run, args=(serve(),))
     thread.start()
     try:
-        assert is_up.wait(20)
+        assert is_up.wait(60)
         yield told[0]
     finally:
         ended.set()

@@ -15,7 +15,7 @@ from vcycled.cycle.create import BATCH, FIRST_BATCH
 from vcycled.errors import QuotaExceeded, SpaceError, Unavailable
 from vcycled.model import Stage
 
-PATIENCE_S = 20
+PATIENCE_S = 60
 ALL = FIRST_BATCH + BATCH + 5
 """Three batches."""
 

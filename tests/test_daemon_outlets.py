@@ -31,7 +31,7 @@ clock = accounting_kit.clock
 store = accounting_kit.store
 
 
-PATIENCE_S = 30.0
+PATIENCE_S = 60.0
 
 
 class TestClerk:
@@ -152,12 +152,12 @@ class TestClerk:
         due(store, 1)
         clerk = Clerk(outlet_of(sink, store, clock), spared=tuple, timeout_s=10)
         clerk.start()
-        deadline = clock.monotonic() + 10
+        deadline = clock.monotonic() + PATIENCE_S
         while not store.exported("faked"):
             assert clock.monotonic() < deadline
             threading.Event().wait(0.01)
         clerk.stop()
-        assert clerk.join(5)
+        assert clerk.join(PATIENCE_S)
 
 
 def config_of(root: Path, *sinks: SinkConfig) -> Config:

@@ -1,8 +1,9 @@
 """What a template says of itself in a comment."""
 
+import time
+
 import pytest
 
-from vcycled.clock import SystemClock
 from vcycled.userdata.declared import DeclaredOption, declared
 
 TEMPLATE = """\
@@ -68,7 +69,6 @@ def test_a_template_need_not_say_anything(text: str) -> None:
 )
 def test_a_long_template_takes_no_long_time(piece: str) -> None:
     """It is read in the manager itself, and it may come from anybody."""
-    clock = SystemClock()
-    began = clock.monotonic()
+    began = time.thread_time()  # others may keep the host busy meanwhile
     declared(piece * (2**20 // len(piece)), {})
-    assert clock.monotonic() - began < 2
+    assert time.thread_time() - began < 5

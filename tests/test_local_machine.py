@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.local_host import until
 from vcycled.clock import SystemClock
 from vcycled.model import MachineState
 from vcycled.spaces.local import machine, process, shim
@@ -294,9 +295,11 @@ def test_marked_processes_are_killed_and_no_others() -> None:
     alike = subprocess.Popen(["/bin/sleep", "60"], env={"MARK": "machine-10"})
     marked = subprocess.Popen(["/bin/sleep", "60"], env={"MARK": "machine-1", "B": "2"})
     try:
+        # For a moment after its exec a process has no environment yet.
+        until(lambda: b"MARK" in Path(f"/proc/{marked.pid}/environ").read_bytes())
         process.kill_marked(b"MARK=machine-1")
-        assert marked.wait(timeout=10) == -9
+        assert marked.wait(timeout=60) == -9
         assert alike.poll() is None
     finally:
         alike.kill()
-        alike.wait(timeout=10)
+        alike.wait(timeout=60)

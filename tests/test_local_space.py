@@ -232,7 +232,7 @@ def test_delays_are_in_seconds_of_the_managers_clock(host: LocalHost) -> None:
     machine = wait_for(space, NAME, MachineState.RUNNING)
     assert machine.created_at is not None
     assert machine.started_at is not None
-    assert 600 <= machine.started_at - machine.created_at < 100_000
+    assert 600 <= machine.started_at - machine.created_at < 600 * 5000
     space.delete(NAME)
     until(lambda: space.find(NAME) is None)
 

@@ -25,6 +25,7 @@ from tests.openstack_bed.processes import (
     stop,
     wait_until,
 )
+from tests.ports import free_port
 
 RUN_EACH = Path(__file__).parent / "openstack_bed" / "host" / "run_each.py"
 FAMILY = "sleep 60 & sleep 60 & wait"
@@ -143,9 +144,7 @@ def test_a_service_that_ends_at_once_is_told_with_its_last_words(
     bed: Bed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Not only after a long wait for its port."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        free = listener.getsockname()[1]
-    monkeypatch.setitem(PORTS, "keystone", free)
+    monkeypatch.setitem(PORTS, "keystone", free_port())
     start(bed, Service(name="keystone", command=("/bin/sh", "-c", "echo no such thing; exit 3")))
     with pytest.raises(BedError, match=r"(?s)keystone: ended.*no such thing"):
         await_port(bed, "keystone", 30)

@@ -27,6 +27,7 @@ from tests.canned_openstack import (
     with_password,
 )
 from tests.http_servers import Script, answer, serving
+from tests.ports import free_port
 from vcycled.errors import Refused, SpaceError, Unavailable
 from vcycled.spaces.openstack.answers import Doc
 from vcycled.spaces.openstack.api import Api
@@ -118,7 +119,7 @@ def one_connection(talk: Callable[[socket.socket], object]) -> Iterator[int]:
     def take() -> None:
         connection, _ = listener.accept()
         with connection:
-            connection.settimeout(5)
+            connection.settimeout(60)
             connection.recv(4096)
             talk(connection)
 
@@ -136,8 +137,7 @@ def reset(connection: socket.socket) -> None:
 
 def test_a_cloud_that_is_not_reached_has_made_nothing(mock: responses.RequestsMock) -> None:
     """Nothing was sent, so nothing need be looked for."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
+    port = free_port()
     with nova_at(mock, port) as api, pytest.raises(Unavailable) as caught:
         create(api)
     assert caught.value.detail == f"no connection to 127.0.0.1:{port}: Connection refused"

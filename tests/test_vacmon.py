@@ -274,7 +274,7 @@ class Server:
         family = socket.AF_INET6 if ":" in address else socket.AF_INET
         self.socket = socket.socket(family, socket.SOCK_DGRAM)
         self.socket.bind((address, 0))
-        self.socket.settimeout(10)
+        self.socket.settimeout(60)
         host = f"[{address}]" if ":" in address else address
         self.hostport = f"{host}:{self.socket.getsockname()[1]}"
 
@@ -290,7 +290,7 @@ class Server:
         except BlockingIOError:
             return True
         finally:
-            self.socket.settimeout(10)
+            self.socket.settimeout(60)
         return False
 
 
@@ -339,11 +339,11 @@ def test_sending_never_waits(server: Server) -> None:
     class Slow(Courier):
         def _fail(self, hostport: str, error: Exception) -> None:
             stuck.set()
-            assert go_on.wait(10)
+            assert go_on.wait(60)
 
     one = Slow(kvlog.get("test"))
     one.send([NOWHERE], [b""])
-    assert stuck.wait(10)
+    assert stuck.wait(60)
     for number in range(150):
         one.send([server.hostport], [str(number).encode()])
     go_on.set()

@@ -13,6 +13,7 @@ import pytest
 import trustme
 from click.testing import CliRunner
 
+from tests.ports import free_port
 from tests.systemd_kit import Systemd
 from tests.web_site import ONE, SPACE, TOKENS, certificate_files, prepare
 from vcycled.clock import SystemClock
@@ -23,10 +24,8 @@ COMMAND = [sys.executable, "-c", "from vcycled.web import main; main()"]
 
 @pytest.fixture
 def port() -> int:
-    """A port that is free now."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        free: int = listener.getsockname()[1]
-        return free
+    """A port that is free."""
+    return free_port()
 
 
 @pytest.fixture
@@ -82,7 +81,7 @@ async def test_it_serves_until_it_is_told_to_end(
     assert await curl.wait() == 0
     assert abs(SystemClock().now() - int(marker.read_text().split()[0])) < 30
     process.send_signal(signal.SIGTERM)
-    _, log = process.communicate(timeout=15)
+    _, log = process.communicate(timeout=60)
     assert process.returncode == 0
     assert not marker.exists()
     stamp = r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[+-]\d{4}"
@@ -97,7 +96,7 @@ def test_a_port_that_is_taken_is_told(config: Path, port: int) -> None:
     with socket.create_server(("127.0.0.1", port)):
         command = [*COMMAND, "--config", str(config)]
         result = subprocess.run(
-            command, stderr=subprocess.PIPE, text=True, timeout=15, check=False
+            command, stderr=subprocess.PIPE, text=True, timeout=60, check=False
         )
     assert result.returncode == 1
     assert f"cannot serve on port {port}: " in result.stderr

@@ -6,7 +6,6 @@ import asyncio
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 from collections.abc import AsyncIterator, Iterator
@@ -16,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests.grid import DN, authority, crl, member, proxy, put_authority, show
+from tests.ports import free_port
 from tests.test_web_target import put_paths
 from tests.web_site import ONE, OUTPUTS, SPACE, TOKENS, TWO, Site, running, snapshot
 
@@ -91,14 +91,7 @@ async def site(request: pytest.FixtureRequest, folder: Path) -> AsyncIterator[Si
             yield replace(behind, port=port)
         finally:
             process.send_signal(signal.SIGTERM)
-            process.wait(20)
-
-
-def free_port() -> int:
-    """A port that is free now."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port
+            process.wait(60)
 
 
 def start(server: str, folder: Path, port: int) -> subprocess.Popen[bytes]:
@@ -132,7 +125,7 @@ def is_root() -> bool:
 
 async def until_open(process: subprocess.Popen[bytes], port: int) -> None:
     """Wait until the server listens."""
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(60):
         while process.poll() is None:
             try:
                 _, writer = await asyncio.open_connection("localhost", port)

@@ -35,7 +35,7 @@ async def test_half_handshakes_are_given_up(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Hundreds that open a connection and say nothing, or half of what TLS begins with."""
-    monkeypatch.setattr(listener, "_HANDSHAKE_S", 1.0)
+    monkeypatch.setattr(listener, "_HANDSHAKE_S", 3.0)
     async with running(tmp_path) as site:
         lines = []
         for number in range(200):
@@ -44,7 +44,7 @@ async def test_half_handshakes_are_given_up(
                 line[1].write(b"\x16\x03\x01\x02\x00\x01")
             lines.append(line)
         assert await is_well(site)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             for reader, writer in lines:
                 with suppress(ConnectionError):
                     assert await reader.read() == b""
@@ -95,6 +95,7 @@ async def test_hundreds_of_tiny_files_are_five(tmp_path: Path) -> None:
     limits = replace(LIMITS, puts_per_minute=100)
     async with running(tmp_path, limits) as site:
         statuses: dict[int, int] = {}
+        began = site.clock.monotonic()
 
         async def put_some(worker: int) -> None:
             for number in range(25):
@@ -104,7 +105,8 @@ async def test_hundreds_of_tiny_files_are_five(tmp_path: Path) -> None:
         await asyncio.gather(*(put_some(worker) for worker in range(10)))
         assert set(statuses) == {201, 507, 429}
         assert statuses[201] == LIMITS.files
-        assert statuses[429] >= 100
+        minutes = (site.clock.monotonic() - began) / 60
+        assert statuses[201] + statuses[507] <= 100 * (1 + minutes) + 1
         assert len(site.names()) == LIMITS.files
 
 

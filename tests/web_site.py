@@ -135,7 +135,7 @@ async def read_answer(reader: asyncio.StreamReader) -> Answer:
     Raises:
         EOFError: the connection was closed without one.
     """
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(60):
         head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
         status = int(head[0].split()[1])
         if status < 200:

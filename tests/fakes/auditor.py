@@ -21,6 +21,8 @@ from datetime import datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import unquote
 
+from tests.ports import free_port
+
 MOST_BYTES = 2 * 1024 * 1024
 _TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?Z")
 
@@ -239,7 +241,7 @@ def auditor(context: ssl.SSLContext | None = None, *, port: int = 0) -> Iterator
     """Serve on loopback, by TLS if there is a context; give what the test holds."""
     held = Auditor()
     handler = type("Handler", (_Handler,), {"auditor": held})
-    with _Server(("127.0.0.1", port), handler) as server:
+    with _Server(("127.0.0.1", port or free_port()), handler) as server:
         if context is not None:
             server.socket = context.wrap_socket(
                 server.socket, server_side=True, do_handshake_on_connect=False

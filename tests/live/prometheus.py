@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import socket
 import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -14,8 +13,9 @@ from urllib.parse import quote, urlencode
 from urllib.request import urlopen
 
 from tests.openstack_bed.processes import wait_until
+from tests.ports import free_port
 
-PATIENCE_S = 30.0
+PATIENCE_S = 60.0
 CONF = """\
 global: {{scrape_interval: 1s, evaluation_interval: 1s}}
 rule_files: [{rules}]
@@ -23,13 +23,6 @@ scrape_configs:
   - job_name: vcycle
     static_configs: [{{targets: {targets}}}]
 """
-
-
-def free_port() -> int:
-    """Return a port of loopback that is free now."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port
 
 
 class Prometheus:

@@ -15,8 +15,8 @@ from urllib.request import urlopen
 import pytest
 
 from tests.cli_kit import CONF, Site, machine, new_site
-from tests.live.prometheus import free_port
 from tests.openstack_bed.processes import wait_until
+from tests.ports import free_port
 from tests.test_admin_api import busy
 from vcycled.admin.api_routes import EXAMPLE_MACHINE, EXAMPLE_UUID
 from vcycled.cli.access import token_in

@@ -22,8 +22,9 @@ from tests import postgres
 from tests.builders import NOW as KIT_NOW
 from tests.cli_kit import CONF, SPACE, Site, ended, event, machine, new_site, report, run_of
 from tests.lease_kit import ONE, TWO, Office
-from tests.live.prometheus import Prometheus, free_port, scraping
+from tests.live.prometheus import Prometheus, scraping
 from tests.openstack_bed.processes import wait_until
+from tests.ports import free_port
 from tests.test_admin import share
 from vcycled.apel.queue import Queue
 from vcycled.clock import SystemClock

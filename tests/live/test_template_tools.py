@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -15,6 +14,7 @@ import pytest
 import yaml
 
 from tests.local_host import until
+from tests.ports import free_port
 from tests.template_kit import VARIANTS, rendered, serving_folder, shell_of
 from vcycled.templates import packaged
 
@@ -76,13 +76,6 @@ def squid_config(folder: Path, options: dict[str, str]) -> Path:
     return path
 
 
-def free_port() -> int:
-    """Return a port that is free just now."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-    return port
-
-
 @pytest.mark.parametrize("servers", ["", ".example.org .example.net"])
 def test_squid_takes_its_configuration(servers: str, tmp_path: Path) -> None:
     """Without a word about it."""
@@ -124,4 +117,4 @@ def fetch_while_it_runs(path: Path, port: int, url: str) -> str:
         return fetch(port, url)
     finally:
         os.kill(squid.pid, signal.SIGTERM)
-        squid.wait(30)
+        squid.wait(90)
