@@ -7,11 +7,9 @@ seed, as of NOW.
 
 from __future__ import annotations
 
-import fcntl
 import os
 import random
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 

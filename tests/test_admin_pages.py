@@ -22,7 +22,19 @@ import pytest
 from tests.builders import NOW
 from tests.busy_site import ANALYSIS, FAR, IDLE, SIMULATION, Book, busy, showpiece
 from tests.busy_site import SPACE as BUSY
-from tests.cli_kit import CONF, PROD, SPACE, OnASite, Site, ended, event, machine, managed, new_site, run_of
+from tests.cli_kit import (
+    CONF,
+    PROD,
+    SPACE,
+    OnASite,
+    Site,
+    ended,
+    event,
+    machine,
+    managed,
+    new_site,
+    run_of,
+)
 from tests.cli_kit import report as report_of
 from tests.html_checks import document, faults, words
 from tests.test_managers_cli import SILENT, manager, staff

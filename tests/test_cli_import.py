@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
-import os
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.builders import NOW
-from tests.cli_kit import CONF, OTHER, SPACE, OnASite, Site, new_site
+from tests.cli_kit import CONF, OTHER, SPACE, OnASite, Site, managed, new_site
 from tests.store_kit import OnPostgresql, presence
 from tests.test_cli import MANUAL_TEXT
 from tests.vcycle3_tree import Vcycle3Tree
