@@ -29,7 +29,7 @@ demo: $(RUNS)  ## two minutes of the manager at work on this machine
 	$(BIN)/python -m vcycled.demo
 
 test: $(STAMP)  ## run every test that needs no outside service
-	$(BIN)/python -m pytest -m 'not live and not faults' --numprocesses 3 --cov --cov-report=
+	$(BIN)/python -m pytest -m 'not live and not faults' --numprocesses 4 --dist worksteal --cov --cov-report=
 	$(BIN)/coverage report
 
 test-live: $(STAMP)  ## the tests that start services themselves (PostgreSQL, Apache, nginx, Squid, the benches, …)
