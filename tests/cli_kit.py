@@ -167,6 +167,21 @@ def run_of(gone: Machine, **changes: Any) -> RunInterval:  # noqa: ANN401 - as a
     return replace(run, **changes)
 
 
+def sink_document(name: str, **changes: Any) -> dict[str, Any]:  # noqa: ANN401 - as above
+    """Return what documents say of a sink that is well and has all, with `changes`."""
+    well = {
+        "name": name,
+        "records": 0,
+        "oldest_at": None,
+        "spaces": [],
+        "outages": [],
+        "refused": [],
+        "left_at": None,
+        "credential_ends": {},
+    }
+    return {**well, **changes}
+
+
 def event(name: str, about: str = "", **changes: Any) -> Event:  # noqa: ANN401 - as above
     """Return an event of a machine, now."""
     plain = Event(at=NOW, space=SPACE, event=name, machinetype="prod", machine=about)

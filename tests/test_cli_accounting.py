@@ -9,7 +9,7 @@ import pytest
 import trustme
 
 from tests.builders import NOW
-from tests.cli_kit import CONF, SPACE, OnASite, Site, ended, run_of
+from tests.cli_kit import CONF, SPACE, OnASite, Site, ended, run_of, sink_document
 from vcycled.accounting.jsonl import JsonLinesSink
 from vcycled.cli import views
 from vcycled.model import Machine
@@ -102,22 +102,13 @@ class TestSinks(OnASite):
         """As docs/reference/cli.md states it; `vcycle status` has the same."""
         fail(sinks)
         document = [
-            {
-                "name": "apel",
-                "records": 0,
-                "oldest_at": None,
-                "spaces": [],
-                "outages": [],
-                "refused": [],
-                "left_at": None,
-                "credential_ends": {},
-            },
-            {
-                "name": "jsonl",
-                "records": 1,
-                "oldest_at": NOW - 3600,
-                "spaces": [{"space": SPACE, "records": 1, "oldest_at": NOW - 3600, "refused": 0}],
-                "outages": [
+            sink_document("apel"),
+            sink_document(
+                "jsonl",
+                records=1,
+                oldest_at=NOW - 3600,
+                spaces=[{"space": SPACE, "records": 1, "oldest_at": NOW - 3600, "refused": 0}],
+                outages=[
                     {
                         "manager": "manager.example.com",
                         "since": NOW - 3600,
@@ -126,10 +117,7 @@ class TestSinks(OnASite):
                         "error": "No space left on device",
                     }
                 ],
-                "refused": [],
-                "left_at": None,
-                "credential_ends": {},
-            },
+            ),
         ]
         assert sinks.json("accounting", "sinks") == document
         assert sinks.json("status")["sinks"] == document

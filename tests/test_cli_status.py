@@ -21,6 +21,7 @@ from tests.cli_kit import (
     Site,
     machine,
     report,
+    sink_document,
 )
 from vcycled.cli.views import LATE_SECONDS
 from vcycled.config import ConfigSource
@@ -272,18 +273,7 @@ class TestStatus(OnASite):
             "managers": [],
             "problems": [],
             "unusable": {},
-            "sinks": [
-                {
-                    "name": "apel",
-                    "records": 0,
-                    "oldest_at": None,
-                    "spaces": [],
-                    "outages": [],
-                    "refused": [],
-                    "left_at": None,
-                    "credential_ends": {},
-                }
-            ],
+            "sinks": [sink_document("apel")],
         }
         assert space == {
             "name": SPACE,
