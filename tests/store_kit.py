@@ -24,7 +24,7 @@ from vcycled.model import (
     Stage,
     Terms,
 )
-from vcycled.store import Presence, Store
+from vcycled.store import Manager, Presence, Store
 from vcycled.testing.clock import START, FakeClock
 
 T = TypeVar("T")
@@ -81,6 +81,20 @@ def presence(name: str = "m1.example.org", **changes: object) -> Presence:
         pid=1234,
         version="4.0",
         beat_seconds=10,
+    )
+    return dataclasses.replace(usual, **changes)  # type: ignore[arg-type]
+
+
+def live_manager(name: str, *spaces: str, **changes: object) -> Manager:
+    """Return one that began and beat just now and would look after `spaces`, with `changes`."""
+    usual = Manager(
+        presence=presence(name),
+        started_at=0,
+        up_s=0.0,
+        silent_s=0.0,
+        ended_at=None,
+        skew=0.0,
+        spaces=frozenset(spaces),
     )
     return dataclasses.replace(usual, **changes)  # type: ignore[arg-type]
 

@@ -31,7 +31,7 @@ from tests.cli_kit import (
     run_of,
 )
 from tests.ports import free_port
-from tests.store_kit import presence
+from tests.store_kit import live_manager, presence
 from vcycled import __version__
 from vcycled.admin import main
 from vcycled.admin.catalogue import COUNTERS, GAUGES, Metric
@@ -49,7 +49,7 @@ from vcycled.house.disks import Disk
 from vcycled.model import Cause, Hold, Limits, Machine, MachineState, Records, Share, SpaceMemory
 from vcycled.model import Stage as MachineStage
 from vcycled.remember import Tally
-from vcycled.store import APEL, Lease, Manager, Roster, Store
+from vcycled.store import APEL, Lease, Roster, Store
 
 PAGE = Path(__file__).parents[1] / "docs" / "reference" / "metrics.md"
 
@@ -327,15 +327,7 @@ def test_the_ends_of_the_certificates_of_our_own_sites_are_of_no_space() -> None
 
 def test_managers_that_share_a_database_are_told_apart() -> None:
     """With the age of their heartbeats, and which spaces nobody holds."""
-    live = Manager(
-        presence=presence("m1"),
-        started_at=NOW,
-        up_s=3600.0,
-        silent_s=3.5,
-        ended_at=None,
-        skew=0.0,
-        spaces=frozenset({SPACE}),
-    )
+    live = live_manager("m1", SPACE, started_at=NOW, up_s=3600.0, silent_s=3.5)
     lost = replace(live, presence=presence("m2"), silent_s=99.0)
     roster = Roster(
         managers={"m1": live, "m2": lost},

@@ -11,7 +11,7 @@ import pytest
 
 from tests.cli_kit import CONF, SPACE, OnASite, Site, ended, new_site, report, run_of
 from tests.lease_kit import BEAT, ONE, TWO, Office
-from tests.store_kit import OnPostgresql, presence
+from tests.store_kit import OnPostgresql, live_manager, presence
 from vcycled.cli.managers import Staff, managers_blocks, managers_json, staff_line
 from vcycled.cli.printing import Line, Table, Tone
 from vcycled.cli.words import Words
@@ -25,17 +25,9 @@ HEAD = "[vcycle]\n"
 
 
 def manager(name: str = ONE, *spaces: str, **changes: object) -> Manager:
-    """Return a manager that beat just now, with `changes`."""
-    usual = Manager(
-        presence=presence(name, beat_seconds=BEAT),
-        started_at=START - 100,
-        up_s=100.0,
-        silent_s=1.0,
-        ended_at=None,
-        skew=0.4,
-        spaces=frozenset(spaces or (SPACE,)),
-    )
-    return replace(usual, **changes)  # type: ignore[arg-type] # tests name real fields
+    """Return a manager that beat a second ago, with `changes`."""
+    usual = {"started_at": START - 100, "up_s": 100.0, "silent_s": 1.0, "skew": 0.4}
+    return live_manager(name, *(spaces or (SPACE,)), **{**usual, **changes})
 
 
 def staff(*managers: Manager, holder: str = "", unwritten: int = 0) -> Staff:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.store_kit import presence
+from tests.store_kit import live_manager, presence
 from vcycled.store import Lease, Manager, Roster, Wishes
 from vcycled.store.sharing import Decision, decide
 from vcycled.store.tenure import BEATS, SKEW_MOST_SECONDS, skew_between
@@ -21,16 +20,7 @@ BEAT = 10
 
 def manager(name: str = ME, *spaces: str, **changes: object) -> Manager:
     """Return a manager that beat just now, with `changes`."""
-    usual = Manager(
-        presence=presence(name, beat_seconds=BEAT),
-        started_at=0,
-        up_s=0.0,
-        silent_s=0.0,
-        ended_at=None,
-        skew=0.0,
-        spaces=frozenset(spaces or (SPACE,)),
-    )
-    return replace(usual, **changes)  # type: ignore[arg-type] # tests name real fields
+    return live_manager(name, *(spaces or (SPACE,)), **changes)
 
 
 def lease(holder: str, epoch: int = 5) -> Lease:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.store_kit import presence
+from tests.store_kit import live_manager
 from vcycled.store import Lease, Manager, Roster, Wishes
 from vcycled.store.sharing import Decision, decide, heirs
 from vcycled.store.tenure import BEATS, PROMPT_BEATS, SETTLED_BEATS, SKEW_MOST_SECONDS
@@ -23,16 +23,7 @@ SPACES = ("s1", "s2", "s3", "s4")
 
 def manager(name: str, spaces: Collection[str] = SPACES, **changes: object) -> Manager:
     """Return a manager that has run for an hour and beat just now, with `changes`."""
-    usual = Manager(
-        presence=presence(name, beat_seconds=BEAT),
-        started_at=0,
-        up_s=3600.0,
-        silent_s=0.0,
-        ended_at=None,
-        skew=0.0,
-        spaces=frozenset(spaces),
-    )
-    return replace(usual, **changes)  # type: ignore[arg-type] # tests name real fields
+    return live_manager(name, *spaces, **{"up_s": 3600.0, **changes})
 
 
 def roster(*managers: Manager, **holders: str) -> Roster:
