@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+import time
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import aiohttp
+import pytest
 from aiohttp import web
 
 from tests.cli_kit import CONF, Site
+from tests.html_checks import document, faults, words
 from vcycled import files
 from vcycled.admin.doorkeeper import Doorkeeper
 from vcycled.admin.site import LIMITS, AdminSite, Limits, listening
@@ -21,6 +24,8 @@ from vcycled.config.places import admin_token_path
 
 TOKEN = "a-token-of-the-test-that-is-long"
 HOLDER = "A. Operator"
+HOSTILE = "<script>alert(1)</script>\u202e\x1b[31m\"'><b onclick=x>{{ 7*7 }}&amp;"
+PAGES = ("/", "/machines", "/events", "/accounting", "/managers", "/configuration")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +36,20 @@ class Answer:
     headers: Mapping[str, str]
     text: str
     json: Any = None
+
+    @property
+    def told(self) -> str:
+        """The text of the page's main part."""
+        main = document(self.text).find(".//main")
+        assert main is not None
+        return words(main)
+
+    @property
+    def links(self) -> list[str]:
+        """Where the main part leads to."""
+        main = document(self.text).find(".//main")
+        assert main is not None
+        return [each.attrib["href"] for each in main.iter("a")]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,3 +120,34 @@ async def served(
         yield Served(
             url=f"{scheme}://{name}:{port}", client=client, doorkeeper=doorkeeper, site=admin
         )
+
+
+async def got(site: Site, *paths: str) -> list[Answer]:
+    """Return what the pages of a site answer."""
+    admin = AdminSite(lambda: Session(site.clock, [site.conf]))
+    answers = []
+    async with listening(admin, ("127.0.0.1",), 0) as port, aiohttp.ClientSession() as client:
+        for path in paths:
+            async with client.get(f"http://127.0.0.1:{port}{path}") as answer:
+                text = await answer.text()
+                answers.append(Answer(status=answer.status, headers=answer.headers, text=text))
+    return answers
+
+
+async def page(site: Site, path: str, *, status: int = 200) -> Answer:
+    """Return a page, which must be well made."""
+    (answer,) = await got(site, path)
+    assert answer.status == status, answer.text
+    assert answer.headers["Content-Type"] == "text/html; charset=utf-8"
+    assert faults(answer.text) == []
+    return answer
+
+
+@contextmanager
+def in_utc() -> Iterator[None]:
+    """Tell times in UTC."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TZ", "UTC")
+        time.tzset()
+        yield
+    time.tzset()

@@ -14,10 +14,10 @@ from pathlib import Path
 import click
 from playwright.sync_api import Browser, Route
 
+from tests.admin_kit import in_utc
 from tests.busy_site import SIMULATION, SPACE, Book, busy, showpiece
 from tests.cli_kit import Site, managed, new_site
 from tests.live.browser import PHONE, WIDE, chromium, served, tab
-from tests.test_admin_pages import in_utc
 from vcycled.config import ManagerOptions
 
 

@@ -9,12 +9,12 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, expect
 
+from tests.admin_kit import HOSTILE, PAGES, in_utc
 from tests.builders import NOW
 from tests.busy_site import SIMULATION, SPACE, Book, busy, showpiece
 from tests.cli_kit import CONF, PROD, Site, machine, managed, new_site
 from tests.cli_kit import SPACE as HOSTILE_SPACE
 from tests.live.browser import PHONE, WIDE, Tab, chromium, served, size, tab
-from tests.test_admin_pages import HOSTILE, PAGES, in_utc
 from vcycled.model import ShutdownMessage
 
 pytestmark = pytest.mark.live
