@@ -19,6 +19,7 @@ from vcycled.testing.clock import FakeClock
 from vcycled.testing.contract import SpaceContract
 
 
+@pytest.mark.no_cover  # the cloud behind it costs most: see tests/conftest.py
 class TestAzureSpace(SpaceContract):
     """On a cloud that takes a few seconds for everything, two machines to a page."""
 

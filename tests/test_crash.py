@@ -25,6 +25,8 @@ from vcycled.machinedir import MachineDir
 from vcycled.spaces.memory import MemorySpace
 from vcycled.store import Store
 
+pytestmark = pytest.mark.no_cover  # a manager that dies a hundred times: see tests/conftest.py
+
 LIMIT = 3
 
 

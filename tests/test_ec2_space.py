@@ -14,6 +14,7 @@ from vcycled.spaces.ec2 import Ec2Space
 from vcycled.testing.contract import SpaceContract
 
 
+@pytest.mark.no_cover  # the cloud behind it costs most: see tests/conftest.py
 class TestEc2Space(SpaceContract):
     """On AWS as moto has it, five instances at a time; subclasses say what differs."""
 

@@ -14,6 +14,7 @@ from vcycled.testing.clock import FakeClock
 from vcycled.testing.contract import SpaceContract
 
 
+@pytest.mark.no_cover  # the cloud behind it costs most: see tests/conftest.py
 class TestOpenStackSpace(SpaceContract):
     """On a cloud of today that takes a few seconds for everything; subclasses say what differs."""
 
