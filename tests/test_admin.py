@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import re
 import signal
@@ -27,6 +26,7 @@ from tests.cli_kit import (
     ended,
     event,
     machine,
+    managed,
     report,
     run_of,
 )
@@ -215,12 +215,8 @@ class TestSite(OnASite):
     ) -> None:
         """By the manager's lock, as `vcycle check` judges."""
         site.report(report())
-        lock = site.root / "vcycled.lock"
-        lock.touch()
-        handle = os.open(lock, os.O_RDWR)
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        assert (await fetched(site, "/readyz"))[0] == 200
-        os.close(handle)
+        with managed(site):
+            assert (await fetched(site, "/readyz"))[0] == 200
         status, _, text = await fetched(site, "/readyz")
         assert status == 503
         assert text == "vcycled is NOT running; last cycle 10 s ago (07:59:50 UTC)\n"
