@@ -203,6 +203,12 @@ def test_a_sink_that_is_wrong_goes_on_as_it_was(tmp_path: Path) -> None:
     assert len(after.errors) == 1
 
 
+def offer(monkeypatch: pytest.MonkeyPatch, kind: str, value: str) -> None:
+    """Let a package offer one more kind of sinks, as MODULE:CLASS."""
+    points = {**_points(), kind: EntryPoint(name=kind, value=value, group=GROUP)}
+    monkeypatch.setattr(sinks, "_points", lambda: points)
+
+
 def test_a_sink_that_never_was_right_is_not_used(tmp_path: Path) -> None:
     """The others are; its records wait."""
     config = load_sinks(tmp_path, "auditor jsonl")
@@ -215,8 +221,7 @@ def test_a_kind_whose_library_is_missing_says_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As importing it does."""
-    missing = EntryPoint(name="queue", value="no_such_library:Sink", group=GROUP)
-    monkeypatch.setattr(sinks, "_points", lambda: {"queue": missing})
+    offer(monkeypatch, "queue", "no_such_library:Sink")
     path = deck(tmp_path, (ROOT_LINE, f"{ROOT_LINE}\naccounting = queue"))
     assert said(path, warnings=False) == [
         "F:3: [accounting queue] kind: the sink queue cannot be loaded: No module named"
@@ -244,8 +249,7 @@ def test_a_package_that_is_broken_holds_its_sink_alone(
     (folder / "plugin.py").write_text(code)
     monkeypatch.syspath_prepend(folder)
     monkeypatch.delitem(sys.modules, "plugin", raising=False)
-    points = {**_points(), "mine": EntryPoint(name="mine", value="plugin:Plugin", group=GROUP)}
-    monkeypatch.setattr(sinks, "_points", lambda: points)
+    offer(monkeypatch, "mine", "plugin:Plugin")
     config = load_sinks(tmp_path, "mine jsonl")
     assert [each.name for each in config.sinks] == ["jsonl"]
     assert config.unusable["accounting mine"].endswith(f"kind: the sink mine {PLUGINS[code]}")
@@ -256,8 +260,7 @@ def test_a_sink_that_cannot_be_made_is_told_apart(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """By who would use it, and by who only asks it for its certificates."""
-    point = EntryPoint(name="mine", value="tests.test_accounting_config:Unmakeable", group=GROUP)
-    monkeypatch.setattr(sinks, "_points", lambda: {"mine": point})
+    offer(monkeypatch, "mine", f"{__name__}:Unmakeable")
     (sink,) = load_sinks(tmp_path, "mine").sinks
     with pytest.raises(UnknownSink, match="the sink mine cannot be made: KeyError: 'lines'"):
         make_sink(sink, tmp_path)
@@ -269,8 +272,7 @@ def test_a_sink_that_cannot_say_when_its_credentials_end_is_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It is made, and takes records, all the same."""
-    point = EntryPoint(name="mine", value="tests.test_accounting_config:Speechless", group=GROUP)
-    monkeypatch.setattr(sinks, "_points", lambda: {"mine": point})
+    offer(monkeypatch, "mine", f"{__name__}:Speechless")
     (sink,) = load_sinks(tmp_path, "mine").sinks
     assert isinstance(make_sink(sink, tmp_path), Speechless)
     words = "the sink mine cannot say when its credentials end: KeyError: 'certificate'"
