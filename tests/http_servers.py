@@ -22,6 +22,8 @@ class Script:
     """Between pieces."""
     is_endless: bool = False
     """True repeats the last piece until the client goes."""
+    gate: threading.Event | None = None
+    """Waited for before the last piece."""
     heard: list[str] = field(default_factory=list)
     """Head of each request."""
 
@@ -68,7 +70,9 @@ def _serve(
 
 def _talk(connection: socket.socket, script: Script, stop: threading.Event) -> None:
     script.heard.append(_head(connection))
-    for piece in script.pieces:
+    for number, piece in enumerate(script.pieces, 1):
+        if script.gate is not None and number == len(script.pieces):
+            script.gate.wait(60)
         connection.sendall(piece)
         stop.wait(script.pause_s)
     while script.is_endless and not stop.is_set():

@@ -133,6 +133,12 @@ class Installation:
         """The trees of accounting messages."""
         return Queue(self.scene.root)
 
+    def rewrite(self, text: str) -> None:
+        """Replace the manager's configuration at once: it may be read at any instant."""
+        new = self.scene.conf.with_suffix(".new")
+        new.write_text(text)
+        new.replace(self.scene.conf)
+
     def start(self, command: str, *arguments: str) -> subprocess.Popen[bytes]:
         """Start `vcycled` or `vcycle-web`."""
         modules = {"vcycled": "vcycled.daemon", "vcycle-web": "vcycled.web"}
@@ -156,10 +162,10 @@ class Installation:
     def end(self, process: subprocess.Popen[bytes], number: int = signal.SIGTERM) -> int:
         """Send a signal and return the exit status."""
         process.send_signal(number)
-        return process.wait(40)
+        return process.wait(120)
 
     def wait(
-        self, what: str, is_so: Callable[[], bool], seconds: float = 40, every: float = 0.1
+        self, what: str, is_so: Callable[[], bool], seconds: float = 120, every: float = 0.1
     ) -> None:
         """Wait until `is_so()`; fail with the log if that takes too long, in real seconds.
 
@@ -212,7 +218,7 @@ class Installation:
     def drain(self) -> None:
         """Let every machine end by itself, and wait until the manager knows."""
         self.order(OrderKind.DRAIN)
-        self.wait("drained", lambda: not self.machines(), seconds=60)
+        self.wait("drained", lambda: not self.machines())
 
     def close(self) -> None:
         """End everything, machines too, whatever became of the test."""

@@ -36,7 +36,7 @@ class Postgres:
             os.chown(self._home, *_account())
         data = str(self._home / "data")
         initdb = self._command("initdb", "-D", data, "-U", _USER, "-A", "trust", "--no-sync")
-        subprocess.run([*initdb, "-E", "UTF8"], check=True, timeout=60, capture_output=True)
+        subprocess.run([*initdb, "-E", "UTF8"], check=True, timeout=100, capture_output=True)
         server = self._command("postgres", "-D", data, "-F", "-c", "listen_addresses=")
         server += ["-c", f"unix_socket_directories={self._home}"]
         with (self._home / "log").open("wb") as log:
@@ -45,7 +45,7 @@ class Postgres:
 
     def _wait(self) -> None:
         pause = threading.Event()
-        for _ in range(600):
+        for _ in range(2400):
             try:
                 psycopg.connect(self._dsn("postgres")).close()
             except psycopg.OperationalError:
@@ -59,7 +59,7 @@ class Postgres:
         """Stop the server and remove its files."""
         if self._process is not None:
             self._process.send_signal(signal.SIGQUIT)  # at once; nobody needs the data
-            self._process.wait(timeout=30)
+            self._process.wait(timeout=60)
         shutil.rmtree(self._home)
 
     def break_connections(self) -> None:

@@ -41,7 +41,7 @@ LATENCY_S = 0.05
 FIZZLE = 20
 UNSEEN = 120
 """How far a time can be off: as long as nobody looked, with a margin."""
-PATIENCE = 60.0
+PATIENCE = 90.0
 """Real seconds, on a busy host."""
 
 MANAGER = """\
@@ -168,7 +168,7 @@ class Cluster:
         assert host.process is not None
         host.process.send_signal(number)
         if number in {signal.SIGKILL, signal.SIGTERM}:
-            host.process.wait(60)
+            host.process.wait(90)
             host.process = None
 
     def wait(self, what: str, is_so: Callable[[], bool], seconds: float = PATIENCE) -> None:

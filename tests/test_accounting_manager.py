@@ -52,7 +52,7 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
 
 def section(port: int) -> str:
     """Return the section of a server."""
-    return f"[accounting auditor]\nurl = http://127.0.0.1:{port}\ntimeout_seconds = 5\n"
+    return f"[accounting auditor]\nurl = http://127.0.0.1:{port}\ntimeout_seconds = 60\n"
 
 
 def lines(site: Site) -> list[str]:
@@ -78,8 +78,8 @@ def test_a_sink_that_is_down_delays_no_other_and_loses_nothing(site: Site) -> No
     store = site.store
     assert store is not None
     finish_all(site, A)
-    site.until(lambda: len(lines(site)) >= 2)
-    assert len(list(Queue(site.folder / "root").archived())) >= 2
+    archive = Queue(site.folder / "root")
+    site.until(lambda: len(lines(site)) >= 2 and len(list(archive.archived())) >= 2)
     site.until(lambda: len(store.outages()) == 1)
     (outage,) = store.outages()
     assert (outage.sink, outage.manager) == ("auditor", "manager.example.org")
@@ -104,8 +104,7 @@ def test_a_server_that_hangs_holds_up_no_cycle(site: Site) -> None:
         finish_all(site, A)
         site.until(lambda: len(slow.heard) >= 1)
         before = site.listings(A)
-        site.until(lambda: site.listings(A) > before)
-        assert len(lines(site)) >= 2
+        site.until(lambda: site.listings(A) > before and len(lines(site)) >= 2)
         site.stop()
 
 

@@ -100,7 +100,7 @@ def wrong_options(words: Sequence[str]) -> list[str]:
 @cache
 def options_of(*words: str) -> frozenset[str]:
     """Return every option in what a program says of itself."""
-    done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=30)
+    done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=100)
     return frozenset(re.findall(r"(?<![\w-])--?[a-zA-Z][\w-]*", done.stdout + done.stderr))
 
 
@@ -155,7 +155,7 @@ def test_nginx_takes_what_a_page_says_of_it(tmp_path: Path) -> None:
         f"pid {tmp_path}/pid; events {{}} http {{ access_log off; {folders} {server} }}"
     )
     words = ["nginx", "-t", "-e", f"{tmp_path}/errors", "-c", str(conf)]
-    done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=30)
+    done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=100)
     assert done.returncode == 0, done.stderr
 
 

@@ -79,7 +79,8 @@ def test_without_a_copy_a_dead_server_holds_its_machinetype(tmp_path: Path) -> N
 def test_a_hold_tells_how_far_the_download_is(tmp_path: Path) -> None:
     """Of a length that is known."""
     head = b"HTTP/1.1 200 OK\r\nETag: x\r\nContent-Length: 3145728\r\n\r\n"
-    script = Script((head + bytes(MIB), b"", bytes(2 * MIB)), pause_s=0.3)
+    gate = threading.Event()
+    script = Script((head + bytes(MIB), bytes(2 * MIB)), gate=gate)
     with serving(script) as port:
         site = Site(tmp_path, kind(root_image=f"http://127.0.0.1:{port}/vm.img"))
         site.world.cycle()
@@ -87,6 +88,7 @@ def test_a_hold_tells_how_far_the_download_is(tmp_path: Path) -> None:
             threading.Event().wait(0.01)
         outcome = site.world.cycle()
         assert hold_of(outcome).detail == "image: being downloaded, 33 % of 3.0 MiB"
-        assert site.world.manager.images.wait(20)
+        gate.set()
+        assert site.world.manager.images.wait(60)
     assert len(site.ready) == 1
     site.world.close()

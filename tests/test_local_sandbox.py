@@ -176,12 +176,12 @@ def test_a_machine_reaches_the_loopback_network(space: LocalSpace, host: LocalHo
         thread.start()
         port = server.getsockname()[1]
         said = ended(space, host, script(f"cat </dev/tcp/127.0.0.1/{port}"))
-        thread.join(timeout=10)
+        thread.join(timeout=60)
     assert said == "welcome\n"
 
 
 def _greet(server: socket.socket) -> None:
-    server.settimeout(20)
+    server.settimeout(60)
     guest, _ = server.accept()
     with guest:
         guest.sendall(b"welcome\n")
@@ -319,7 +319,7 @@ def test_a_kernel_that_gives_no_namespaces_is_named(
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=100,
     )
     assert done.returncode == 0, done.stderr
     first, second = done.stdout.splitlines()
@@ -380,7 +380,7 @@ def _python_for(become: list[str]) -> list[str]:
                 [*become, python, "-c", check],
                 capture_output=True,
                 check=False,
-                timeout=60,
+                timeout=100,
                 env={"PYTHONPATH": ":".join(sys.path), "PATH": os.environ["PATH"]},
                 cwd="/",
             )

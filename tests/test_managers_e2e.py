@@ -94,7 +94,7 @@ def test_a_manager_that_is_cut_off_from_the_database_changes_nothing(cluster: Cl
     assert cluster.changes() == before
     told = cluster.asked(wrong, "managers")
     assert [each["is_live"] for each in told["managers"]] == [False, True]
-    assert told["managers"][1]["clock_ahead_seconds"] == pytest.approx(-90, abs=5)
+    assert told["managers"][1]["clock_ahead_seconds"] == pytest.approx(-90, abs=40)
     assert {each["manager"] for each in told["spaces"]} == {None}
     (doubt, *_) = cluster.asked(wrong, "why", A)["doubts"]
     assert "No manager holds this space" in doubt

@@ -72,7 +72,7 @@ def command(module: str, *arguments: str) -> list[str]:
 def test_a_check_names_the_extra_of_each_missing_sdk(site: Installation) -> None:
     """The line is that of api, and what else the section says is not judged without the SDK."""
     line = command("vcycled.cli", "config", "check", "--config", str(site.scene.conf))
-    done = subprocess.run(line, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(line, capture_output=True, text=True, timeout=100, check=False)
     assert done.returncode == 2
     conf = site.scene.conf
     places = [conf.read_text().splitlines().index(f"api = {api}") + 1 for api in APIS]

@@ -74,17 +74,17 @@ def stat(process: Path) -> list[str]:
 def test_a_service_ends_with_all_its_processes(bed: Bed, is_stubborn: bool) -> None:
     """By SIGTERM, or by force if that does not help; nothing of it stays recorded."""
     family(bed, is_stubborn=is_stubborn)
-    assert wait_until(lambda: len(members(bed)) == 3, 10)
+    assert wait_until(lambda: len(members(bed)) == 3, 60)
     ours = [Path(f"/proc/{pid}") for pid in members(bed)]
     stop(bed, "family", 0.5)
-    assert wait_until(lambda: not any(map(group, ours)), 10)
+    assert wait_until(lambda: not any(map(group, ours)), 60)
     assert status(bed) == {}
 
 
 def test_a_service_that_is_held_does_nothing_and_then_goes_on(bed: Bed) -> None:
     """With all its processes, and also if what is done meanwhile fails."""
     family(bed)
-    assert wait_until(lambda: len(members(bed)) == 3, 10)
+    assert wait_until(lambda: len(members(bed)) == 3, 60)
     ours = [Path(f"/proc/{pid}") for pid in members(bed)]
 
     def states() -> set[str]:
@@ -92,12 +92,12 @@ def test_a_service_that_is_held_does_nothing_and_then_goes_on(bed: Bed) -> None:
 
     def fail() -> None:
         with held(bed, "family"):
-            assert wait_until(lambda: states() == {"T"}, 10)
+            assert wait_until(lambda: states() == {"T"}, 60)
             raise OSError("no cloud")
 
     with pytest.raises(OSError, match="no cloud"):
         fail()
-    assert wait_until(lambda: states() == {"S"}, 10)
+    assert wait_until(lambda: states() == {"S"}, 60)
 
 
 def test_a_service_that_does_not_run_cannot_be_held(bed: Bed) -> None:
@@ -147,7 +147,7 @@ def test_a_service_that_ends_at_once_is_told_with_its_last_words(
     monkeypatch.setitem(PORTS, "keystone", free_port())
     start(bed, Service(name="keystone", command=("/bin/sh", "-c", "echo no such thing; exit 3")))
     with pytest.raises(BedError, match=r"(?s)keystone: ended.*no such thing"):
-        await_port(bed, "keystone", 30)
+        await_port(bed, "keystone", 60)
 
 
 def test_a_service_that_is_not_installed_is_named(bed: Bed) -> None:
@@ -236,7 +236,7 @@ def each(tmp_path: Path, *runs: str) -> subprocess.CompletedProcess[str]:
         capture_output=True,
         text=True,
         check=False,
-        timeout=30,
+        timeout=60,
     )
 
 
@@ -259,7 +259,7 @@ def test_a_process_group_that_is_gone_is_no_trouble(bed: Bed) -> None:
     family(bed)
     for pid in members(bed):
         os.kill(pid, 9)
-    assert wait_until(lambda: not is_running(bed, "family"), 10)
+    assert wait_until(lambda: not is_running(bed, "family"), 60)
     assert status(bed) == {"family": False}
     stop(bed, "family", 0.5)
     assert status(bed) == {}

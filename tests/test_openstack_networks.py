@@ -39,7 +39,7 @@ def test_a_project_without_network_is_told_of(tap: Tap) -> None:
 def test_machines_made_side_by_side_all_do_without_network(tap: Tap) -> None:
     """Each that asked for one before the first was told hears it for itself."""
     tap.cloud.settings.networks = ()
-    together = threading.Barrier(2, timeout=10)
+    together = threading.Barrier(2, timeout=60)
     first = iter((together, together))
 
     def meet(operation: str) -> None:

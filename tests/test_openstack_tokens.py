@@ -74,7 +74,7 @@ def test_a_token_that_is_turned_away_is_renewed_and_the_call_made_again(
 
 def test_many_threads_renew_a_token_once(cloud: CannedCloud, mock: responses.RequestsMock) -> None:
     """Ten calls under way with the old token make one login, not ten."""
-    together = threading.Barrier(10, timeout=20)
+    together = threading.Barrier(10, timeout=60)
     answer = turning_away(cloud, until=2)
 
     def listing(request: requests.PreparedRequest) -> Answer:

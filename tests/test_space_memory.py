@@ -313,7 +313,7 @@ def test_threads_share_a_cloud(cloud: MemoryCloud, space: MemorySpace) -> None:
     barrier = threading.Barrier(8)
 
     def create(_number: int) -> str:
-        barrier.wait(timeout=10)
+        barrier.wait(timeout=60)
         return space.create(asked())
 
     with ThreadPoolExecutor(max_workers=8) as pool:

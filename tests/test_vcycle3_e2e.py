@@ -16,6 +16,8 @@ from vcycled.demo.scene import SPACE
 from vcycled.model import MachineState
 from vcycled.spaces.base import CreateRequest
 
+pytestmark = pytest.mark.timeout(600)
+
 NAMES = [f"vcycle-work-{number:010}" for number in range(3)]
 COMMAND = "import sys; from vcycled.cli import main; sys.exit(main())"
 

@@ -39,11 +39,11 @@ def admin_of(site: Site, port: int) -> Iterator[subprocess.Popen[str]]:
         subprocess.Popen(words, stderr=file, env=os.environ, text=True) as process,
     ):
         try:
-            assert wait_until(lambda: is_up(port), 30), log.read_text()
+            assert wait_until(lambda: is_up(port), 60), log.read_text()
             yield process
         finally:
             process.terminate()
-            assert process.wait(30) == 0
+            assert process.wait(60) == 0
 
 
 def is_up(port: int) -> bool:
