@@ -25,14 +25,13 @@ from vcycled.config import (
     problems_of,
     reader,
 )
-from vcycled.config.grammar import LIKELY, SUBSTITUTIONS, space_grammar
+from vcycled.config.grammar import LIKELY, space_grammar
 from vcycled.config.pipe_shelf import Copy, Shelf
 from vcycled.config.reader import read
 from vcycled.config.reference import page
 from vcycled.options import rows
 from vcycled.spaces.base import Space
 from vcycled.spaces.openstack import OpenStackSpace
-from vcycled.userdata import DEFAULTS
 
 TOP = Path(__file__).parent.parent
 FIXTURES = Path(__file__).parent / "data" / "config"
@@ -466,8 +465,3 @@ def test_the_reference_names_every_option() -> None:
             assert f"### `{row.name}`\n\n*{row.kind.accepts}*; " in text
             assert row.help.endswith("."), row.name
             assert all(f"`{name}`" in text for name in row.old_names)
-
-
-def test_the_substitutions_are_those_of_user_data() -> None:
-    """The two rooms agree on what can be overridden."""
-    assert set(SUBSTITUTIONS) == set(DEFAULTS)

@@ -10,7 +10,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from vcycled import __version__, mjf
-from vcycled.config.grammar import SUBSTITUTIONS
 from vcycled.errors import UserDataError
 from vcycled.userdata import DEFAULTS, Recipe, Subject, UserData, check_size, make
 
@@ -95,11 +94,6 @@ def test_every_default_is_known(tmp_path: Path) -> None:
     """The list that documents and the configuration use is complete: no pattern is unknown."""
     template = "".join(f"##user_data_{name}##" for name in DEFAULTS)
     assert make(recipe(tmp_path, template.encode()), SUBJECT).unknown == ()
-
-
-def test_the_configuration_knows_the_same_defaults() -> None:
-    """An option of such a name overrides the default, so both lists must be one."""
-    assert set(SUBSTITUTIONS) == set(DEFAULTS)
 
 
 def test_an_image_that_is_no_url_has_none(tmp_path: Path) -> None:

@@ -18,36 +18,11 @@ from vcycled.config.tables import (
     WebOptions,
 )
 from vcycled.options import Row, rows
+from vcycled.userdata.values import DEFAULTS
 
 OPTION_PREFIX = "user_data_option_"
 FILE_PREFIX = "user_data_file_"
 OVERRIDE_PREFIX = "user_data_"
-
-SUBSTITUTIONS = (
-    "space",
-    "machinetype",
-    "machine_hostname",
-    "machine_token",
-    "manager_version",
-    "manager_hostname",
-    "site",
-    "uuid",
-    "machinefeatures_url",
-    "jobfeatures_url",
-    "joboutputs_url",
-    "heartbeat_machines_url",
-    "root_image_url",
-    "ca_certificates",
-    "url",
-    "vmtype",
-    "vm_hostname",
-    "vmlm_version",
-    "vmlm_hostname",
-    "manager_machinefeatures_url",
-    "manager_jobfeatures_url",
-    "manager_joboutputs_url",
-)
-"""##user_data_NAME## that are always filled; an option of that name overrides the value."""
 
 LIKELY = 0.8
 """From this similarity on (difflib's ratio) an unknown option is taken for a misspelled one."""
@@ -120,7 +95,7 @@ class Grammar:
 
 
 def _fills_user_data(option: str) -> bool:
-    is_default = option.removeprefix(OVERRIDE_PREFIX) in SUBSTITUTIONS
+    is_default = option.removeprefix(OVERRIDE_PREFIX) in DEFAULTS
     return option.startswith((OPTION_PREFIX, FILE_PREFIX)) or (
         is_default and option.startswith(OVERRIDE_PREFIX)
     )
@@ -130,7 +105,7 @@ def _user_data_names(option: str) -> Iterable[str]:
     """Return what may stand where `option` does: what follows its third word is free."""
     rest = "_".join(option.split("_")[3:]) or "XXX"
     yield from (OPTION_PREFIX + rest, FILE_PREFIX + rest)
-    yield from (OVERRIDE_PREFIX + name for name in SUBSTITUTIONS)
+    yield from (OVERRIDE_PREFIX + name for name in DEFAULTS)
 
 
 def _elsewhere(*kinds: tuple[str, Iterable[Row]]) -> Mapping[str, str]:

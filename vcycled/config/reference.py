@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from vcycled.config.grammar import MACHINETYPE, SUBSTITUTIONS
+from vcycled.config.grammar import MACHINETYPE
 from vcycled.config.reader import DEFAULT_PATHS
 from vcycled.config.registry import InstalledSpaces, Registry
 from vcycled.config.sinks import find_sink, sink_kinds
@@ -23,6 +23,7 @@ from vcycled.config.tables import (
     WebOptions,
 )
 from vcycled.options import Row, rows
+from vcycled.userdata import DEFAULTS
 
 _INTRO = """\
 # Options
@@ -83,7 +84,7 @@ def page(registry: Registry) -> str:
         *_section("[space SPACE]", SpaceOptions),
         *(part for api in registry for part in _api(api, registry[api].Options)),
         *_section("[machinetype SPACE NAME]", MachinetypeOptions),
-        _USER_DATA.format(substitutions=_list(SUBSTITUTIONS)),
+        _USER_DATA.format(substitutions=_list(DEFAULTS)),
         "\n".join(f"- `{name}`: {why}." for name, why in MACHINETYPE.ignored.items()) + "\n",
         *_section("[vacuum_pipe SPACE PREFIX]", PipeOptions),
         *_section("[accounting NAME]", SinkOptions),
