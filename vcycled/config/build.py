@@ -103,21 +103,12 @@ def load_web(path: Path = WEB_PATH) -> tuple[WebOptions, tuple[Problem, ...]]:
     raw = reader.read([path])
     section = raw.section("web")
     checked = check(replace(section, file=section.file or str(path)), WEB)
-    strays = [_stray(each) for each in raw.sections if each.title != "web"]
+    message = "only a section [web] may be in this file"
+    strays = [each.problem(message) for each in raw.sections if each.title != "web"]
     problems = raw.problems or (*checked.problems, *strays)
     if any(not problem.is_warning for problem in problems):
         raise ConfigError(tuple(sorted(problems)))
     return checked.fill(WebOptions), tuple(sorted(problems))
-
-
-def _stray(section: Section) -> Problem:
-    return Problem(
-        file=section.file,
-        line=section.line,
-        section=section.title,
-        option="",
-        message="only a section [web] may be in this file",
-    )
 
 
 def _hold(space: SpaceConfig, keep: LastGood) -> SpaceConfig:

@@ -48,8 +48,8 @@ class Checked:
         """Return a problem at the place of `option`, or of the section if it is not given."""
         setting = self.given.get(option) or self.user_data.get(option)
         if setting is None:
-            return _problem_here(self.section, option, message, is_warning=is_warning)
-        return _problem_at(setting, message, is_warning=is_warning)
+            return self.section.problem(message, option=option, is_warning=is_warning)
+        return setting.problem(message, is_warning=is_warning)
 
 
 def check(section: Section, grammar: Grammar) -> Checked:
@@ -116,7 +116,7 @@ class _Work:
             if setting is None:
                 if row.is_required:
                     message = f"is required: {row.kind.accepts}"
-                    self.problems.append(_problem_here(self._section, row.name, message))
+                    self.problems.append(self._section.problem(message, option=row.name))
                 continue
             try:
                 values[row.name] = row.kind.parse(setting.value)
@@ -166,10 +166,10 @@ class _Work:
         self._warn(setting, message)
 
     def _warn(self, setting: Setting, message: str) -> None:
-        self.problems.append(_problem_at(setting, message, is_warning=True))
+        self.problems.append(setting.problem(message, is_warning=True))
 
     def _err(self, setting: Setting, message: str) -> None:
-        self.problems.append(_problem_at(setting, message))
+        self.problems.append(setting.problem(message))
 
 
 def _counts(name: str, setting: Setting) -> str:
@@ -179,27 +179,3 @@ def _counts(name: str, setting: Setting) -> str:
 def _shown(near: str, setting: Setting) -> str:
     is_secret = sounds_secret(near) or sounds_secret(setting.option)
     return "" if is_secret else f" (its value is {setting.value!r})"
-
-
-def _problem_at(setting: Setting, message: str, *, is_warning: bool = False) -> Problem:
-    return Problem(
-        file=setting.file,
-        line=setting.line,
-        section=setting.section,
-        option=setting.option,
-        message=message,
-        is_warning=is_warning,
-    )
-
-
-def _problem_here(
-    section: Section, option: str, message: str, *, is_warning: bool = False
-) -> Problem:
-    return Problem(
-        file=section.file,
-        line=section.line,
-        section=section.title,
-        option=option,
-        message=message,
-        is_warning=is_warning,
-    )

@@ -54,7 +54,7 @@ def sort(sections: Iterable[Section]) -> Deck:
     good, problems = [], []
     for section in sections:
         if message := _wrong_header(section):
-            problems.append(_problem(section, message))
+            problems.append(section.problem(message))
         else:
             good.append(section)
     titles = {section.title: section for section in good}
@@ -62,7 +62,7 @@ def sort(sections: Iterable[Section]) -> Deck:
     lost = [
         section for section in good if len(section.words) == 3 and section.words[1] not in spaces
     ]
-    problems += [_problem(section, _no_space(section.words[1], spaces)) for section in lost]
+    problems += [section.problem(_no_space(section.words[1], spaces)) for section in lost]
     return Deck(
         sections=tuple(section for section in good if section.title != DEFAULTS),
         manager=titles.get(MANAGER, Section(title=MANAGER)),
@@ -114,9 +114,3 @@ def _no_space(name: str, spaces: Iterable[str]) -> str:
     near = difflib.get_close_matches(name, sorted(spaces), n=1)
     hint = f"; did you mean [space {near[0]}]?" if near else ""
     return f"there is no [space {name}]{hint}"
-
-
-def _problem(section: Section, message: str) -> Problem:
-    return Problem(
-        file=section.file, line=section.line, section=section.title, option="", message=message
-    )

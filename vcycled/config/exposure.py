@@ -53,9 +53,9 @@ def exposed(deck: Deck, registry: Registry) -> Iterator[Problem]:
                 secrets.setdefault(setting.file, setting)
     for file, setting in secrets.items():
         if is_open(file):
-            yield _warning(
-                setting,
+            yield setting.problem(
                 f"is a secret in a file that every user of this host can read; chmod o-r {file}",
+                is_warning=True,
             )
 
 
@@ -112,17 +112,6 @@ def group_name(group: int) -> str:
         return grp.getgrgid(group).gr_name
     except KeyError:
         return str(group)
-
-
-def _warning(setting: Setting, message: str) -> Problem:
-    return Problem(
-        file=setting.file,
-        line=setting.line,
-        section=setting.section,
-        option=setting.option,
-        message=message,
-        is_warning=True,
-    )
 
 
 def _api_options(section: Section, registry: Registry) -> type | None:

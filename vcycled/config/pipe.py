@@ -45,19 +45,10 @@ class BuiltPipe:
         if not taken:
             return self
         sections = {k: each for k, each in self.poured.sections.items() if k not in taken}
-        remarks = [self._taken(self.poured.sections[name]) for name in taken]
+        message = "another vacuum pipe has a machinetype of this name, which counts"
+        remarks = [self.poured.sections[name].problem(message, is_warning=True) for name in taken]
         poured = replace(self.poured, sections=sections, remarks=(*self.poured.remarks, *remarks))
         return replace(self, poured=poured)
-
-    def _taken(self, section: Section) -> Problem:
-        return Problem(
-            file=section.file,
-            line=section.line,
-            section=section.title,
-            option="",
-            message="another vacuum pipe has a machinetype of this name, which counts",
-            is_warning=True,
-        )
 
     def problems(self) -> Iterator[Problem]:
         """Find all that is wrong with its section, and what there is to say of its document."""

@@ -45,6 +45,17 @@ class Setting:
         """Where it stands, as `file:line`."""
         return f"{self.file}:{self.line}" if self.line else self.file
 
+    def problem(self, message: str, *, is_warning: bool = False) -> Problem:
+        """Return what is wrong with it."""
+        return Problem(
+            file=self.file,
+            line=self.line,
+            section=self.section,
+            option=self.option,
+            message=message,
+            is_warning=is_warning,
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Section:
@@ -64,6 +75,17 @@ class Section:
     def words(self) -> tuple[str, ...]:
         """The kind of section, then its names."""
         return tuple(self.title.split())
+
+    def problem(self, message: str, *, option: str = "", is_warning: bool = False) -> Problem:
+        """Return what is wrong with all of it, or with an option that it does not state."""
+        return Problem(
+            file=self.file,
+            line=self.line,
+            section=self.title,
+            option=option,
+            message=message,
+            is_warning=is_warning,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -193,11 +193,5 @@ def idle_sinks(names: tuple[str, ...], deck: Deck) -> Iterator[Problem]:
     """Find sections of sinks that get no records."""
     for name, section in deck.sinks.items():
         if name not in names:
-            yield Problem(
-                file=section.file,
-                line=section.line,
-                section=section.title,
-                option="",
-                message=f"does nothing, as accounting in [vcycle] does not name {name}",
-                is_warning=True,
-            )
+            message = f"does nothing, as accounting in [vcycle] does not name {name}"
+            yield section.problem(message, is_warning=True)
