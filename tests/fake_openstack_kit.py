@@ -78,7 +78,7 @@ class Plain:
         scope = {"project": {"name": "grid", "domain": {"id": "default"}}}
         identity = {"methods": ["password"], "password": {"user": user}}
         auth = {"auth": {"identity": identity, "scope": scope}}
-        answered = requests.post(f"{url}/identity/v3/auth/tokens", json=auth, timeout=10)
+        answered = requests.post(f"{url}/identity/v3/auth/tokens", json=auth, timeout=60)
         self.token = answered.headers["X-Subject-Token"]
 
     def ask(self, method: str, path: str, json: object = None) -> requests.Response:
@@ -86,7 +86,7 @@ class Plain:
         version = f"compute {self.version}"
         headers = {"X-Auth-Token": self.token, "OpenStack-API-Version": version}
         return requests.request(
-            method, f"{self.url}{path}", json=json, headers=headers, timeout=10
+            method, f"{self.url}{path}", json=json, headers=headers, timeout=60
         )
 
     def create(self, **changes: Any) -> requests.Response:  # noqa: ANN401 - whatever is wrong

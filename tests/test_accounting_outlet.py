@@ -181,7 +181,8 @@ class TestOutlet:
         assert outage.error == "no answer within 0.3 s"
         sink.hang.set()
         sink.hang = None
-        assert len(outlet.write(given, calls=calls)) == 2
+        patient = CallPool(2, timeout_s=60, clock=clock)
+        assert len(outlet.write(given, calls=patient)) == 2
 
     def test_a_database_that_fails_leaves_it_to_be_repeated(
         self, store: Store, clock: FakeClock

@@ -65,13 +65,13 @@ def test_an_upload_that_stops_leaves_an_image_queued(cloud: OpenStackCloud, plai
         yield b"y" * 200_000
 
     with pytest.raises(OSError, match="broke"):
-        requests.put(path, data=pieces(breaks=True), headers=headers, timeout=10)
+        requests.put(path, data=pieces(breaks=True), headers=headers, timeout=60)
     image = cloud.glance.by_id[made]
     while image.size != 1000 or image.status == "saving":
         threading.Event().wait(0.01)
     assert image.status == "queued"
     assert plain.create(imageRef=made).status_code == 400
-    requests.put(path, data=pieces(breaks=False), headers=headers, timeout=10)
+    requests.put(path, data=pieces(breaks=False), headers=headers, timeout=60)
     assert (image.status, image.size) == ("active", 201_000)
     assert plain.create(imageRef=made).status_code == 202
 

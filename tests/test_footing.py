@@ -209,7 +209,7 @@ def test_vcycled_ends_with_status_1_when_its_root_was_replaced(tmp_path: Path) -
         root.mkdir()
         with process.only_one(root), process.pid_file(root / "vcycled.pid"):
             said = manager.stderr.read()
-            assert manager.wait(30) == 1
+            assert manager.wait(60) == 1
             assert (root / "vcycled.pid").exists()
     assert f"files-replaced path={root / LOCK}" in said
     assert said.endswith(f"vcycled: {root / LOCK} was deleted or replaced while vcycled ran\n")

@@ -63,7 +63,7 @@ class Home:
     def tend(self) -> None:
         """Let a tick of the manager pass; a turn that begins ends before this returns."""
         self.keeper.tend(self.config)
-        self.keeper.wait(10)
+        self.keeper.wait(60)
 
     def turn(self) -> None:
         """Let a turn be due, and over."""
@@ -168,7 +168,7 @@ class TestWhen:
 
         def slow(_space: str, *, before: int) -> int:
             begun.set()
-            go_on.wait(10)
+            go_on.wait(60)
             return before * 0
 
         monkeypatch.setattr(tree, "remove_retired", slow)
@@ -176,7 +176,7 @@ class TestWhen:
         home.keeper.tend(home.config)
         home.world.clock.advance(TURN_SECONDS)
         home.keeper.tend(home.config)
-        assert begun.wait(10)
+        assert begun.wait(60)
         home.world.clock.advance(TURN_SECONDS)
         home.keeper.tend(home.config)  # a second turn would pass it
         threading.Timer(0.1, go_on.set).start()

@@ -26,17 +26,17 @@ def test_a_hold_tells_how_far_the_upload_is(site: Site, log: pytest.LogCaptureFi
     def pause(done: int) -> None:
         if done == 14 * MIB:
             arrived.set()
-            assert gate.wait(20)
+            assert gate.wait(60)
 
     site.images.on_piece = pause
     site.world.cycle()
-    assert arrived.wait(20)
+    assert arrived.wait(60)
     outcome = site.world.cycle()
     assert hold_of(outcome).detail == "image: being uploaded, 35 % of 40.0 MiB"
     status = status_of(outcome)
     assert (status.state, status.done_bytes) == (ImageState.UPLOADING, 14 * MIB)
     gate.set()
-    assert site.world.manager.images.wait(20)
+    assert site.world.manager.images.wait(60)
     told = [line.split("done=")[1].split(" size")[0] for line in lines(log, "image-uploading")]
     assert told == [f'"{percent} %"' for percent in range(0, 101, 10)]
     assert len(lines(log, "image-ready")) == 1
@@ -59,7 +59,7 @@ def test_a_long_upload_delays_no_cycle(site: Site) -> None:
         site.world.clock.advance(60)
         site.world.cycle()
     gate.set()
-    assert site.world.manager.images.wait(20)
+    assert site.world.manager.images.wait(60)
     assert site.images.uploads == 1
 
 
@@ -77,7 +77,7 @@ def test_one_upload_at_a_time(tmp_path: Path) -> None:
     def count(_done: int) -> None:
         now[0] += 1
         most[0] = max(most[0], now[0])
-        assert gate.wait(20)
+        assert gate.wait(60)
         now[0] -= 1
 
     site.images.on_piece = count

@@ -322,7 +322,7 @@ def test_a_manager_uploads_an_image_makes_machines_of_it_and_leaves_none(tmp_pat
         for _ in range(count):
             world.clock.advance(seconds)
             world.cycle()
-            assert world.manager.images.wait(20)
+            assert world.manager.images.wait(60)
 
     cycles(3, 60)
     (image,) = [each for each in world.cloud.glance.by_id.values() if each.name != "worker"]

@@ -225,7 +225,7 @@ def test_a_call_hangs_until_it_is_let_go_and_delays_no_other(
         space.create(asked())
         assert not listing.done()
         gate.set()
-        assert len(listing.result(timeout=10)) == 1
+        assert len(listing.result(timeout=60)) == 1
 
 
 def test_latency_is_what_the_test_makes_of_it(

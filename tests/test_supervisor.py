@@ -70,7 +70,13 @@ class Site:
     def write(self, *spaces: str, extra: str = "", head: str = "") -> None:
         """Write the configuration; `head` goes into its first section."""
         head = f"[vcycle]\nroot = {self.folder}/root\ncall_timeout_seconds = 600\n{head}"
-        self.conf.write_text(head + "".join(spaces) + extra)
+        self.put(head + "".join(spaces) + extra)
+
+    def put(self, text: str) -> None:
+        """Replace the configuration at once: it may be read at any instant."""
+        new = self.folder / "new.conf"
+        new.write_text(text)
+        new.replace(self.conf)
 
     def space(self, name: str, *, limit: int | str = 2, cycle: int = 1) -> str:
         """Return the text of a space."""
@@ -289,7 +295,7 @@ def test_limits_that_vanish_hold_creation_for_a_cycle(
     site.start()
     site.until(lambda: len(site.clouds[A].here) == 2)
     text = site.conf.read_text().replace("processors_limit = 2\n", "")
-    site.conf.write_text(text)
+    site.put(text)
     site.until(lambda: f"limits-vanished space={A}" in caplog.text)
     store = site.store
     assert store is not None

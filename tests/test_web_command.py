@@ -79,7 +79,7 @@ async def test_it_serves_until_it_is_told_to_end(
         "curl", "-sS", "--cacert", str(tmp_path / "ca.pem"), "-T", "/dev/null", url
     )
     assert await curl.wait() == 0
-    assert abs(SystemClock().now() - int(marker.read_text().split()[0])) < 30
+    assert abs(SystemClock().now() - int(marker.read_text().split()[0])) < 120
     process.send_signal(signal.SIGTERM)
     _, log = process.communicate(timeout=60)
     assert process.returncode == 0

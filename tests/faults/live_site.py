@@ -190,7 +190,7 @@ class LiveSite(Installation):
         """End a process as kill -9 does."""
         if process is not None:
             process.send_signal(signal.SIGKILL)
-            process.wait(40)
+            process.wait(90)
 
     # Machines.
 

@@ -17,6 +17,7 @@ from vcycled.cli.session import Session
 
 CHROMIUM = "/usr/bin/chromium"
 WIDE, PHONE = 1200, 360
+PATIENCE_MS = 90_000
 
 
 @contextmanager
@@ -39,11 +40,11 @@ def served(site: Site) -> Iterator[str]:
     thread = threading.Thread(target=run, name="admin-site")
     thread.start()
     try:
-        yield address.result(30)
+        yield address.result(60)
     finally:
         with suppress(RuntimeError):  # the loop is closed: it could not begin
             loop.call_soon_threadsafe(is_over.set)
-        thread.join(30)
+        thread.join(60)
 
 
 @contextmanager
@@ -51,7 +52,9 @@ def chromium() -> Iterator[Browser]:
     """Give a browser without a window."""
     with sync_playwright() as play:
         # It may run as root here, which its sandbox refuses; it sees our own pages only.
-        browser = play.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        browser = play.chromium.launch(
+            executable_path=CHROMIUM, args=["--no-sandbox"], timeout=PATIENCE_MS
+        )
         try:
             yield browser
         finally:
@@ -76,6 +79,7 @@ class Tab:
 def tab(browser: Browser, **options: object) -> Iterator[Tab]:
     """Open a tab in a context of its own, with these options of playwright."""
     context: BrowserContext = browser.new_context(**options)  # type: ignore[arg-type] # as there
+    context.set_default_timeout(PATIENCE_MS)
     page = context.new_page()
     found = Tab(page)
     page.on("console", lambda said: found.complaints.append(f"{said.type}: {said.text}"))

@@ -89,7 +89,7 @@ class Guests:
 
     def feature(self, name: str, key: str) -> str:
         """Return a machine feature, as the machine reads it."""
-        answer = requests.get(f"{self.known[name].features}/{key}", verify=self._ca, timeout=10)
+        answer = requests.get(f"{self.known[name].features}/{key}", verify=self._ca, timeout=60)
         answer.raise_for_status()
         return answer.text
 
@@ -103,7 +103,7 @@ class Guests:
             data=content,
             headers={"Authorization": f"Bearer {guest.token}"},
             verify=self._ca,
-            timeout=10,
+            timeout=60,
         )
         answer.raise_for_status()
 

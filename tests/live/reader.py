@@ -23,7 +23,7 @@ LOOKS = re.compile(
 WORD = re.compile(r"(?<![\w/.-])[a-z][a-z_]{3,}(?![\w/-])")
 ENOUGH = 0.7
 """The part of a page's words that must be seen: some states come and go."""
-PATIENCE_S = 60.0
+PATIENCE_S = 120.0
 SAVED = re.compile(r"[Ss]ave (?:this|it) as\s+`([\w.-]+)`")
 END = "end-of-command"
 
@@ -73,7 +73,7 @@ class Reader:
         """End the shell."""
         assert self._shell.stdin is not None
         self._shell.stdin.close()
-        self._shell.wait(30)
+        self._shell.wait(60)
         assert self._shell.stdout is not None
         self._shell.stdout.close()
 

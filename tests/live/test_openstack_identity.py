@@ -24,7 +24,7 @@ pytestmark = ON_OPENSTACK
 
 NOBODY = {"username": None, "password": None, "project_name": None}
 """Options that stand in the way of another way to log in."""
-PATIENCE_S = 10.0
+PATIENCE_S = 60.0
 
 
 def works(space: OpenStackSpace) -> bool:

@@ -27,7 +27,7 @@ def promtool(*words: str | Path, text: bytes = b"") -> str:
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         check=False,
-        timeout=60,
+        timeout=100,
     )
     assert done.returncode == 0, done.stdout.decode()
     return done.stdout.decode()

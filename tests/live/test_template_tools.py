@@ -31,7 +31,7 @@ def run(*command: str | Path, text: str = "") -> subprocess.CompletedProcess[str
         stderr=subprocess.STDOUT,
         text=True,
         check=False,
-        timeout=60,
+        timeout=100,
     )
 
 

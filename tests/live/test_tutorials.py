@@ -34,7 +34,7 @@ SOONER = [
     ("fizzle_seconds = 60", "fizzle_seconds = 2"),
 ]
 """The cloud's tutorials have usual times, but for what the reader is told to wait for."""
-PATIENCE_S = 60.0
+PATIENCE_S = 120.0
 
 INSTALLING = ("python3 -m venv", "~/cloud/venv/bin/pip")
 """What only the first tutorial does: it takes half a minute."""
