@@ -14,6 +14,7 @@ from pathlib import Path
 from vcycled.config.exposure import group_name, own_groups, strangers
 from vcycled.config.lastgood import FILE_NAME
 from vcycled.config.places import admin_token_path, database_url, sqlite_path
+from vcycled.config.reader import file_problem
 from vcycled.config.tables import ManagerOptions
 from vcycled.errors import Problem
 from vcycled.machinedir import Layout
@@ -40,7 +41,7 @@ def loose(
     secrets = (root / FILE_NAME, sqlite_path(database_url(manager)), token, manager.admin_key)
     for secret in filter(None, secrets):
         if who := strangers(secret, root):
-            yield _warning(secret, f"holds secrets, but {who}")
+            yield file_problem(secret, f"holds secrets, but {who}", is_warning=True)
 
 
 def _folders(root: Path, folders: Iterable[Path]) -> list[Path]:
@@ -59,12 +60,9 @@ def _writable(path: Path, own: set[int], what: str) -> Iterator[Problem]:
     except OSError:
         return
     if found.st_mode & stat.S_IWOTH:
-        yield _warning(path, f"every user of this host can {what}; chmod o-w it")
+        message = f"every user of this host can {what}; chmod o-w it"
+        yield file_problem(path, message, is_warning=True)
     elif found.st_mode & stat.S_IWGRP and found.st_gid not in own:
         group = group_name(found.st_gid)
         message = f"the group {group}, not that of the manager, can {what}; chmod g-w it"
-        yield _warning(path, message)
-
-
-def _warning(path: Path, message: str) -> Problem:
-    return Problem(file=str(path), line=0, section="", option="", message=message, is_warning=True)
+        yield file_problem(path, message, is_warning=True)

@@ -202,12 +202,12 @@ def _absent(
         if place in there:
             continue
         if str(place) in known:
-            yield _file_problem(
+            yield file_problem(
                 place,
                 "was read before and is gone; put it back, or leave an empty one if that is meant",
             )
         elif not is_default:
-            yield _file_problem(place, "there is no such file or folder")
+            yield file_problem(place, "there is no such file or folder")
 
 
 def _text(content: bytes) -> str:
@@ -222,13 +222,13 @@ def _text(content: bytes) -> str:
 
 
 def _unreadable(path: Path, error: OSError) -> Problem:
-    return _file_problem(path, f"cannot be read: {error.strerror}")
+    return file_problem(path, f"cannot be read: {error.strerror}")
 
 
 def _not_text(path: Path, error: UnicodeDecodeError) -> Problem:
     line = error.object.count(b"\n", 0, error.start) + 1
     byte = f"byte 0x{error.object[error.start]:02x} at offset {error.start}"
-    return _file_problem(path, f"must be UTF-8 text, which {byte} is not; save it as UTF-8", line)
+    return file_problem(path, f"must be UTF-8 text, which {byte} is not; save it as UTF-8", line)
 
 
 def _nothing(places: Iterable[Path]) -> Problem:
@@ -238,8 +238,11 @@ def _nothing(places: Iterable[Path]) -> Problem:
     )
 
 
-def _file_problem(path: Path, message: str, line: int = 0) -> Problem:
-    return Problem(file=str(path), line=line, section="", option="", message=message)
+def file_problem(path: Path, message: str, line: int = 0, *, is_warning: bool = False) -> Problem:
+    """Return what is wrong with a whole file or folder, or with a line of it."""
+    return Problem(
+        file=str(path), line=line, section="", option="", message=message, is_warning=is_warning
+    )
 
 
 class _Merge:
@@ -254,7 +257,7 @@ class _Merge:
         """Add what the file says to what was said before; if it `is_whole`, tell its errors."""
         ini: Ini = scan(text)
         if is_whole:
-            self.problems += [_file_problem(file, message, line) for line, message in ini.errors]
+            self.problems += [file_problem(file, message, line) for line, message in ini.errors]
         for header in ini.headers:
             title = title_of(header.name)
             if title not in self._sections:

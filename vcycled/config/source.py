@@ -103,7 +103,8 @@ class _Memory:
             self._keep = self._kept = lastgood.read(self._file)
         except (DamagedLastGood, OSError) as error:
             self._keep = LastGood()
-            return self._keep, (_warning(self._file, f"is damaged and not used: {error}"),)
+            text = f"is damaged and not used: {error}"
+            return self._keep, (reader.file_problem(self._file, text, is_warning=True),)
         return self._keep, ()
 
     def keep(self, good: LastGood) -> Problem | None:
@@ -115,7 +116,7 @@ class _Memory:
             lastgood.write(self._file, good)
         except OSError as error:
             text = f"the last good configuration cannot be kept here: {error.strerror}"
-            return _warning(self._file, text)
+            return reader.file_problem(self._file, text, is_warning=True)
         self._kept = good
         return None
 
@@ -129,7 +130,3 @@ class _Memory:
             return False
         self._keep = self._keep.without(space)
         return True
-
-
-def _warning(path: Path, message: str) -> Problem:
-    return Problem(file=str(path), line=0, section="", option="", message=message, is_warning=True)
