@@ -16,6 +16,7 @@ import aiohttp
 import pytest
 from click.testing import CliRunner
 
+from tests.admin_kit import got
 from tests.builders import NOW
 from tests.cli_kit import (
     CONF,
@@ -88,13 +89,8 @@ def share(name: str) -> Share:
 
 async def fetched(site: Site, path: str) -> tuple[int, str, str]:
     """Return status, type and text of a page of the admin site."""
-    admin = AdminSite(lambda: Session(site.clock, [site.conf]))
-    async with (
-        listening(admin, ("127.0.0.1",), 0) as port,
-        aiohttp.ClientSession() as client,
-        client.get(f"http://127.0.0.1:{port}{path}") as answer,
-    ):
-        return answer.status, answer.headers["Content-Type"], await answer.text()
+    (answer,) = await got(site, path)
+    return answer.status, answer.headers["Content-Type"], answer.text
 
 
 async def scraped(site: Site) -> str:
