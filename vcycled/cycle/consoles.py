@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from vcycled.config import SpaceConfig
 from vcycled.cycle.context import Context
-from vcycled.model import Changes, Delete, Event, Machine, Reason, Records
+from vcycled.model import Changes, Delete, Event, Machine, Reason, Records, event_of
 
 MOST = 6
 """So many consoles are fetched in a cycle; machines that fail together fail alike."""
@@ -56,14 +56,8 @@ def _kept(context: Context, machines: Sequence[Machine]) -> Iterator[Event]:
         except OSError as error:
             context.log.warning("tree-failed", machine=machine.name, error=str(error))
         else:
-            yield Event(
-                at=context.clock.now(),
-                space=machine.space,
-                event="console-kept",
-                machinetype=machine.machinetype,
-                machine=machine.name,
-                detail=f"{len(text.splitlines())} lines",
-            )
+            now, detail = context.clock.now(), f"{len(text.splitlines())} lines"
+            yield event_of(machine, at=now, event="console-kept", detail=detail)
 
 
 def _call(context: Context, machine: Machine) -> Callable[[], str]:

@@ -9,7 +9,7 @@ from vcycled.config import SpaceConfig
 from vcycled.cycle.context import Context
 from vcycled.cycle.tend import settle
 from vcycled.errors import SpaceError, Unavailable
-from vcycled.model import MESSAGES, Changes, Delete, Event, Machine, Records
+from vcycled.model import MESSAGES, Changes, Delete, Event, Machine, Records, event_of
 from vcycled.remember import is_turned_away, paused
 
 
@@ -121,26 +121,13 @@ def _tried(delete: Delete, now: int) -> Machine:
 
 
 def _event(delete: Delete, now: int) -> Event:
-    machine = delete.machine
-    return Event(
-        at=now,
-        space=machine.space,
-        event="machine-delete",
-        machinetype=machine.machinetype,
-        machine=machine.name,
-        detail=MESSAGES.get(delete.reason, delete.reason),
-    )
+    why = MESSAGES.get(delete.reason, delete.reason)
+    return event_of(delete.machine, at=now, event="machine-delete", detail=why)
 
 
 def _failure(machine: Machine, error: SpaceError, now: int) -> Event:
-    return Event(
-        at=now,
-        space=machine.space,
-        event="delete-failed",
-        machinetype=machine.machinetype,
-        machine=machine.name,
-        detail=f"attempt {machine.delete_attempts}: {error}",
-    )
+    detail = f"attempt {machine.delete_attempts}: {error}"
+    return event_of(machine, at=now, event="delete-failed", detail=detail)
 
 
 def _leave_message(context: Context, delete: Delete) -> None:

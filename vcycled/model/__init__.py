@@ -30,6 +30,7 @@ from vcycled.model.memory import (
     Stage,
     Terms,
     Unfit,
+    event_of,
 )
 from vcycled.model.planning import (
     MESSAGES,
@@ -84,4 +85,5 @@ __all__ = [
     "Terms",
     "Unfit",
     "Wait",
+    "event_of",
 ]

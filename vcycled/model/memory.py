@@ -253,6 +253,18 @@ class Event:
     detail: str = ""
 
 
+def event_of(machine: Machine, *, at: int, event: str, detail: str = "") -> Event:
+    """Return a line of the story of `machine`."""
+    return Event(
+        at=at,
+        space=machine.space,
+        event=event,
+        machinetype=machine.machinetype,
+        machine=machine.name,
+        detail=detail,
+    )
+
+
 class OrderKind(StrEnum):
     """What an operator can order by the command line or the admin site."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
-from vcycled.model import Changes, Event, Machine, MachinetypeMemory, Plan, Records, Tell
+from vcycled.model import Changes, Event, Machine, MachinetypeMemory, Plan, Records, Tell, event_of
 
 
 def as_told(tell: Tell) -> Machine:
@@ -58,13 +58,5 @@ def noted(records: Records, plan: Plan) -> Changes | None:
 
 
 def _event(tell: Tell, now: int) -> Event:
-    machine = tell.machine
     detail = f"to leave by {tell.by}: {tell.why}" if tell.why else "that it may stay after all"
-    return Event(
-        at=now,
-        space=machine.space,
-        event="machine-told",
-        machinetype=machine.machinetype,
-        machine=machine.name,
-        detail=detail,
-    )
+    return event_of(tell.machine, at=now, event="machine-told", detail=detail)

@@ -15,6 +15,7 @@ from vcycled.model import (
     RunInterval,
     SpaceMemory,
     Unfit,
+    event_of,
 )
 from vcycled.remember.ends import interval_of
 
@@ -51,16 +52,7 @@ class Ledger:
 
     def note(self, machine: Machine, event: str, detail: str = "") -> None:
         """Add a line to the story of `machine`."""
-        self._events.append(
-            Event(
-                at=self.now,
-                space=machine.space,
-                machinetype=machine.machinetype,
-                machine=machine.name,
-                event=event,
-                detail=detail,
-            )
-        )
+        self._events.append(event_of(machine, at=self.now, event=event, detail=detail))
 
     def account(self, machine: Machine, *, is_final: bool) -> None:
         """Record the run of an ended machine, if it is to be accounted."""

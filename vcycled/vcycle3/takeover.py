@@ -36,6 +36,7 @@ from vcycled.model import (
     SpaceMemory,
     Stage,
     Terms,
+    event_of,
 )
 from vcycled.remember.ends import has_found_work, is_abort
 from vcycled.vcycle3.archive import OldRecord
@@ -144,15 +145,7 @@ class _Space:
     def _put(self, became: Became, machine: Machine, detail: str, *, now: int) -> None:
         self.machines[machine.uuid] = machine
         self.counts[became] += 1
-        event = Event(
-            at=now,
-            space=machine.space,
-            event="machine-imported",
-            machinetype=machine.machinetype,
-            machine=machine.name,
-            detail=detail,
-        )
-        self.events.append(event)
+        self.events.append(event_of(machine, at=now, event="machine-imported", detail=detail))
 
 
 def _became(old: OldMachine, machine: Machine) -> Became:
