@@ -217,6 +217,30 @@ class TestUser(OnASite):
         assert session.user() == f"uid {os.getuid()}"
 
 
+class TestInTurn(OnASite):
+    """Several orders that wait for one cycle."""
+
+    def test_what_was_lifted_in_between_is_ordered_anew(self, site: Site) -> None:
+        """The manager carries them out one by one, so the last word counts."""
+        for words in (("drain", "prod"), ("undrain", "prod"), ("drain", "prod")):
+            site.ok(*words)
+        assert [each.kind for each in orders(site)] == ["drain", "undrain", "drain"]
+
+    def test_a_time_that_was_moved_in_between_is_ordered_anew(self, site: Site) -> None:
+        """And back again."""
+        times = (NOW + 4000, NOW + 5000, NOW + 4000)
+        for by in times:
+            site.ok("drain", "prod", "--by", str(by))
+        assert tuple(each.by for each in orders(site)) == times
+
+    def test_the_same_of_others_in_between_changes_nothing(self, site: Site) -> None:
+        """What waits is not ordered again."""
+        site.save(machine(), machine("vcycle-prod-1"))
+        for name in (machine().name, "vcycle-prod-1", machine().name):
+            site.ok("delete", "--yes", name)
+        assert [each.machine for each in orders(site)] == [machine().name, "vcycle-prod-1"]
+
+
 class TestHold(OnASite):
     """`vcycle hold` and `vcycle release`."""
 

@@ -1,7 +1,8 @@
 """Each order that can be given: by a command, and by a path of the API.
 
 An order is prepared (whom it concerns, what will come of it), then left in the store for the
-manager. The same order given twice is one: an open order that says the same is not repeated.
+manager. The same order given twice is one: an open order that says the same is not repeated,
+unless something else was ordered in between.
 """
 
 from __future__ import annotations
@@ -245,10 +246,16 @@ def leave(session: Session, prepared: Ordered) -> Ordered:
 
 
 def _left(store: Store, order: Order) -> Order:
-    """Leave an order unless it is there; return it with its number."""
-    for known in store.records(order.space).orders:
-        if replace(known, id=0, at=order.at, who=order.who) == order:
+    """Leave an order unless it is there; return it with its number.
+
+    One that something else was ordered after is left anew: orders are carried out one by one.
+    """
+    for known in reversed(store.records(order.space).orders):
+        said = replace(known, id=0, at=order.at, who=order.who)
+        if said == order:
             return known
+        if replace(said, machinetype=order.machinetype, machine=order.machine) != order:
+            break
     return replace(order, id=store.order(order))
 
 
