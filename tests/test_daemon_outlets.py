@@ -16,7 +16,7 @@ from vcycled import kvlog
 from vcycled.accounting.apel import ApelSink
 from vcycled.accounting.auditor import AuditorOptions
 from vcycled.accounting.base import NoOptions, RunInterval, Sink, SinkUnavailable, Verdict
-from vcycled.accounting.jsonl import JsonLinesOptions
+from vcycled.accounting.jsonl import JsonLinesOptions, JsonLinesSink
 from vcycled.clock import SystemClock
 from vcycled.config import Config, LastGood, ManagerOptions, SinkConfig
 from vcycled.daemon import outlets
@@ -235,6 +235,23 @@ class TestOutlets:
             "the sink apel cannot be made: KeyError: 'no'",
         )
         assert "sink-broken" in caplog.text
+
+    def test_a_cycle_never_sees_a_part_of_them(
+        self, outlets: Outlets, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Those of before, until all that a new configuration names are there."""
+        outlets.heed(config_of(tmp_path, APEL))
+        seen: list[str] = []
+
+        class Slow(JsonLinesSink):
+            def __init__(self, name: str, options: object, *, root: Path) -> None:
+                super().__init__(name, options, root=root)
+                seen.extend(each.name for each in outlets.current())
+
+        monkeypatch.setattr("vcycled.accounting.jsonl.JsonLinesSink", Slow)
+        outlets.heed(config_of(tmp_path, NOWHERE, LINES))
+        assert seen == ["apel"]
+        assert [each.name for each in outlets.current()] == ["nowhere", "lines"]
 
     def test_it_is_kept_now_and_then_that_they_are_named(
         self, store: Store, clock: FakeClock, tmp_path: Path

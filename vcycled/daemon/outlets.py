@@ -139,14 +139,15 @@ class Outlets:
             return
         self._name(config.manager.accounting)
         timeout_s = float(config.manager.call_timeout_seconds)
-        before, self._opened = self._opened, {}
+        before, opened = dict(self._opened), dict[str, _Opened]()
         self._config = config
         for sink in config.sinks:
             known = before.get(sink.name)
             if known is not None and known.made_from == (sink, timeout_s):
-                self._opened[sink.name] = before.pop(sink.name)
+                opened[sink.name] = before.pop(sink.name)
             else:
-                self._opened[sink.name] = self._open(config, sink, timeout_s)
+                opened[sink.name] = self._open(config, sink, timeout_s)
+        self._opened = opened  # as a whole: cycles go through it meanwhile
         for each in before.values():
             _close(each)
 
