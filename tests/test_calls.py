@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from types import SimpleNamespace
 
 import pytest
 
@@ -92,6 +93,27 @@ def test_a_call_that_hangs_is_given_up_and_counted(release: threading.Event) -> 
             break
         threading.Event().wait(0.02)
     assert calls.stuck == 0
+
+
+def test_a_host_without_threads_takes_no_slot(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The cloud was surely not asked, and once there are threads again all slots are free."""
+
+    class Unstarted(threading.Thread):
+        def start(self) -> None:
+            raise RuntimeError("can't start new thread")
+
+    calls, asked = pool(size=2), threading.Event()
+    without = SimpleNamespace(Thread=Unstarted)
+    with monkeypatch.context() as patch:
+        patch.setattr("vcycled.calls.threading", without)
+        outcomes = list(calls.run_all("create", [asked.set] * 3))
+    assert [each.number for each in outcomes] == [0, 1, 2]
+    errors = [each.error for each in outcomes]
+    assert all(isinstance(error, Unavailable) and error.is_undone for error in errors)
+    assert "can't start new thread" in str(errors[0])
+    assert not calls.is_busy
+    assert not asked.is_set()
+    assert [each.value for each in calls.run_all("create", [lambda: 1] * 2)] == [1, 1]
 
 
 def test_when_all_slots_hang_nothing_more_is_started(release: threading.Event) -> None:

@@ -89,10 +89,10 @@ class CallPool:
         """Yield the outcome of every call, as they end; each has the timeout for itself."""
         batch = _Batch([_Job(number, call) for number, call in enumerate(calls)][::-1])
         for _ in calls:
-            self._start(batch)
+            self._start(batch, operation)
             yield self._next(batch, operation)
 
-    def _start(self, batch: _Batch[T]) -> None:
+    def _start(self, batch: _Batch[T], operation: str) -> None:
         while batch.waiting:
             with self._lock:
                 if self._busy >= self._size:
@@ -101,7 +101,10 @@ class CallPool:
                 job = batch.waiting.pop()
                 job.began = self._clock.monotonic()
                 batch.running[job.number] = job
-            threading.Thread(target=self._work, args=(job, batch), daemon=True).start()
+            try:
+                threading.Thread(target=self._work, args=(job, batch), daemon=True).start()
+            except RuntimeError as error:  # the host gives us no more threads
+                self._end(job, batch, Unavailable(operation, str(error), is_undone=True))
 
     def _work(self, job: _Job[T], batch: _Batch[T]) -> None:
         result: T | SpaceError | _Bug
@@ -111,6 +114,9 @@ class CallPool:
             result = error
         except BaseException as error:  # noqa: BLE001 - handed to the caller, who raises it
             result = _Bug(error)
+        self._end(job, batch, result)
+
+    def _end(self, job: _Job[T], batch: _Batch[T], result: T | SpaceError | _Bug) -> None:
         with self._lock:
             self._busy -= 1
             if batch.running.pop(job.number, None) is None:
