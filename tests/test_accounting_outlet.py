@@ -184,6 +184,26 @@ class TestOutlet:
         patient = CallPool(2, timeout_s=60, clock=clock)
         assert len(outlet.write(given, calls=patient)) == 2
 
+    def test_an_outage_that_could_not_be_kept_is_told_the_next_time(
+        self, store: Store, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A full disk can keep the queue and the database from being written alike."""
+        sink, given = Faked(), due(store, 1)
+        sink.error = SinkRefused("full")
+        outlet = outlet_of(sink, store, clock)
+
+        def full(*_: object, **__: object) -> None:
+            raise StoreError("full")
+
+        with monkeypatch.context() as patch:
+            patch.setattr(store, "note_outage", full)
+            with pytest.raises(StoreError):
+                outlet.write(given)
+        clock.advance(60)
+        outlet.write(given)
+        (told,) = store.events()
+        assert (told.at, told.event) == (START + 60, "sink-failing")
+
     def test_a_database_that_fails_leaves_it_to_be_repeated(
         self, store: Store, clock: FakeClock
     ) -> None:

@@ -151,7 +151,7 @@ class Outlet:
             wait_s = min(max(grown, asked_s or 0), ASKED_MOST_SECONDS)
             if not self.sink.is_local:
                 self._retry_at = self.clock.monotonic() + wait_s
-            self._outage = Outage(
+            outage = Outage(
                 sink=self.name,
                 manager=self._manager,
                 since=before.since if before else now,
@@ -159,11 +159,11 @@ class Outlet:
                 retry_at=None if self.sink.is_local else now + wait_s,
                 error=one_line(error),
             )
-            why = self._outage.error
-            news = () if before else (failing(self.name, self._manager, why, at=now),)
-            self._store.note_outage(self._outage, story=news)
+            news = () if before else (failing(self.name, self._manager, outage.error, at=now),)
+            self._store.note_outage(outage, story=news)
+            self._outage = outage  # last: what could not be kept is told the next time
             if not before:
-                self.log.warning("sink-failing", sink=self.name, error=why)
+                self.log.warning("sink-failing", sink=self.name, error=outage.error)
 
     def _recover(self) -> None:
         with self._lock:
