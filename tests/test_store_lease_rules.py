@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 
 from tests.store_kit import live_manager, presence
 from vcycled.store import Lease, Manager, Roster, Wishes
+from vcycled.store.claim import FileClaim, SoleLeases
 from vcycled.store.sharing import Decision, decide
 from vcycled.store.tenure import BEATS, SKEW_MOST_SECONDS, skew_between
 
@@ -282,3 +284,20 @@ def test_nothing_is_taken_from_a_live_manager_and_every_epoch_is_new(
     assert not decision.kept & decision.taken.keys()
     assert not {*decision.given_up} & ({*decision.kept} | decision.taken.keys())
     assert all(table[space].holder == name for space in decision.given_up)
+
+
+def test_the_only_manager_of_a_file_holds_its_spaces_while_it_beats(tmp_path: Path) -> None:
+    """A cycle that asks at that instant would take itself for cut off."""
+    leases, held = SoleLeases(tmp_path / "vcycle.db"), []
+
+    class Slow(FileClaim):
+        def take(self) -> None:
+            held.append(SPACE in leases.held)
+            super().take()
+
+    leases._claim = Slow(tmp_path / "vcycle.db")
+    for _ in range(2):
+        leases.beat(Wishes(spaces=frozenset({SPACE})))
+    leases.close()
+    assert held == [False, True]
+    assert not leases.held

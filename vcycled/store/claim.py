@@ -90,8 +90,11 @@ class SoleLeases:
         Raises:
             StoreError: another manager has the claim.
         """
-        self._held = {}
-        self._claim.take()
+        try:
+            self._claim.take()
+        except StoreError:
+            self._held = {}
+            raise
         self._held = {space: Lease(space=space, holder="", epoch=0) for space in wishes.all}
 
     def is_worth_a_beat(self, wishes: Wishes) -> bool:
