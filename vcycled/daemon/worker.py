@@ -89,17 +89,22 @@ class SpaceWorker:
         while not self._is_stopping and (wanted := self._wanted()) is not None:
             config, held = wanted
             self._wake.clear()
-            began = self._clock.now()
-            self._busy_since = self._clock.monotonic()
+            began, since = self._clock.now(), self._clock.monotonic()
+            self._busy_since = since
             wake_at = self._cycle_once(config, held) or began + config.options.cycle_seconds
             self._busy_since = None
             self._has_cycled = True
-            late = self._clock.now() - began - config.options.cycle_seconds
-            if late > 0:
-                skipped = 1 + late // config.options.cycle_seconds
-                self._log.warning("cycle-overran", late=late, skipped=skipped)
-            self._clock.wait(self._wake, max(0, wake_at - self._clock.now()))
+            took = self._clock.monotonic() - since
+            self._tell_late(int(took), config.options.cycle_seconds)
+            # By both clocks: one that was set back meanwhile must not keep us for hours.
+            wait_s = min(wake_at - self._clock.now(), wake_at - began - took)
+            self._clock.wait(self._wake, max(0.0, wait_s))
         self._cycle.close()
+
+    def _tell_late(self, took_s: int, cycle_seconds: int) -> None:
+        late = took_s - cycle_seconds
+        if late > 0:
+            self._log.warning("cycle-overran", late=late, skipped=1 + late // cycle_seconds)
 
     def _cycle_once(self, config: SpaceConfig, held: str) -> int | None:
         """Run one cycle and return when the next is due; None if it could not say."""
