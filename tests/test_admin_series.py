@@ -11,7 +11,7 @@ from tests.test_admin import FACTS, VIEW, share, values
 from vcycled.admin.facts import Facts, read_facts
 from vcycled.admin.measure import LABEL_MOST, Sample, exposition, measured
 from vcycled.cli.session import Session
-from vcycled.cli.views import SpaceView
+from vcycled.cli.views import SinkView, SpaceView
 from vcycled.model import Records, SpaceMemory
 from vcycled.remember import Tally
 
@@ -67,6 +67,26 @@ class TestNames(OnASite):
         site.configure(CONF.replace("target_share = 2", "target_share = 2\nprocessors_limit = 3"))
         found = values(facts_of(site), "vcycle_machinetype_processors_limit")
         assert found == {(SPACE, "prod"): 3}
+
+    def test_heartbeats_can_arrive_at_a_web_server_of_the_site(self, site: Site) -> None:
+        """It is trusted to be up, so the alert of lost heartbeats is quiet."""
+        metric = "vcycle_heartbeat_receiver_up"
+        assert values(facts_of(site), metric) == {(): 0}
+        site.configure(CONF.replace("[vcycle]", "[vcycle]\nheartbeat_receiver = external"))
+        assert values(facts_of(site), metric) == {(): 1}
+
+
+def test_a_certificate_that_two_sinks_show_is_one_series() -> None:
+    """Prometheus takes no series twice."""
+    ends = {"/etc/hostcert.pem": 9}
+    sinks = tuple(
+        SinkView(name=name, backlogs=(), outages=(), credential_ends=ends) for name in ("a", "b")
+    )
+    found = [*measured(replace(FACTS, view=replace(VIEW, sinks=sinks)))]
+    metric = "vcycle_credential_end_timestamp_seconds"
+    assert [each for each in found if each.metric == metric] == [
+        Sample(metric, ("", "/etc/hostcert.pem"), 9)
+    ]
 
 
 def test_names_that_are_no_text_are_shown_all_the_same() -> None:

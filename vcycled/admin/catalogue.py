@@ -124,7 +124,8 @@ GAUGES = (
     ),
     Metric(
         name="vcycle_heartbeat_receiver_up",
-        help="1 if a vcycle-web gives a sign of life, so that heartbeats can arrive.",
+        help="1 if heartbeats can arrive: a vcycle-web gives a sign of life, or "
+        "heartbeat_receiver is external.",
     ),
     Metric(
         name="vcycle_records_due",

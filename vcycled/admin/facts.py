@@ -25,6 +25,7 @@ class Facts:
     beats: Mapping[tuple[str, str], int]
     """By space and machinetype: when the most silent running machine was last heard of."""
     is_receiver_up: bool
+    """Heartbeats can arrive, as far as is known."""
     certificates: tuple[Served, ...]
     """Of our own web sites."""
 
@@ -36,7 +37,7 @@ def read_facts(session: Session, version: str) -> Facts:
         VcycleError: configuration or database cannot be read.
         OSError: the queue of records cannot be read.
     """
-    tree = MachineDir(session.root, clock=session.clock)
+    manager, tree = session.config.manager, MachineDir(session.root, clock=session.clock)
     with session.store() as store:
         view, totals = session.view(store), store.totals()
     beats: dict[tuple[str, str], int] = {}
@@ -48,8 +49,9 @@ def read_facts(session: Session, version: str) -> Facts:
         totals=totals,
         outgoing=Queue(session.root).backlog(),
         beats=beats,
-        is_receiver_up=tree.receiver_up_since(session.now) is not None,
-        certificates=tuple(served(session.config.manager, tree, now=session.now)),
+        is_receiver_up=manager.heartbeat_receiver == "external"
+        or tree.receiver_up_since(session.now) is not None,
+        certificates=tuple(served(manager, tree, now=session.now)),
     )
 
 

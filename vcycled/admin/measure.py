@@ -83,10 +83,7 @@ def measured(facts: Facts) -> Iterator[Sample]:
     yield Sample("vcycle_managed", (), view.is_managed)
     yield Sample("vcycle_configuration_errors", (), errors)
     yield Sample("vcycle_heartbeat_receiver_up", (), facts.is_receiver_up)
-    for each in facts.certificates:
-        if each.ends_at is not None:
-            credential = ("", f"{CERTIFICATE} of {each.owner}")
-            yield Sample("vcycle_credential_end_timestamp_seconds", credential, each.ends_at)
+    yield from _own_credentials(facts)
     for key, at in facts.beats.items():
         yield Sample("vcycle_heartbeat_age_seconds", key, max(0, view.now - at))
     for disk in view.disks:
@@ -101,6 +98,17 @@ def measured(facts: Facts) -> Iterator[Sample]:
         yield from _thoughts(space)
         yield from _cycle(space)
     yield from _totals(facts)
+
+
+def _own_credentials(facts: Facts) -> Iterator[Sample]:
+    """Yield the ends of what is of no space, each once: sinks may share a certificate."""
+    served = {f"{CERTIFICATE} of {each.owner}": each.ends_at for each in facts.certificates}
+    shown = {
+        name: at for each in facts.view.named_sinks for name, at in each.credential_ends.items()
+    }
+    for credential, at in (served | shown).items():
+        if at is not None:
+            yield Sample("vcycle_credential_end_timestamp_seconds", ("", credential), at)
 
 
 def _managers(view: View) -> Iterator[Sample]:
@@ -119,8 +127,6 @@ def _records(facts: Facts) -> Iterator[Sample]:
     for sink in facts.view.named_sinks:
         due = {each.space: each for each in sink.backlogs}
         yield Sample("vcycle_sink_failing", (sink.name,), bool(sink.outages))
-        for credential, at in sink.credential_ends.items():
-            yield Sample("vcycle_credential_end_timestamp_seconds", ("", credential), at)
         for space in dict.fromkeys((*(each.name for each in facts.view.spaces), *due)):
             yield Sample("vcycle_records_due", (space, sink.name), _runs(due.get(space)))
         for space, each in due.items():
