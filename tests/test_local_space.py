@@ -84,7 +84,7 @@ def test_nothing_of_a_machine_is_left_once_it_is_deleted(
     )
     space.create(asked(user_data=script))
     wait_for(space, NAME, MachineState.RUNNING)
-    until(lambda: len(host.processes(f"VCYCLE_MACHINE={NAME}")) >= 4)
+    until(lambda: len(host.sleepers(NAME)) == 2)
     space.delete(NAME)
     until(lambda: space.find(NAME) is None)
     assert host.processes(NAME) == []
@@ -145,7 +145,6 @@ def test_a_machine_that_will_not_go_is_killed_after_the_grace(host: LocalHost) -
     until(lambda: "ready" in host.console(NAME))
     start = host.clock.monotonic()
     space.delete(NAME)
-    assert host.clock.monotonic() - start < 1
     machine = space.find(NAME)
     assert machine is not None
     assert machine.state is MachineState.DELETING
@@ -268,7 +267,7 @@ def test_a_machine_whose_shim_was_killed_is_unknown(space: LocalSpace, host: Loc
     """What it ran dies with the shim, or when it is deleted, and its folder goes all the same."""
     space.create(asked(user_data="#!/bin/sh\n(setsid sleep 600 &)\nsleep 600\n"))
     wait_for(space, NAME, MachineState.RUNNING)
-    until(lambda: len(host.processes(f"VCYCLE_MACHINE={NAME}")) >= 4)
+    until(lambda: len(host.sleepers(NAME)) == 2)
     os.kill(host.shim_pid(NAME), signal.SIGKILL)
     machine = wait_for(space, NAME, MachineState.UNKNOWN)
     assert machine.stopped_at is None
@@ -284,7 +283,7 @@ def test_a_sandbox_dies_with_its_shim(host: LocalHost) -> None:
     space = host.space()
     space.create(asked(user_data="#!/bin/sh\n(setsid sleep 600 &)\nsleep 600\n"))
     wait_for(space, NAME, MachineState.RUNNING)
-    until(lambda: len(host.processes(f"VCYCLE_MACHINE={NAME}")) >= 4)
+    until(lambda: len(host.sleepers(NAME)) == 2)
     os.kill(host.shim_pid(NAME), signal.SIGKILL)
     until(lambda: host.processes(NAME) == [])
 

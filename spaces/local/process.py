@@ -5,9 +5,13 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from vcycled.spaces.local import shim
+
+_PASSES = 100
+"""Most looks for marked processes: one that is killed may have begun another just before."""
 
 
 def own() -> str:
@@ -50,11 +54,13 @@ def terminate(identity: str) -> None:
 
 def kill_marked(mark: bytes) -> None:
     """Kill every process that has `mark`, a whole `NAME=value`, in its environment."""
-    for pid in _marked(mark):
-        try:
-            os.kill(pid, signal.SIGKILL)
-        except ProcessLookupError:
-            continue
+    for _ in range(_PASSES):
+        marked = list(_marked(mark))
+        for pid in marked:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        if not marked:
+            return
 
 
 def _marked(mark: bytes) -> Iterator[int]:

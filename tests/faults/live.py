@@ -26,7 +26,7 @@ SPANS_S = (0.2, 0.5, 0.7, 1.0, 1.6, 2.5)
 """Real seconds between two things that happen."""
 CALM = 0.3
 LOOK_S = 0.1
-PATIENCE_S = 150
+PATIENCE_S = 240
 """Real seconds within which a healthy manager must have brought all to an end."""
 NOTED_S = 10 * SPEED
 """So long after the end of a machine the manager may note something of it."""
@@ -180,11 +180,12 @@ class LiveHistory:
     def _cut_short(self) -> list[str]:
         """Return the local machines that were gone before their work was done."""
         return [
-            f"{name} (local): killed at {each.last_seen_at}, started at {each.started_at}"
+            f"{name} (local): killed by {each.gone_at}, started at {each.started_at}"
             for name, each in self.site.seen.items()
             if each.stopped_at is None
             and each.started_at is not None
-            and each.last_seen_at - each.started_at < (WORK_S - 1) * SPEED
+            and each.gone_at is not None
+            and each.gone_at - each.started_at < (WORK_S - 1) * SPEED
         ]
 
     def _cloud_runs(self, lives: list[Life]) -> list[Ran]:
@@ -210,7 +211,8 @@ class LiveHistory:
                 continue
             end = each.last_seen_at if each.stopped_at is None else each.stopped_at
             known = recorded.get(each.uuid)
-            late_s = TOLERANCE_S if each.stopped_at is None else 0
+            unseen_s = 0 if each.gone_at is None else each.gone_at - each.last_seen_at
+            late_s = TOLERANCE_S + unseen_s if each.stopped_at is None else 0
             early_s = 0 if known is None else SPEED
             off = 1 + self.site.offsets.worst(each.started_at - SPEED, end + NOTED_S)
             runs.append(

@@ -88,6 +88,8 @@ class Sighting:
     started_at: int | None = None
     stopped_at: int | None = None
     last_seen_at: int = 0
+    gone_at: int | None = None
+    """When it was looked for in vain: on a busy host that may be long after it was seen last."""
 
 
 class LiveSite(Installation):
@@ -204,12 +206,16 @@ class LiveSite(Installation):
             if now - server.launched_at >= work_s:
                 self.finish(server.name)
         here = [each for each in self.here() if each.state is not MachineState.DELETING]
+        looked_at = self.clock.now()
         self.peak = max(self.peak, len(here))
         for each in here:
             sighting = self.seen.setdefault(each.name, Sighting(each.tags["vcycle_uuid"]))
-            sighting.last_seen_at = now
+            sighting.last_seen_at, sighting.gone_at = now, None
             sighting.started_at = each.started_at or sighting.started_at
             sighting.stopped_at = each.stopped_at or sighting.stopped_at
+        for name in self.seen.keys() - {each.name for each in here}:
+            if self.seen[name].gone_at is None:
+                self.seen[name].gone_at = looked_at
 
     def finish(self, name: str) -> None:
         """Let a machine of the cloud say that it is done, and end."""

@@ -18,7 +18,7 @@ from tests.faults.ending import ENDER
 from tests.faults.verdict import IN_PROCESS, LIVE, Verdict
 from vcycled.clock import SystemClock
 
-PATIENCE_S = 400.0
+PATIENCE_S = 700.0
 """A history that takes longer hangs: then the suite ends, and shows where."""
 
 Player = Callable[[Path, int, Callable[[str], None]], Verdict]
