@@ -223,6 +223,18 @@ class TestForget(OnBothDatabases):
         assert store.unexported(AUDITOR) == (run(6),)
         assert len(store.unexported(APEL)) == 7
 
+    def test_who_still_gives_it_runs_brings_nothing_back_that_was_given_up(
+        self, store: Store
+    ) -> None:
+        """A manager may read a moment later that it was taken out."""
+        store.begin([AUDITOR])
+        save(store, run(1), run(2))
+        store.mark_exported(AUDITOR, [key(run(1))], START)
+        assert store.forget_sink(AUDITOR) == 1
+        assert store.claim(AUDITOR, "one") == ()
+        save(store, run(3))
+        assert store.claim(AUDITOR, "one") == (run(3),)
+
     def test_it_goes_by_itself_once_nobody_has_named_it_for_long(
         self, store: Store, clock: FakeClock
     ) -> None:

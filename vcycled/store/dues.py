@@ -110,12 +110,17 @@ def is_introduced(connection: Connection, sink: str) -> bool:
 
 
 def introduce(connection: Connection, sink: str, *, now: int) -> None:
-    """Make every final run that it has not taken due at `sink`, if it never asked before."""
-    if not is_introduced(connection, sink):
-        connection.execute(sinks.insert().values(sink=sink, named_at=now))
-        taken = sa.select(exports.c.sink).where(same_run(exports), exports.c.sink == sink)
-        is_new = sa.and_(intervals.c.is_final == sa.true(), ~taken.exists())
-        _make_due(connection, sink, is_new, now=now)
+    """Let `sink` begin, if it has not: with every final run that there is.
+
+    One that was forgotten begins anew without them: who still gives it runs has only not read yet
+    that it was taken out.
+    """
+    if is_introduced(connection, sink):
+        return
+    connection.execute(sinks.insert().values(sink=sink, named_at=now))
+    has_taken = sa.select(exports.c.sink).where(exports.c.sink == sink).limit(1)
+    if connection.scalar(has_taken) is None:
+        _make_due(connection, sink, intervals.c.is_final == sa.true(), now=now)
 
 
 def make_due(connection: Connection, sink: str, keys: Iterable[Key], *, now: int) -> None:
