@@ -33,7 +33,7 @@ test: $(STAMP)  ## run every test that needs no outside service
 	$(BIN)/coverage report
 
 test-live: $(STAMP)  ## the tests that start services themselves (PostgreSQL, Apache, nginx, Squid, the benches, …)
-	$(BIN)/python -m pytest -m 'live and not live_openstack and not live_packages'
+	$(BIN)/python -m pytest -m 'live and not live_openstack and not live_packages' --numprocesses 2 --dist loadfile
 
 test-faults: $(STAMP)  ## histories full of faults, audited: none leaked, killed, lost or doubled (minutes)
 	$(BIN)/python -m pytest -m faults --numprocesses 2
