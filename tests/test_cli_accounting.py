@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
@@ -12,6 +13,7 @@ from tests.builders import NOW
 from tests.cli_kit import CONF, SPACE, OnASite, Site, ended, run_of, sink_document
 from vcycled.accounting.jsonl import JsonLinesSink
 from vcycled.cli import views
+from vcycled.cli.words import Words
 from vcycled.model import Machine
 from vcycled.store import Outage
 
@@ -249,6 +251,13 @@ class TestResend(OnASite):
         with sinks.store() as store:
             assert store.unexported("jsonl") == tuple(map(run_of, expected))
             assert store.exported("jsonl") == 2
+
+    def test_the_times_that_its_help_names_can_be_given(self, sinks: Site) -> None:
+        """As an operator would copy them."""
+        said = sinks.ok("accounting", "resend", "--help")
+        named = re.findall(r"[-+]?\b[0-9][0-9-]*[smhdw]?\b", said)
+        assert named == ["-7d", "2027-01-15"]
+        assert all(Words(now=NOW).read(each) for each in named)
 
     def test_it_asks_first(self, sinks: Site) -> None:
         """And does nothing if told no."""

@@ -48,7 +48,7 @@ def sinks(session: Session, *, as_json: bool) -> None:
     metavar="WHEN",
     required=True,
     callback=read_instant,
-    help="Only runs that ended then or later: 7d, 12h, 2027-01-15 or Unix seconds.",
+    help="Only runs that ended then or later, such as -7d or 2027-01-15.",
 )
 @click.option(
     "--until", metavar="WHEN", callback=read_instant, help="Only runs that ended before."

@@ -16,7 +16,7 @@ _LAST = 253_402_200_000
 _TOLD_INSTANT = re.compile(r"\b(since|at|by|was|shutdown_time) ([1-4][0-9]{9})\b")
 _TOLD_SPAN = re.compile(r"(?<![\w.])([0-9]{1,9}) s\b")
 
-TIMES = "Unix seconds, ISO 8601 (2027-01-31T18:00), or from now on (+2h, +30m, +1d)"
+TIMES = "Unix seconds, ISO 8601 (2027-01-31T18:00), or so long from now (+2h, +30m) or ago (-1d)"
 
 
 def span(seconds: int) -> str:
