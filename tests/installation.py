@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
+from tests.ports import free_port
 from vcycled.apel.queue import Queue
 from vcycled.clock import SystemClock
 from vcycled.config import load
@@ -106,11 +108,9 @@ class Installation:
         self.speed = speed
         self.clock = FastClock(self.origin, speed)
         self.scene: Scene = set_up(folder, now=self.origin)
-        port = next(
-            line.split("=")[1].strip()
-            for line in self.scene.conf.read_text().splitlines()
-            if line.startswith("https_port")
-        )
+        port = free_port()
+        web = re.sub(r"(?m)^port = .*$", f"port = {port}", self.scene.web_conf.read_text())
+        self.scene.web_conf.write_text(web)
         spans = {"second": speed, "three": 3 * speed, "five": 5 * speed, "many": 120 * speed}
         usual = USUAL.format(folder=folder, **spans)
         self.scene.conf.write_text(
