@@ -287,10 +287,22 @@ def test_a_removed_space_is_not_kept_for_ever(
     assert "its cloud was not seen clean within 2 s" in caplog.text
 
 
+class SetBack(SystemClock):
+    """A clock that is set back."""
+
+    by_s = 0
+
+    def now(self) -> int:
+        """Return the wall time, which is too early once it was set."""
+        return super().now() - self.by_s
+
+
+@pytest.mark.parametrize("back_s", [0, 86_400])
 def test_limits_that_vanish_hold_creation_for_a_cycle(
-    site: Site, caplog: pytest.LogCaptureFixture
+    site: Site, caplog: pytest.LogCaptureFixture, back_s: int
 ) -> None:
     """A file that was cut must not fill a cloud; one that stays so is believed."""
+    site.clock = clock = SetBack()
     site.write(site.space(A, cycle=3))
     site.start()
     site.until(lambda: len(site.clouds[A].here) == 2)
@@ -301,6 +313,7 @@ def test_limits_that_vanish_hold_creation_for_a_cycle(
     assert store is not None
     site.until(lambda: "gone from the configuration" in store.reports()[A].report)
     assert len(site.clouds[A].here) == 2
+    clock.by_s = back_s
     site.until(lambda: len(site.clouds[A].here) > 2)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -55,8 +56,8 @@ class Supervisor:
         self._exit_s = exit_s
         self._systemd = systemd or Notifier()
         self._config = outfit.configs.current()
-        self._lost: dict[str, tuple[str, int]] = {}
-        """By space: which limits vanished from the configuration, and when."""
+        self._lost: dict[str, tuple[str, float]] = {}
+        """By space: which limits vanished from the configuration, and when, as monotonic time."""
         self._teams: dict[str, _Team] = {}
         self._dead: frozenset[str] = frozenset()
         """Spaces whose worker was found dead in this tick; they get another one."""
@@ -195,7 +196,7 @@ class Supervisor:
             return
         for space, why in lost_limits(self._config, config).items():
             outfit.log.error("limits-vanished", space=space, detail=why)
-            self._lost[space] = (why, outfit.clock.now())
+            self._lost[space] = (why, outfit.clock.monotonic())
         self._config = config
         self._tell(config)
         self._tenant.kick()
@@ -324,8 +325,8 @@ class Supervisor:
 
     def _held(self, space: SpaceConfig) -> str:
         """Return why nothing may be created: limits that just vanished, or a full disk."""
-        why, since = self._lost.get(space.name, ("", 0))
-        is_fresh = self._outfit.clock.now() - since < space.options.cycle_seconds
+        why, since = self._lost.get(space.name, ("", -math.inf))
+        is_fresh = self._outfit.clock.monotonic() - since < space.options.cycle_seconds
         return why if is_fresh else disk_hold(self._config.manager)
 
     def _heed_orders(self) -> None:
