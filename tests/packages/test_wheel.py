@@ -26,7 +26,7 @@ LINKED = ("spaces", "apel", "templates")
 COMMANDS = ("vcycle", "vcycled", "vcycle-web", "vcycle-admin")
 DEMO_SECONDS = 6
 USAGE = b"Usage: vcycle config show"
-PATIENCE_S = 30.0
+PATIENCE_S = 60.0
 
 
 @pytest.fixture(scope="module")
