@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -160,6 +160,11 @@ def _build_space(
     shelf: Shelf,
     registry: Registry,
 ) -> BuiltSpace:
+    """Return what a space comes to while the pipes in `bugs` are held.
+
+    Raises:
+        PipeBug: another one must be held, too.
+    """
     space = settle(
         deck.spaces[name], before.spaces.get(name), lambda each: _attempt(each, registry)
     )
@@ -169,27 +174,31 @@ def _build_space(
     for pipe in pipes:
         sections |= pipe.poured.sections
         flaws |= pipe.poured.flaws
-    frame = Frame(
-        space=space.checked,
-        options=space.value.options if space.value else None,
-        needs_image=space.value.needs_image if space.value else False,
-        names=frozenset(sections),
-        has_pipes=not all(pipe.poured.is_known for pipe in pipes),
-        root=shelf.root,
-    )
+    frame = _frame(space, pipes, names=frozenset(sections), root=shelf.root)
     earlier = before.machinetypes.get(name, {})
-    return BuiltSpace(
-        name=name,
-        space=space,
-        kinds={
-            kind: _settle_kind(
-                section,
-                earlier.get(kind),
-                partial(attempt_machinetype, frame=frame, flaws=flaws.get(kind, ())),
-            )
-            for kind, section in sections.items()
-        },
-        pipes=pipes,
+    kinds = {
+        kind: _settle_kind(
+            section,
+            earlier.get(kind),
+            partial(attempt_machinetype, frame=frame, flaws=flaws.get(kind, ())),
+        )
+        for kind, section in sections.items()
+    }
+    return BuiltSpace(name=name, space=space, kinds=kinds, pipes=pipes)
+
+
+def _frame(
+    space: Settled[Parts], pipes: Iterable[BuiltPipe], *, names: frozenset[str], root: Path
+) -> Frame:
+    """Return what machinetypes of these names are judged by."""
+    parts = space.value
+    return Frame(
+        space=space.checked,
+        options=parts.options if parts else None,
+        needs_image=parts is not None and parts.needs_image,
+        names=names,
+        has_pipes=not all(pipe.poured.is_known for pipe in pipes),
+        root=root,
     )
 
 
