@@ -203,6 +203,26 @@ def test_images_of_machinetypes_that_are_gone_go_too(site: Site) -> None:
     assert site.world.cloud.calls["images"] == before, "there is nothing to look for any more"
 
 
+def test_a_manager_that_is_not_sure_of_its_lease_changes_no_image(site: Site) -> None:
+    """Another may look after the space by now; once it is sure all is done."""
+    is_sure = False
+    long = 2 + (HANDED_SECONDS + LOOK_SECONDS + UNUSED_SECONDS) // 60
+    site.world.manager = site.world.new_cycle(may_act=lambda: is_sure)
+    site.cycle(2)
+    assert site.images.kept == {}
+    is_sure = True
+    site.later(count=2)
+    assert len(site.ready) == 1
+    site.finish_all()
+    site.world.set_kind(root_image="image:CernVM")
+    is_sure = False
+    site.later(count=long)
+    assert len(site.ready) == 1
+    is_sure = True
+    site.later(count=long)
+    assert site.images.kept == {}
+
+
 def test_a_removed_space_leaves_no_image(site: Site) -> None:
     """It is owed until it is gone."""
     site.cycle(2)
