@@ -128,7 +128,7 @@ class Sink(ABC):
         return 0
 
     def close(self) -> None:  # noqa: B027 - most have nothing to release
-        """Release what it holds."""
+        """Release what it holds; `put` may be under way still, in a thread that was given up."""
 
 
 ABSOLUTE = matching(r"/.*", "an absolute path")
