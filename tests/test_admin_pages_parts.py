@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import csv
 import io
+from dataclasses import replace
 
 import pytest
 
 from tests.builders import NOW
+from tests.cli_kit import SPACE, report
+from tests.test_admin import VIEW, share
 from vcycled.admin.pages.accounting import (
     GROUPINGS,
     HS06,
@@ -17,6 +20,7 @@ from vcycled.admin.pages.accounting import (
     moved,
     summed,
 )
+from vcycled.admin.pages.cards import card_of
 from vcycled.admin.pages.chart import chart_of
 from vcycled.admin.pages.day import HOUR, HOURS, STATES, STEP, STEPS, Day, day_of
 from vcycled.admin.pages.links import kind_path, machines_path, output_path
@@ -25,7 +29,11 @@ from vcycled.admin.pages.sheet import harmless, sheet_of
 from vcycled.admin.pages.visit import BadQuery, Visit
 from vcycled.admin.pages.whole import typed
 from vcycled.apel.sync import Month
+from vcycled.cli.printing import Table
+from vcycled.cli.status import status_blocks
+from vcycled.cli.views import SpaceView
 from vcycled.cli.words import Words
+from vcycled.model import Records, SpaceMemory
 from vcycled.store import Life, Usage
 
 SINCE = NOW - HOURS * HOUR
@@ -324,3 +332,23 @@ def test_links_hold_any_name() -> None:
     assert output_path("u", "a b") == "/machines/u/outputs/a%20b"
     assert machines_path(space="a&b", state="") == "/machines?space=a%26b"
     assert typed("drain", "a b", "$(x)") == "vcycle drain 'a b' '$(x)'"
+
+
+def test_a_preemptible_machinetype_has_no_part_in_the_shares() -> None:
+    """As `vcycle status` has it; what is beside it does."""
+    usual, rest = share("prod"), replace(share("rest"), is_preemptible=True)
+    space = SpaceView(
+        name=SPACE,
+        config=None,
+        report=report(shares=(usual, rest)),
+        records=Records(memory=SpaceMemory(space=SPACE)),
+    )
+    card = card_of(space, replace(VIEW, spaces=(space,)), Words(now=NOW))
+    table = next(
+        each
+        for each in status_blocks(replace(VIEW, spaces=(space,)), Words(now=NOW))
+        if isinstance(each, Table) and "HAS" in each.headings
+    )
+    shown = [tuple(cell.text for cell in row[:3]) for row in card.kinds.rows]
+    assert shown == [row[:3] for row in table.rows]
+    assert shown == [("prod", "75%", "50%"), ("rest", "left over", "-")]

@@ -221,7 +221,7 @@ def _shares(space: SpaceView) -> Table:
             (
                 name,
                 wanted_text(share),
-                _had(share),
+                had_text(share),
                 str(sum(each.processors for each in mine)),
                 str(len(mine)),
                 str(held.get(name, held.get("", "-"))),
@@ -242,7 +242,7 @@ def wanted_text(share: Share | None) -> str:
     return "left over" if share.is_preemptible else f"{share.wanted:.0%}"
 
 
-def _had(share: Share | None) -> str:
+def had_text(share: Share | None) -> str:
     """Return what a machinetype has of what those with shares have; a preemptible has no part."""
     return f"{share.had:.0%}" if share and not share.is_preemptible else "-"
 

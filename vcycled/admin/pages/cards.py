@@ -10,6 +10,7 @@ from vcycled.admin.pages.parts import Bar, Cell, Fact, Grid, facts_of
 from vcycled.cli.managers import Staff
 from vcycled.cli.printing import Line, Tone
 from vcycled.cli.status import (
+    had_text,
     hold_line,
     space_facts,
     space_notes,
@@ -108,10 +109,9 @@ def _kind(space: SpaceView, name: str, words: Words) -> Iterator[Cell]:
 
 
 def _had(share: Share | None) -> Cell:
-    if share is None:
-        return Cell(text="-", tone=Tone.FAINT)
-    goal = None if share.is_preemptible else share.wanted
-    return Cell(text=f"{share.had:.0%}", bar=Bar(part=min(1.0, share.had), goal=goal))
+    if share is None or share.is_preemptible:
+        return Cell(text=had_text(share), tone=Tone.FAINT)
+    return Cell(text=had_text(share), bar=Bar(part=min(1.0, share.had), goal=share.wanted))
 
 
 def _because(hold: Hold, words: Words) -> Cell:

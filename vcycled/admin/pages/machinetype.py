@@ -20,7 +20,7 @@ from vcycled.admin.pages.whole import (
 )
 from vcycled.cli.printing import Line
 from vcycled.cli.session import Session
-from vcycled.cli.status import wanted_text
+from vcycled.cli.status import had_text, wanted_text
 from vcycled.cli.views import SpaceView
 
 _MACHINES = 20
@@ -79,7 +79,7 @@ def _facts(found: SpaceView, name: str) -> tuple[Fact, ...]:
     return facts_of(
         (
             ("share wanted", wanted_text(share)),
-            ("share had", f"{share.had:.0%}" if share else "-"),
+            ("share had", had_text(share)),
             ("processors", f"{sum(each.processors for each in mine)}{most}"),
             ("machines", str(len(mine))),
             ("accounting_fqan", (option.accounting_fqan or "") if option else ""),

@@ -15,7 +15,7 @@ class Bar:
 
     part: float
     """From 0 to 1."""
-    goal: float | None = None
+    goal: float
     """Where it should end, likewise."""
 
 
