@@ -96,6 +96,7 @@ class TestCheck(OnASite):
         self.ready(site)
         result = site.vcycle("check", *bounds)
         assert (result.exit_code == 3, said in result.output) == (bool(said), True)
+        assert (f"Invalid value for '{bounds[0]}'" in result.output) == bool(said)
 
     def test_the_room_that_creation_wants_is_the_bound_of_disks(self, site: Site) -> None:
         """And twice that is a warning."""

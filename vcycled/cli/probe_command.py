@@ -37,7 +37,7 @@ class _Probe(click.Command):
         try:
             return super().parse_args(ctx, args)
         except click.UsageError as error:
-            raise _Misused(error.message, ctx) from error
+            raise _Misused(error.format_message(), ctx) from error
 
 
 def _bounds_option(name: str, usual: Bounds | None, text: str) -> Callable[[F], F]:
