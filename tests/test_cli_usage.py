@@ -36,5 +36,5 @@ def test_runs_that_are_not_final_are_told_apart() -> None:
     told = account_blocks(Account(month=MONTH, usage=(), open_runs=2))
     assert [each.text for each in told if isinstance(each, Line)] == [
         "no run ended in 202701 that is accounted for",
-        "2 runs more ended in it, and may still get a better end",
+        "2 more runs ended in it, and may still get a better end",
     ]

@@ -41,8 +41,8 @@ def account_blocks(account: Account) -> Iterator[Block]:
         numbers = frozenset(_HEADINGS[3:])
         yield Table(headings=_HEADINGS, rows=_rows(account.usage), numbers=numbers)
     if account.open_runs:
-        runs = several(account.open_runs, "run")
-        yield Line(f"{runs} more ended in it, and may still get a better end", Tone.FAINT)
+        runs = several(account.open_runs, "more run")
+        yield Line(f"{runs} ended in it, and may still get a better end", Tone.FAINT)
 
 
 def _usage_json(usage: Usage) -> Json:
