@@ -5,9 +5,7 @@
 
 import logging
 import os
-import sys
-import threading
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import HealthCheck, is_hypothesis_test, settings
@@ -24,25 +22,13 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Do not measure what is played hundreds of times: it takes twice as long or more.
+    """Leave what is played hundreds of times out of `make coverage`, as it takes twice as long.
 
     Tables reach each line that these reach, and a line that only chance reaches is not tested.
     """
     for item in items:
         if isinstance(item, pytest.Function) and is_hypothesis_test(item.obj):
             item.add_marker(pytest.mark.no_cover)
-
-
-@pytest.hookimpl(wrapper=True, trylast=True)
-def pytest_runtest_call(item: pytest.Item) -> Generator[None]:
-    """Measure nothing at all where `no_cover` stands.
-
-    pytest-cov 7.1 measures a worker of xdist twice, one within the other, and stops one.
-    """
-    if item.get_closest_marker("no_cover"):
-        sys.settrace(None)
-        threading.settrace(None)
-    yield
 
 
 @pytest.fixture(scope="session", autouse=True)

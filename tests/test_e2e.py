@@ -22,7 +22,8 @@ from vcycled.machinedir import Layout
 FIZZLE = 3
 LIMIT = 5
 
-pytestmark = pytest.mark.timeout(600)
+# Real processes, which are not measured: see tests/conftest.py.
+pytestmark = [pytest.mark.timeout(600), pytest.mark.no_cover]
 
 
 @pytest.fixture

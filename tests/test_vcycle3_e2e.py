@@ -16,7 +16,8 @@ from vcycled.demo.scene import SPACE
 from vcycled.model import MachineState
 from vcycled.spaces.base import CreateRequest
 
-pytestmark = pytest.mark.timeout(600)
+# Real processes, which are not measured: see tests/conftest.py.
+pytestmark = [pytest.mark.timeout(600), pytest.mark.no_cover]
 
 NAMES = [f"vcycle-work-{number:010}" for number in range(3)]
 COMMAND = "import sys; from vcycled.cli import main; sys.exit(main())"
