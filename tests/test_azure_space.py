@@ -83,3 +83,32 @@ def test_importing_the_space_imports_no_sdk() -> None:
         [sys.executable, "-c", program], capture_output=True, text=True, check=True
     )
     assert int(done.stdout) <= 1  # the namespace of azure.mgmt, looked into for what is there
+
+
+def test_the_models_of_the_sdk_are_complete_once_it_is_connected() -> None:
+    """Each completes its class when it is first made, which two threads must not do at once."""
+    program = """
+from azure.mgmt.compute import models
+from vcycled.clock import SystemClock
+from vcycled.options import Secret
+from vcycled.pace import Pace
+from vcycled.spaces.azure import AzureOptions
+from vcycled.spaces.azure.connection import Connection
+from vcycled.spaces.azure.wire import Wire
+
+kinds = [each for each in vars(models).values() if hasattr(each, "_calculated")]
+incomplete = [kind for kind in kinds if "_attr_to_rest_field" not in vars(kind)]
+wire = Wire(Pace(1, 1, clock=SystemClock()), read_timeout_s=1, ca_file=None)
+where = {"subscription": "s", "resource_group": "g", "location": "l", "subnet_id": "n"}
+who = {"tenant_id": "t", "client_id": "c", "client_secret": Secret("s")}
+options = AzureOptions(**where, **who)
+Connection(options, wire)
+left = [kind for kind in kinds if "_attr_to_rest_field" not in vars(kind)]
+print(len(kinds), len(incomplete), len(left))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    kinds, incomplete, left = map(int, done.stdout.split())
+    assert kinds == incomplete > 100
+    assert left == 0

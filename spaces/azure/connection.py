@@ -12,6 +12,7 @@ from azure.mgmt.core.policies import ARMChallengeAuthenticationPolicy
 from vcycled import __version__
 from vcycled.spaces.azure.credentials import Credential
 from vcycled.spaces.azure.environments import environment_of
+from vcycled.spaces.azure.models import complete_models
 
 if TYPE_CHECKING:
     from vcycled.spaces.azure.options import AzureOptions
@@ -32,6 +33,7 @@ class Connection:
     def __init__(self, options: AzureOptions, wire: Wire) -> None:
         for name in _TALKATIVE:
             logging.getLogger(name).setLevel(logging.CRITICAL)
+        complete_models()
         environment = environment_of(options)
         self._scope = environment.scope
         self._credential = Credential(options, environment, wire)
