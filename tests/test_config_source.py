@@ -125,6 +125,17 @@ def test_a_manager_that_started_never_fails_later(tmp_path: Path) -> None:
     assert not (tmp_path / "lastgood.json").exists()
 
 
+def test_no_last_good_is_kept_before_a_space_was_right(tmp_path: Path) -> None:
+    """A manager that did not start leaves nothing that the next start would go on with."""
+    own = source(deck(tmp_path, ("processors_limit = 100", "processors_limit = many")))
+    refused = own.current()
+    assert (refused.spaces, bool(refused.errors)) == ((), True)
+    assert not list(tmp_path.rglob("lastgood.json"))
+    deck(tmp_path)
+    assert own.current().spaces != ()
+    assert len(list(tmp_path.rglob("lastgood.json"))) == 1
+
+
 def test_the_last_good_is_kept_from_others(tmp_path: Path) -> None:
     """It holds secrets, so that only its owner may read it; the folder is made if need be."""
     deck(tmp_path, ("root = ROOT", "root = ROOT/var/lib"))

@@ -10,6 +10,7 @@ from pathlib import Path
 from vcycled.config import lastgood, reader
 from vcycled.config.build import configure
 from vcycled.config.deck import MANAGER as TITLE
+from vcycled.config.deck import sort
 from vcycled.config.lastgood import DamagedLastGood, LastGood
 from vcycled.config.model import Config
 from vcycled.config.places import root_of
@@ -121,8 +122,8 @@ class _Memory:
         return None
 
     def _is_worth_keeping(self, good: LastGood) -> bool:
-        """Return False if nothing was ever good: then no file is made, wherever ROOT may be."""
-        return bool(good.sections or (self._kept and self._kept.sections))
+        """Return False if no space was ever good: then none starts, wherever ROOT may be."""
+        return bool(sort(good.sections).spaces or (self._kept and self._kept.sections))
 
     def forget(self, space: str) -> bool:
         """Drop a space that was removed; return False if it is not one of those."""
