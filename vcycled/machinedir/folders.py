@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import shutil
 import stat
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -73,3 +75,46 @@ def is_there(path: Path | str) -> bool:
         return os.lstat(path).st_size > 0
     except FileNotFoundError:
         return False
+
+
+def visible(folder: Path) -> list[Path]:
+    """Return what is in a folder, without hidden files; nothing if it is not there."""
+    try:
+        return [each for each in folder.iterdir() if not each.name.startswith(".")]
+    except FileNotFoundError:
+        return []
+
+
+def within(folder: Path) -> list[Path]:
+    """Return the folders in a folder that are neither hidden nor links."""
+    return [each for each in visible(folder) if each.is_dir() and not each.is_symlink()]
+
+
+def remove_all(old: Iterable[Path]) -> None:
+    """Remove each of the folders.
+
+    Raises:
+        OSError: one cannot be removed; it is told only after the others went.
+    """
+    failed: OSError | None = None
+    for each in old:
+        try:
+            remove(each)
+        except OSError as error:
+            failed = error
+    if failed is not None:
+        raise failed
+
+
+def remove(folder: Path) -> None:
+    """Remove a folder with all in it, if it is there.
+
+    Raises:
+        OSError: it cannot be removed, or folders in it are too deep.
+    """
+    try:
+        shutil.rmtree(folder)
+    except FileNotFoundError:
+        return
+    except RecursionError as error:  # a machine of the local space can make folders that deep
+        raise OSError(errno.ELOOP, "folders in it are too deep; rm -rf", str(folder)) from error

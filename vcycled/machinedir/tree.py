@@ -12,7 +12,6 @@ from __future__ import annotations
 import errno
 import itertools
 import os
-import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -117,13 +116,13 @@ class MachineDir:
         target = self.layout.machine(new.space, new.name)
         if target.exists():
             raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(target))
-        _remove(draft)
+        folders.remove(draft)
         folders.make(target.parent)
         try:
             self._build(draft, new)
             draft.rename(target)
         except OSError:
-            _remove(draft)
+            folders.remove(draft)
             raise
 
     def repair(self, new: NewMachine) -> bool:
@@ -237,7 +236,7 @@ class MachineDir:
 
     def retire(self, space: str, machine: str) -> bool:
         """Move a machine that is gone to `deleted/`; False if it has no folder any more."""
-        _remove(self.layout.draft(space, machine))
+        folders.remove(self.layout.draft(space, machine))
         source = self.layout.machine(space, machine)
         folders.make(self.layout.deleted(space))
         try:
@@ -265,11 +264,11 @@ class MachineDir:
         Returns:
             how many machines were removed.
         """
-        retired = _folders(self.layout.deleted(space))
+        retired = folders.within(self.layout.deleted(space))
         old = [each for each in retired if self._retired_at(each) < before]
-        drafts = _folders(self.layout.drafts(space))
+        drafts = folders.within(self.layout.drafts(space))
         begun = [each for each in drafts if self._clock.of_stamp(each.stat().st_mtime) < before]
-        _remove_all(old + begun)
+        folders.remove_all(old + begun)
         return len(old)
 
     def _stamp(self, folder: Path) -> None:
@@ -326,7 +325,7 @@ class MachineDir:
     def web_marks(self, now: int) -> tuple[WebMark, ...]:
         """Return what each web site that is up says of itself; nothing if unsure."""
         try:
-            return tuple(fresh_marks(_visible(self.layout.web_up), self._clock, now=now))
+            return tuple(fresh_marks(folders.visible(self.layout.web_up), self._clock, now=now))
         except OSError:
             return ()
 
@@ -375,35 +374,3 @@ def _names(path: Path) -> Iterator[Path]:
     yield path
     for number in itertools.count(2):
         yield path.with_name(f"{path.name}~{number}")
-
-
-def _visible(folder: Path) -> list[Path]:
-    try:
-        return [each for each in folder.iterdir() if not each.name.startswith(".")]
-    except FileNotFoundError:
-        return []
-
-
-def _folders(folder: Path) -> list[Path]:
-    return [each for each in _visible(folder) if each.is_dir() and not each.is_symlink()]
-
-
-def _remove_all(old: Iterable[Path]) -> None:
-    """Remove each of the folders; one that cannot be is told only after the others went."""
-    failed: OSError | None = None
-    for each in old:
-        try:
-            _remove(each)
-        except OSError as error:
-            failed = error
-    if failed is not None:
-        raise failed
-
-
-def _remove(folder: Path) -> None:
-    try:
-        shutil.rmtree(folder)
-    except FileNotFoundError:
-        return
-    except RecursionError as error:  # a machine of the local space can make folders that deep
-        raise OSError(errno.ELOOP, "folders in it are too deep; rm -rf", str(folder)) from error
