@@ -237,6 +237,26 @@ def test_an_abort_is_learned_though_the_tree_is_read_only(world: World) -> None:
     assert memory.last_abort_at == world.clock.now()
 
 
+def test_a_folder_that_could_not_be_retired_is_tried_at_the_next_cycle(world: World) -> None:
+    """Also by a manager that comes after the one that failed first."""
+    world.cycles(2)
+    deleted = world.tree.layout.deleted(SPACE)
+    deleted.parent.mkdir(parents=True, exist_ok=True)
+    deleted.write_text("in the way")
+    name = world.here[0].listed.name
+    world.cloud.finish(name)
+    world.cycles(3)
+    world.restart()
+    world.cycle()
+    assert name not in {each.name for each in world.machines}
+    assert name in world.tree.current(SPACE)
+    deleted.unlink()
+    world.clock.advance(60)
+    world.cycle()
+    assert name not in world.tree.current(SPACE)
+    assert (deleted / name).is_dir()
+
+
 def test_a_database_that_fails_does_nothing_unknown(world: World) -> None:
     """Without a place for the intent the cloud is not asked."""
     world.store.close()

@@ -32,6 +32,8 @@ NOTED_S = 10 * SPEED
 """So long after the end of a machine the manager may note something of it."""
 LATE_S = 10 * SPEED
 """So long before the cloud made a machine a busy or frozen manager may have asked for it."""
+REQUEST_S = SPEED
+"""So long a request may be under way to the cloud."""
 TOLERANCE_S = 3 * SPEED
 """How far times of local machines may be off what was seen of them."""
 
@@ -133,7 +135,7 @@ class LiveHistory:
 
     def _is_over(self) -> bool:
         site = self.site
-        if site.cloud.here or site.here():
+        if site.cloud.here or site.here() or self._folders():
             return False
         try:
             with site.store() as store:
@@ -171,11 +173,13 @@ class LiveHistory:
         broken = site.log.count("cycle-broken")
         if broken:
             self.problems.append(f"the cycle broke {broken} times:\n{_traceback(site.log)}")
-        layout = Layout(site.scene.root)
-        for space in (LOCAL, CLOUD):
-            if layout.current(space).exists():
-                names = [each.name for each in layout.current(space).iterdir()]
-                self.problems += [f"{name}: folder left" for name in names]
+        self.problems += [f"{name}: folder left" for name in self._folders()]
+
+    def _folders(self) -> list[str]:
+        """Return the machines whose folders are not retired; once an hour they all are."""
+        layout = Layout(self.site.scene.root)
+        here = (layout.current(space) for space in (LOCAL, CLOUD))
+        return [each.name for folder in here if folder.exists() for each in folder.iterdir()]
 
     def _cut_short(self) -> list[str]:
         """Return the local machines that were gone before their work was done."""
@@ -231,10 +235,12 @@ def slack_s(offsets: Offsets, created_at: int, end: int) -> int:
     """Return how far times of a machine of the cloud that lived then may be off, in seconds.
 
     When it was asked for, the cloud's word puts right only if that is off by more than any cloud's
-    clock may be.
+    clock may be. Where a clock that is behind still makes the cloud's times lie ahead, they count
+    from then, so by as much more as the request was under way.
     """
     asked_s = min(offsets.worst(created_at - LATE_S, created_at), QUEUED_SECONDS)
-    return 1 + max(asked_s, offsets.worst(created_at, end + NOTED_S))
+    request_s = REQUEST_S if offsets.worst(created_at, created_at) else 0
+    return 1 + max(asked_s, offsets.worst(created_at, end + NOTED_S)) + request_s
 
 
 def _traceback(log: str) -> str:

@@ -69,8 +69,11 @@ def _prepare() -> None:
 
 def _silently(ground: Path, what: tuple[str, int]) -> Verdict:
     faulthandler.dump_traceback_later(PATIENCE_S, exit=True)
+    told: list[str] = []
     try:
         with ENDER.heeding():
-            return one(*what, ground=ground, tell=lambda _line: None)
+            verdict = one(*what, ground=ground, tell=told.append)
+            is_rare = verdict.problems and verdict.layer == LIVE
+            return replace(verdict, told=tuple(told)) if is_rare else verdict
     finally:
         faulthandler.cancel_dump_traceback_later()

@@ -28,7 +28,7 @@ class Harm(StrEnum):
 
 _SIGNS: Sequence[tuple[str, Harm]] = (
     (": leaked", Harm.LEAKED),
-    (": killed at", Harm.KILLED),
+    (": killed ", Harm.KILLED),
     (": with it there were", Harm.EXCEEDED),
     (": lost, it ran until", Harm.LOST),
     (": not in the archive", Harm.LOST),
@@ -66,6 +66,8 @@ class Verdict:
     problems: tuple[str, ...] = ()
     seconds: float = 0.0
     """That it took."""
+    told: tuple[str, ...] = ()
+    """What it told, if something was found that another time may not happen again."""
 
 
 def table(verdicts: Iterable[Verdict], *, seconds: float) -> str:
@@ -108,3 +110,4 @@ def _findings(verdicts: Iterable[Verdict]) -> Iterator[str]:
             option = "" if each.layer == IN_PROCESS else f" --layer {each.layer}"
             yield f"\nFAILED  python -m tests.faults {each.seed}{option}"
             yield from (f"  {problem}" for problem in each.problems)
+            yield from (f"    {line}" for line in each.told)

@@ -298,8 +298,8 @@ class SpaceCycle:
     def _tidy(self, records: Records, now: int) -> None:
         if self._tidied_at is not None and now - self._tidied_at < TIDY_SECONDS:
             return
-        self._tidied_at = now
-        retire_forgotten(self._context, records)
+        if retire_forgotten(self._context, records):
+            self._tidied_at = now
 
     def _blind(self, config: SpaceConfig, error: SpaceError, timer: _Timer) -> Outcome:
         """Return the outcome where the cloud could not be looked at: nothing is concluded."""
