@@ -220,12 +220,13 @@ def test_no_broken_edit_leads_a_manager_out_of_its_folder(seed: int, tmp_path: P
 
 
 def test_the_table_tells_what_was_found_and_how_to_see_it_again() -> None:
-    """By kind of harm, and with the command for one history."""
+    """By kind of harm, with the command for one history, and what that told this time."""
     bad = Verdict(
         seed=7,
         layer="live",
         faults=Counter({"disk full": 2}),
         problems=("vcycle-prod-1 (id-1): leaked",),
+        told=("1800000000 fault: disk full",),
     )
     text = table([bad, Verdict(seed=8, layer="live")], seconds=3.4)
     lines = [line.split() for line in text.splitlines()]
@@ -233,4 +234,5 @@ def test_the_table_tells_what_was_found_and_how_to_see_it_again() -> None:
     assert ["disk", "full", "2"] in lines
     assert ["machines", "leaked", "1"] in lines
     assert ["records", "lost", "0"] in lines
-    assert "python -m tests.faults 7 --layer live\n  vcycle-prod-1 (id-1): leaked" in text
+    assert "python -m tests.faults 7 --layer live\n  vcycle-prod-1 (id-1): leaked\n" in text
+    assert text.endswith("    1800000000 fault: disk full")
