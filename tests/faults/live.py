@@ -198,13 +198,20 @@ class LiveHistory:
             Ran(
                 uuid=life.uuid,
                 processors=life.processors,
-                started=around(life.launched_at, slack_s(self.site.offsets, life.created_at, end)),
-                ended=around(end, slack_s(self.site.offsets, life.created_at, end)),
+                started=self._window(life, life.launched_at, end),
+                ended=self._window(life, end, end),
                 fizzle_seconds=FIZZLE,
             )
             for life in lives
             if life.launched_at is not None and (end := ended[life.id]) is not None
         ]
+
+    def _window(self, life: Life, at: int, end: int) -> Window:
+        """Return when, by a record, may have been what was at `at`."""
+        offsets = self.site.offsets
+        slack = slack_s(offsets, life.created_at, end)
+        early = slack + request_s(offsets, life.created_at)
+        return Window(earliest=at - early, latest=at + slack)
 
     def _local_runs(self, intervals: list[RunInterval]) -> list[Ran]:
         """Return how machines of the local space ran, as far as that was seen."""
@@ -235,12 +242,19 @@ def slack_s(offsets: Offsets, created_at: int, end: int) -> int:
     """Return how far times of a machine of the cloud that lived then may be off, in seconds.
 
     When it was asked for, the cloud's word puts right only if that is off by more than any cloud's
-    clock may be. Where a clock that is behind still makes the cloud's times lie ahead, they count
-    from then, so by as much more as the request was under way.
+    clock may be.
     """
     asked_s = min(offsets.worst(created_at - LATE_S, created_at), QUEUED_SECONDS)
-    request_s = REQUEST_S if offsets.worst(created_at, created_at) else 0
-    return 1 + max(asked_s, offsets.worst(created_at, end + NOTED_S)) + request_s
+    return 1 + max(asked_s, offsets.worst(created_at, end + NOTED_S))
+
+
+def request_s(offsets: Offsets, created_at: int) -> int:
+    """Return how much earlier still the times of such a machine may be, in seconds.
+
+    A clock that is behind makes the cloud's times lie ahead. They then count from when it was
+    asked for, which is earlier by as long as the request was under way.
+    """
+    return REQUEST_S if offsets.behind(created_at) else 0
 
 
 def _traceback(log: str) -> str:
