@@ -1,8 +1,8 @@
 """Follows a tutorial as its reader does: saves what is to be saved, types what is to be typed.
 
 Commands run in one shell, in a home of their own. What the page shows is looked for in what they
-say: its words, not its names and numbers. A command that only looks is typed again until it
-shows them, as a reader does who was told to wait.
+say: lines of words alone as they stand, of other lines the words, not names and numbers. A command
+that only looks is typed again until it shows them, as a reader does who was told to wait.
 """
 
 from __future__ import annotations
@@ -23,6 +23,9 @@ LOOKS = re.compile(
 WORD = re.compile(r"(?<![\w/.-])[a-z][a-z_]{3,}(?![\w/-])")
 ENOUGH = 0.7
 """The part of a page's words that must be seen: some states come and go."""
+LINE = re.compile(r"[A-Za-z ]+[.,]?")
+"""A line that says the same to every reader, such as `no machines`, but for its spaces."""
+NAME = re.compile(r"vcycle-(\w+)-\w{10}\b")
 PATIENCE_S = 120.0
 SAVED = re.compile(r"[Ss]ave (?:this|it) as\s+`([\w.-]+)`")
 END = "end-of-command"
@@ -103,6 +106,7 @@ class Reader:
         if command.startswith(self._outside or ("\0",)):
             return
         wanted = set(WORD.findall(shown))
+        lines = {line for line in lines_of(shown) if LINE.fullmatch(line)}
         until = self._clock.monotonic() + PATIENCE_S
         while True:
             for happen in happens:
@@ -110,10 +114,13 @@ class Reader:
             status, said = self.type(command)
             seen = {word for word in wanted if word in said}
             is_right = (status == 0) == (" error;" not in shown)
-            if is_right and len(seen) >= ENOUGH * len(wanted):
+            unseen = lines - lines_of(said)
+            if is_right and not unseen and len(seen) >= ENOUGH * len(wanted):
                 return
             late = self._clock.monotonic() > until or not LOOKS.match(command)
-            assert not late, f"$ {command}\n{said}({status}) {wanted - seen}\n{self._logs()}"
+            assert not late, (
+                f"$ {command}\n{said}({status}) {wanted - seen} {unseen}\n{self._logs()}"
+            )
             self.type("sleep 0.5")
 
     def _until_found(self, pattern: str) -> list[str]:
@@ -130,13 +137,17 @@ class Reader:
 
     def _with_a_name(self, command: str) -> str:
         """Put the name of a machine that there is in place of the page's; always the same."""
-        if not re.search(r"vcycle-\w+-\w{10}\b", command):
+        if not (named := NAME.search(command)):
             return command
         if not self._name:
-            kind = re.findall(r"vcycle-(\w+)-\w{10}\b", command)[0]
-            pattern = rf"vcycle-{kind}-\w{{10}}(?= +running)"
+            pattern = rf"vcycle-{named[1]}-\w{{10}}(?= +running)"
             self._name = self._until_found(pattern)[-1]
-        return re.sub(r"vcycle-\w+-\w{10}\b", self._name, command)
+        return NAME.sub(self._name, command)
+
+
+def lines_of(text: str) -> set[str]:
+    """Return the lines of `text`, however many spaces align them."""
+    return {" ".join(line.split()) for line in text.splitlines() if line.strip()}
 
 
 def checkout(home: Path) -> Path:
