@@ -165,6 +165,11 @@ class TestWhen:
     ) -> None:
         """What is left is done after the next start."""
         tree, begun, go_on = home.world.tree, threading.Event(), threading.Event()
+        wait = home.keeper.wait
+
+        def let_go(timeout_s: float) -> None:
+            go_on.set()
+            wait(timeout_s)
 
         def slow(_space: str, *, before: int) -> int:
             begun.set()
@@ -179,7 +184,7 @@ class TestWhen:
         assert begun.wait(60)
         home.world.clock.advance(TURN_SECONDS)
         home.keeper.tend(home.config)  # a second turn would pass it
-        threading.Timer(0.1, go_on.set).start()
+        monkeypatch.setattr(home.keeper, "wait", let_go)
         home.keeper.end()
         assert len(home.world.store.events()) == 1
 
