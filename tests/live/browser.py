@@ -9,7 +9,7 @@ from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
-from playwright.sync_api import Browser, BrowserContext, Page, Response, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, Response, expect, sync_playwright
 
 from tests.cli_kit import Site
 from vcycled.admin.site import AdminSite, listening
@@ -49,7 +49,8 @@ def served(site: Site) -> Iterator[str]:
 
 @contextmanager
 def chromium() -> Iterator[Browser]:
-    """Give a browser without a window."""
+    """Give a browser without a window; what is expected of pages is waited for as long."""
+    expect.set_options(timeout=PATIENCE_MS)
     with sync_playwright() as play:
         # It may run as root here, which its sandbox refuses; it sees our own pages only.
         browser = play.chromium.launch(

@@ -8,7 +8,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-from urllib.error import URLError
 from urllib.parse import quote, urlencode
 from urllib.request import urlopen
 
@@ -17,7 +16,7 @@ from tests.ports import free_port
 
 PATIENCE_S = 60.0
 CONF = """\
-global: {{scrape_interval: 1s, evaluation_interval: 1s}}
+global: {{scrape_interval: 2s, evaluation_interval: 1s}}
 rule_files: [{rules}]
 scrape_configs:
   - job_name: vcycle
@@ -36,17 +35,17 @@ class Prometheus:
         try:
             with urlopen(f"{self._base}/-/ready", timeout=5) as answer:
                 return bool(answer.status == 200)
-        except URLError:
+        except OSError:
             return False
 
-    def query(self, expression: str) -> list[dict[str, Any]]:
-        """Return the series that an expression gives now."""
-        found: list[dict[str, Any]] = self._ask("query", query=expression)["result"]
+    def query(self, expression: str, *, at: int) -> list[dict[str, Any]]:
+        """Return the series that an expression gives at an instant."""
+        found: list[dict[str, Any]] = self._ask("query", query=expression, time=str(at))["result"]
         return found
 
-    def values(self, expression: str) -> list[float]:
+    def values(self, expression: str, *, at: int) -> list[float]:
         """Return their values."""
-        return [float(each["value"][1]) for each in self.query(expression)]
+        return [float(each["value"][1]) for each in self.query(expression, at=at)]
 
     def labels(self, label: str, selector: str) -> list[str]:
         """Return the values of a label in the series of a selector."""
@@ -65,7 +64,7 @@ class Prometheus:
 
 @contextmanager
 def scraping(folder: Path, targets: Sequence[str], *, rules: Path) -> Iterator[Prometheus]:
-    """Run one in an empty folder; each target is scraped once a second."""
+    """Run one in an empty folder; each target is scraped every two seconds."""
     port = free_port()
     conf = folder / "prometheus.yml"
     conf.write_text(CONF.format(rules=json.dumps(str(rules)), targets=json.dumps(targets)))

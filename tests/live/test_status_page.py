@@ -182,7 +182,8 @@ class TestWithoutScript:
         page.get_by_role("link", name="Machines", exact=True).click()
         page.get_by_label("State").select_option("starting")
         page.get_by_role("button", name="Show").click()
-        assert page.get_by_role("rowheader").count() == 1
+        expect(page.get_by_role("rowheader")).to_have_count(1)
+        assert "state=starting" in page.url
         expect(page.get_by_label("State")).to_have_value("starting")
 
 
