@@ -20,7 +20,7 @@ from tests.auditor import Ran, Window, around, audit
 from tests.faults import history, live
 from tests.faults.clocks import Offsets
 from tests.faults.kinds import FAULTS
-from tests.faults.live_kinds import broken_edits
+from tests.faults.live_kinds import OFFSETS_S, broken_edits
 from tests.faults.live_site import CLOUD, CONF
 from tests.faults.verdict import Harm, Verdict, harm_of, table
 from tests.local_host import until
@@ -145,27 +145,42 @@ def test_no_more_is_allowed_for_than_a_wrong_clock_made_believe(
         assert (Harm.WRONG in map(harm_of, found)) is is_wrong
 
 
+MADE_AT = 10_000
+EARLY = MADE_AT - live.LATE_S
+
+
 @pytest.mark.parametrize(
-    ("set_right_at", "ahead_s", "slack_s"),
+    ("set_right_at", "ahead_s", "slack_s", "local_slack_s"),
     [
-        pytest.param(1000, 1800, 1801, id="as it was made"),
-        pytest.param(999, 1800, 601, id="before, which the cloud puts right"),
-        pytest.param(999, 300, 301, id="before, by less than a cloud may be wrong"),
-        pytest.param(400, 300, 301, id="as it was asked for at the earliest"),
-        pytest.param(399, 300, 1, id="before that"),
+        pytest.param(MADE_AT, 1800, 1801, 1801, id="as it was made"),
+        pytest.param(MADE_AT - 1, 1800, 601, 1801, id="before, which the cloud puts right"),
+        pytest.param(MADE_AT - 1, 300, 301, 301, id="before, by less than a cloud may be wrong"),
+        pytest.param(EARLY, 300, 301, 301, id="as it was asked for at the earliest"),
+        pytest.param(EARLY - 1, 300, 1, 1, id="before that"),
     ],
 )
 def test_a_clock_that_was_set_right_before_excuses_little(
-    set_right_at: int, ahead_s: int, slack_s: int
+    set_right_at: int, ahead_s: int, slack_s: int, local_slack_s: int
 ) -> None:
-    """Of times of a machine made at 1000 by a cloud, with real processes."""
+    """Of times of a machine, with real processes; a local one's cloud has the wrong clock too."""
     offsets = Offsets()
     offsets.note(0, ahead_s)
     offsets.note(set_right_at, 0)
-    assert live.slack_s(offsets, 1000, 1200) == slack_s
+    assert live.slack_s(offsets, MADE_AT, MADE_AT + 200) == slack_s
+    assert live.local_slack_s(offsets, MADE_AT, MADE_AT + 200) == local_slack_s
 
 
-@pytest.mark.parametrize(("ahead_s", "early_s"), [(-300, live.REQUEST_S), (0, 0), (300, 0)])
+@pytest.mark.parametrize("late_s", [0, 1])
+def test_a_clock_that_is_set_back_after_an_end_excuses_it_for_so_long(late_s: int) -> None:
+    """Until that end is past also by the clock that is most behind."""
+    offsets, behind_s, ended_at = Offsets(), -min(OFFSETS_S), MADE_AT + 200
+    offsets.note(ended_at + behind_s + late_s, -behind_s)
+    slack_s = 1 if late_s else 1 + behind_s
+    assert live.slack_s(offsets, MADE_AT, ended_at) == slack_s
+    assert live.local_slack_s(offsets, MADE_AT, ended_at) == slack_s
+
+
+@pytest.mark.parametrize(("ahead_s", "early_s"), [(-300, live.LATE_S), (0, 0), (300, 0)])
 def test_only_a_clock_behind_excuses_how_long_a_request_took(ahead_s: int, early_s: int) -> None:
     """And only while it is behind."""
     offsets = Offsets()

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tests.auditor import Life, Ran, Window, around, audit, leaks, overshoots, wrong_kills
 from tests.faults.clocks import Offsets
-from tests.faults.live_kinds import FAULTS, NEEDS_DISK, Undo
+from tests.faults.live_kinds import FAULTS, NEEDS_DISK, OFFSETS_S, Undo
 from tests.faults.live_site import CLOUD, CLOUD_LIMIT, FIZZLE, LOCAL_LIMIT, SPEED, WORK_S, LiveSite
 from tests.faults.site import life_of, seeded
 from tests.faults.verdict import LIVE, Verdict
@@ -28,12 +28,13 @@ CALM = 0.3
 LOOK_S = 0.1
 PATIENCE_S = 240
 """Real seconds within which a healthy manager must have brought all to an end."""
-NOTED_S = 10 * SPEED
-"""So long after the end of a machine the manager may note something of it."""
-LATE_S = 10 * SPEED
-"""So long before the cloud made a machine a busy or frozen manager may have asked for it."""
-REQUEST_S = SPEED
-"""So long a request may be under way to the cloud."""
+NOTED_S = -min(OFFSETS_S)
+"""An end that the manager notes later is past also by the clock that is most behind: it counts."""
+LATE_S = 30 * SPEED
+"""So long before a cloud made a machine the manager may have noted that it asks for it.
+
+It may be frozen in between, for four of `SPANS_S` and what the host takes for that many faults.
+"""
 TOLERANCE_S = 3 * SPEED
 """How far times of local machines may be off what was seen of them."""
 
@@ -225,7 +226,7 @@ class LiveHistory:
             unseen_s = 0 if each.gone_at is None else each.gone_at - each.last_seen_at
             late_s = TOLERANCE_S + unseen_s if each.stopped_at is None else 0
             early_s = 0 if known is None else SPEED
-            off = 1 + self.site.offsets.worst(each.started_at - SPEED, end + NOTED_S)
+            off = local_slack_s(self.site.offsets, each.created_at, end)
             runs.append(
                 Ran(
                     uuid=each.uuid,
@@ -248,13 +249,21 @@ def slack_s(offsets: Offsets, created_at: int, end: int) -> int:
     return 1 + max(asked_s, offsets.worst(created_at, end + NOTED_S))
 
 
+def local_slack_s(offsets: Offsets, created_at: int, end: int) -> int:
+    """Return how far times of a local machine that lived then may be off, in seconds.
+
+    Its cloud has the clock of the manager, so nobody else's word puts right when it was asked for.
+    """
+    return 1 + offsets.worst(created_at - LATE_S, end + NOTED_S)
+
+
 def request_s(offsets: Offsets, created_at: int) -> int:
     """Return how much earlier still the times of such a machine may be, in seconds.
 
     A clock that is behind makes the cloud's times lie ahead. They then count from when it was
     asked for, which is earlier by as long as the request was under way.
     """
-    return REQUEST_S if offsets.behind(created_at) else 0
+    return LATE_S if offsets.behind(created_at) else 0
 
 
 def _traceback(log: str) -> str:

@@ -14,6 +14,8 @@ from tests.faults.live_site import CLOUD, LiveSite
 
 Undo = Callable[[], None]
 Fault = Callable[[LiveSite, Random], Undo | None]
+OFFSETS_S = (-4000, -300, 300, 1800)
+"""By how much the clock is set wrong."""
 
 
 def kills(site: LiveSite, _rng: Random) -> None:
@@ -26,7 +28,9 @@ def ends(site: LiveSite, _rng: Random) -> None:
     if site.manager is not None and site.manager.poll() is None:
         site.manager.send_signal(signal.SIGTERM)
         site.manager.send_signal(signal.SIGCONT)  # it may be frozen
-        site.manager.wait(60)
+        # While the database is locked, the main thread waits 30 s for it, then as long for cycles
+        # that wait too, and then a little for everybody else.
+        site.manager.wait(120)
 
 
 def freezes(site: LiveSite, _rng: Random) -> Undo:
@@ -93,7 +97,7 @@ def sets_clock(site: LiveSite, rng: Random) -> Undo:
 
     By so little that no machine is too old or too late, as the manager may have died meanwhile.
     """
-    site.set_clock(rng.choice([-4000, -300, 300, 1800]))
+    site.set_clock(rng.choice(OFFSETS_S))
     return lambda: site.set_clock(0)
 
 

@@ -85,6 +85,8 @@ class Sighting:
     """What was seen of a machine of the local space."""
 
     uuid: str
+    created_at: int
+    """Before its start by as long as a busy host takes to bring up its shim."""
     started_at: int | None = None
     stopped_at: int | None = None
     last_seen_at: int = 0
@@ -209,7 +211,9 @@ class LiveSite(Installation):
         looked_at = self.clock.now()
         self.peak = max(self.peak, len(here))
         for each in here:
-            sighting = self.seen.setdefault(each.name, Sighting(each.tags["vcycle_uuid"]))
+            assert each.created_at is not None
+            fresh = Sighting(each.tags["vcycle_uuid"], each.created_at)
+            sighting = self.seen.setdefault(each.name, fresh)
             sighting.last_seen_at, sighting.gone_at = now, None
             sighting.started_at = each.started_at or sighting.started_at
             sighting.stopped_at = each.stopped_at or sighting.stopped_at

@@ -113,6 +113,8 @@ class Site(OpenStackWorld):
         self.queue_outage = Outage()
         self.slots = 1
         """Calls at once; with one, the same seed is the same history."""
+        self._pools: list[CallPool] = []
+        """Of every manager there was: what its calls to the cloud are made with."""
         self.lost_intervals: list[RunInterval] = []
         """What databases that were lost had on record and handed over."""
         self.lost_at = 0
@@ -141,6 +143,7 @@ class Site(OpenStackWorld):
     def new_cycle(self, **changes: Any) -> SpaceCycle:  # noqa: ANN401 - see AnyWorld
         """Return a manager whose parts can fail, and which can die at any step."""
         self.fuse = Fuse(NEVER)
+        self._pools.append(CallPool(self.slots, timeout_s=CALL_S, clock=self.clock))
         store = cast(Store, self._part(self.store, self.store_outage))
         outlets = (
             self.new_outlet(sink=self._queue_sink(), store=store),
@@ -151,7 +154,7 @@ class Site(OpenStackWorld):
             "tree": cast(MachineDir, self._part(self.tree, self.tree_outage)),
             "outlets": lambda: outlets,
             "space": cast(Space, Mined(Asked(self.new_space(), self._note), self.fuse)),
-            "calls": CallPool(self.slots, timeout_s=CALL_S, clock=self.clock),
+            "calls": self._pools[-1],
             "errands": CallPool(1, timeout_s=20, clock=self.clock),
             "configured": lambda: (self.config,),
         }
@@ -256,10 +259,12 @@ class Site(OpenStackWorld):
         self.manager = self.new_cycle()
 
     def wait_for_calls(self) -> None:
-        """Wait until no call to the cloud is under way, a few real seconds at most."""
-        for _ in range(1000):
-            if not self.cloud._calls_now:
-                return
+        """Wait until no call of any manager is under way, also of one that was killed.
+
+        The cloud is done with a request before whoever asked has its answer, and a call may be
+        several requests: only who asks knows when a call has ended.
+        """
+        while any(pool._busy for pool in self._pools):
             threading.Event().wait(0.005)
 
     # What is true of it.
