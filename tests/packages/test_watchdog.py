@@ -28,7 +28,7 @@ backoff_seconds = 60
 fizzle_seconds = 60
 """
 WORKER = "#!/bin/sh\nexec sleep 3600\n"
-QUICK = "[Service]\nWatchdogSec=4\nRestartSec=1\n"
+QUICK = "[Service]\nWatchdogSec=8\nRestartSec=1\n"
 """So that the test need not wait for five minutes."""
 
 
@@ -68,7 +68,7 @@ def test_a_manager_that_lives_is_left_alone(guest: Guest) -> None:
     """For longer than the watchdog waits; also while it is told to open its log anew."""
     pid = shown(guest, "MainPID")
     guest.do("systemctl", "reload", "vcycled")
-    guest.do("sleep", "9")
+    guest.do("sleep", "17")
     assert (shown(guest, "MainPID"), shown(guest, "NRestarts")) == (pid, "0")
     assert shown(guest, "ActiveState") == "active"
 
@@ -84,9 +84,9 @@ def test_a_manager_that_hangs_is_started_anew_and_its_machines_go_on(guest: Gues
     guest.until("sh", "-c", f"{again} && systemctl is-active vcycled")
     assert shown(guest, "MainPID") != pid
     assert guest.do("pgrep", "--full", "--exact", "sleep 3600") == machine
-    said = journal(guest)
-    assert "Watchdog timeout" in said
-    assert "supervisor.py" in said
+    assert "Watchdog timeout" in journal(guest)
+    # What a process says as it ends may be written down after the next one has started.
+    guest.until("sh", "-c", "journalctl --unit=vcycled --no-pager | grep --quiet supervisor.py")
 
 
 def test_the_admin_site_is_up_when_its_start_is_over(guest: Guest) -> None:
