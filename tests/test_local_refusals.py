@@ -233,6 +233,7 @@ def test_what_has_ended_takes_quota_but_no_capacity(host: LocalHost) -> None:
     with pytest.raises(QuotaExceeded, match="quota_processors = 2, 3 with this machine"):
         space.create(asked("m2"))
     space.delete("m0")
+    until(lambda: space.find("m0") is None)
     assert space.create(asked("m2", user_data="#!/bin/sh\n"))
 
 

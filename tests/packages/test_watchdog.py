@@ -52,16 +52,17 @@ def shown(guest: Guest, name: str) -> str:
     return guest.do("systemctl", "show", f"--property={name}", "--value", "vcycled").strip()
 
 
-def journal(guest: Guest) -> str:
-    """Return what the unit and systemd said."""
-    return guest.do("journalctl", "--unit=vcycled", "--no-pager")
+def await_words(guest: Guest, words: str) -> None:
+    """Wait until the unit, or systemd of it, has said this: the journal may be behind a start."""
+    journal = "journalctl --unit=vcycled --no-pager"
+    guest.until("sh", "-c", f"{journal} | grep --quiet --fixed-strings '{words}'")
 
 
 def test_the_start_is_over_when_the_manager_has_started(guest: Guest) -> None:
     """Not before; what it looks after is shown."""
     assert shown(guest, "ActiveState") == "active"
     assert shown(guest, "StatusText") == "Looks after 1 of 1 spaces."
-    assert " started " in journal(guest)
+    await_words(guest, " started ")
 
 
 def test_a_manager_that_lives_is_left_alone(guest: Guest) -> None:
@@ -84,9 +85,8 @@ def test_a_manager_that_hangs_is_started_anew_and_its_machines_go_on(guest: Gues
     guest.until("sh", "-c", f"{again} && systemctl is-active vcycled")
     assert shown(guest, "MainPID") != pid
     assert guest.do("pgrep", "--full", "--exact", "sleep 3600") == machine
-    assert "Watchdog timeout" in journal(guest)
-    # What a process says as it ends may be written down after the next one has started.
-    guest.until("sh", "-c", "journalctl --unit=vcycled --no-pager | grep --quiet supervisor.py")
+    await_words(guest, "Watchdog timeout")
+    await_words(guest, "supervisor.py")
 
 
 def test_the_admin_site_is_up_when_its_start_is_over(guest: Guest) -> None:
