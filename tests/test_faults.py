@@ -23,10 +23,11 @@ from tests.faults.kinds import FAULTS
 from tests.faults.live_kinds import OFFSETS_S, broken_edits
 from tests.faults.live_site import CLOUD, CONF
 from tests.faults.verdict import Harm, Verdict, harm_of, table
-from tests.local_host import until
+from tests.installation import Installation
+from tests.local_host import asked, until, wait_for
 from vcycled.apel.queue import Queue
 from vcycled.cycle import remembering
-from vcycled.model import EndSource, Machine
+from vcycled.model import EndSource, Machine, MachineState
 from vcycled.plan import deletes
 from vcycled.plan.stock import Count
 from vcycled.remember import ends
@@ -196,6 +197,15 @@ def test_the_same_seed_is_the_same_history(tmp_path: Path) -> None:
     assert first == second
     assert first.problems == ()
     assert first.faults.total() > 10
+
+
+def test_an_installation_leaves_no_machine_however_fast_its_clock(tmp_path: Path) -> None:
+    """A machine ends in real time; what still writes cannot be removed."""
+    site = Installation(tmp_path / "site", speed=1000)
+    site.space.create(asked("m1", "#!/bin/sh\nsleep 1000\n"))
+    wait_for(site.space, "m1", MachineState.RUNNING)
+    site.close()
+    assert site.here() == ()
 
 
 def processes_in(folder: Path) -> list[str]:

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,7 +21,8 @@ from vcycled.model import Order, OrderKind
 from vcycled.spaces.local import LocalSpace
 from vcycled.store import Store
 
-START_S = 20.0
+START_S = 60.0
+"""On a host that is busy; a manager that ended is noticed at once."""
 END_S = 30.0
 _POLL_S = 0.25
 
@@ -141,12 +142,10 @@ def sweep(scene: Scene, clock: Clock) -> None:
     space = LocalSpace(SPACE, space_config.api_options, clock=clock)
     never, deadline = threading.Event(), clock.monotonic() + END_S
     while clock.monotonic() < deadline:
-        try:
+        with suppress(SpaceError):  # the next look may tell more
             left = space.machines()
+            if not left:
+                return
             for machine in left:
                 space.delete(machine.name, machine.cloud_id)
-        except SpaceError:
-            left = ()
-        if not left:
-            return
         clock.wait(never, _POLL_S)
