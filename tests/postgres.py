@@ -63,10 +63,10 @@ class Postgres:
         shutil.rmtree(self._home)
 
     def break_connections(self) -> None:
-        """End every connection, as a restart of the server does."""
+        """End every connection, as a restart of the server does; return when all are gone."""
         with psycopg.connect(self._dsn("postgres"), autocommit=True) as connection:
             connection.execute(
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                "SELECT pg_terminate_backend(pid, 60000) FROM pg_stat_activity"
                 " WHERE pid <> pg_backend_pid() AND backend_type = 'client backend'"
             )
 

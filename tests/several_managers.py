@@ -111,6 +111,8 @@ class Cluster:
         self.hosts: dict[str, Host] = {}
         self.shared = folder / "shared"
         self.shared.mkdir()
+        self.longest_look_s = 0.0
+        """Real seconds: a host that keeps us waiting so long does so to managers, too."""
         (folder / "guest.sh").write_text("#!/bin/sh\n")
 
     def add(self, name: str, *, shift_s: float = 0.0) -> Host:
@@ -173,10 +175,13 @@ class Cluster:
 
     def wait(self, what: str, is_so: Callable[[], bool], seconds: float = PATIENCE) -> None:
         """Wait until `is_so()`, in real seconds; fail with the logs if that takes too long."""
-        deadline = self.real.monotonic() + seconds
+        began = self.real.monotonic()
+        deadline = began + seconds
         while not is_so():
             assert self.real.monotonic() < deadline, f"{what}: not in {seconds} s\n{self.logs()}"
             threading.Event().wait(0.05)
+            before, began = began, self.real.monotonic()
+            self.longest_look_s = max(self.longest_look_s, began - before)
 
     def logs(self) -> str:
         """Return what all managers logged."""

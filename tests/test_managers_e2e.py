@@ -23,7 +23,7 @@ SEED = int(os.environ.get("CHAOS_SEED", "6"))
 ENOUGH = LIMIT + 6
 """Machines that there were in each cloud, so that some were made under fire."""
 TICKS_S = 10
-"""A tick of the manager or two, and what a busy host makes of them, in its seconds."""
+"""A tick of the manager or two, in its seconds; a busy host makes more of them."""
 
 
 @pytest.fixture
@@ -48,7 +48,9 @@ def test_another_manager_takes_over_within_two_missed_beats(cluster: Cluster) ->
     killed_at = cluster.clock.now()
     cluster.wait("taken", lambda: cluster.holder(A) == cluster.holder(B) == "m2.example.org")
     taken_at = max(each.taken_at for each in cluster.roster().leases.values())
-    assert taken_at - killed_at <= 2 * BEAT + TICKS_S
+    # It looks once in a tick, and its look and its beat each take no longer than ours.
+    busy_s = 2 * SPEED * cluster.longest_look_s
+    assert taken_at - killed_at <= 2 * BEAT + TICKS_S + busy_s
     for cloud in cluster.clouds.values():
         cloud.finish(cloud.here[0].name)
     cluster.wait("replaced", lambda: all(len(each.truth) == LIMIT + 1 for each in clouds))
