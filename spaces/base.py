@@ -175,6 +175,15 @@ class Space(ABC):
             Refused: the credentials or options are wrong.
         """
 
+    def account(self) -> Mapping[str, str]:
+        """Return where in the cloud this space is, by parts that stay the same: project, region.
+
+        A part that is not known is left out, and so says nothing. Without any, a section that was
+        pointed elsewhere finds no machine, and each is taken for gone. At most one call, the first
+        time after `connect`.
+        """
+        return {}
+
     @abstractmethod
     def limits(self) -> Limits:
         """Return the project's quota; a limit the cloud does not state is None."""

@@ -48,6 +48,10 @@ class MemorySpace(Space):
         with self._call("connect"):
             return
 
+    def account(self) -> Mapping[str, str]:
+        """Return what a test put there."""
+        return dict(self._cloud.extras.account)
+
     def limits(self) -> Limits:
         """Return the cloud's quota."""
         with self._call("limits"):

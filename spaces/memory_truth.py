@@ -48,6 +48,7 @@ class Extras:
 
     consoles: dict[str, str] = field(default_factory=dict)
     """By name of the machine."""
+    account: dict[str, str] = field(default_factory=dict)
     notices: list[str] = field(default_factory=list)
     credential_ends: dict[str, int] = field(default_factory=dict)
     leftovers: dict[str, Leftover] = field(default_factory=dict)

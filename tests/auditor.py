@@ -194,7 +194,9 @@ def _of_a_machine(
             yield f"{uuid}: lost, it ran until {ran.ended.latest} and has no interval"
     for interval in left:
         reason = "more often than it ran" if runs else "but it never ran"
-        yield f"{uuid}/{interval.interval}: accounted, {reason}"
+        when = f"{interval.started_at} to {interval.ended_at}"
+        ran = ", ".join(f"{each.started} to {each.ended}" for each in runs)
+        yield f"{uuid}/{interval.interval}: accounted, {reason}: {when}; it ran {ran or 'never'}"
 
 
 def _take(left: list[RunInterval], ran: Ran) -> RunInterval | None:

@@ -47,6 +47,17 @@ def only(space: AzureSpace) -> ListedMachine:
     return machine
 
 
+def test_where_it_is_is_told_as_azure_compares_names(bed: AzureBed, space: AzureSpace) -> None:
+    """Without case, so that an option in other letters is the same place."""
+    group = bed.cloud.settings.group
+    assert space.account() == {
+        "subscription": bed.cloud.settings.subscription,
+        "resource group": group.lower(),
+    }
+    assert bed.space(resource_group=group.upper()).account() == space.account()
+    assert bed.space(resource_group=f"{group}-2").account() != space.account()
+
+
 def test_a_machine_is_shown_from_its_first_second_on(bed: AzureBed, space: AzureSpace) -> None:
     """With size, zone, tags and times; its address as soon as its interface has one."""
     cloud_id = space.create(request(zone="2"))

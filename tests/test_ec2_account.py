@@ -22,6 +22,7 @@ from vcycled.errors import Refused, Unavailable
 from vcycled.model import Limits
 from vcycled.options import Secret
 from vcycled.spaces.ec2 import Ec2Space
+from vcycled.spaces.ec2 import owner as owner_rules
 from vcycled.spaces.ec2 import quotas as quota_rules
 from vcycled.spaces.ec2.interruptions import KEPT_SECONDS, NOTICE_SECONDS
 from vcycled.spaces.ec2.quotas import ON_DEMAND, SPOT
@@ -109,6 +110,52 @@ def test_a_quota_that_may_not_be_asked_for_is_a_notice(
         clock.advance(quota_rules.KEPT_SECONDS)
         assert space.limits() == Limits(processors=256)
         assert space.notices() == ()
+
+
+# Whose it is
+
+
+def test_the_account_and_the_region_are_told(
+    cloud: Ec2Cloud, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """For one call; a login later the credentials may be those of another account."""
+    with space_on(cloud, clock, is_aws=monkeypatch) as space:
+        assert space.account() == {"account": "123456789012", "region": "us-east-1"}
+        space.connect()
+        space.account()
+        assert cloud.counts()["GetCallerIdentity"] == 1
+        space.close()
+        assert space.account()["account"] == "123456789012"
+        space.connect()
+        space.account()
+        assert cloud.counts()["GetCallerIdentity"] == 2
+        assert space.notices() == ()
+
+
+def test_an_account_that_is_not_told_is_a_notice(
+    cloud: Ec2Cloud, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Some networks have no way to that service: it is asked once an hour, and nothing is held."""
+    with space_on(cloud, clock, is_aws=monkeypatch) as space:
+        cloud.fail("GetCallerIdentity", Fault(code="ServiceUnavailable", status=503))
+        assert space.account() == {"region": "us-east-1"}
+        (notice,) = space.notices()
+        assert notice.startswith("a change of the account would not be noticed: ")
+        clock.advance(owner_rules.AGAIN_SECONDS - 1)
+        assert space.account() == {"region": "us-east-1"}
+        clock.advance(1)
+        assert space.account() == {"account": "123456789012", "region": "us-east-1"}
+        assert space.notices() == ()
+
+
+def test_other_endpoints_do_not_tell_where_they_are(cloud: Ec2Cloud, clock: FakeClock) -> None:
+    """Not each has that service, and their regions say little."""
+    with space_on(cloud, clock) as space:
+        assert space.account() == {}
+        assert cloud.counts() == {}
+
+
+# Quotas of others
 
 
 def test_other_endpoints_tell_how_many_machines(cloud: Ec2Cloud, clock: FakeClock) -> None:

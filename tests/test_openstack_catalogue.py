@@ -13,6 +13,7 @@ from tests.canned_openstack import (
     SERVERS,
     CannedCloud,
     JsonObject,
+    connected,
     endpoint,
     new_api,
     with_password,
@@ -48,6 +49,22 @@ def test_a_region_and_an_interface_are_chosen(mock: responses.RequestsMock) -> N
         "connect: the catalogue of user vcycle has no compute in region north"
         " (only: north, public; south, public)"
     )
+
+
+@pytest.mark.parametrize(
+    ("changes", "catalog"),
+    [
+        pytest.param({"region": "north"}, SEVERAL, id="chosen"),
+        pytest.param({}, SEVERAL[:1], id="the only one"),
+    ],
+)
+def test_where_it_is_is_told_by_project_and_region(
+    mock: responses.RequestsMock, changes: dict[str, str], catalog: tuple[JsonObject, ...]
+) -> None:
+    """In the cloud's words, so that an option that says the same changes nothing."""
+    CannedCloud(mock=mock, catalog=catalog).serve()
+    api = connected(new_api(with_password(**changes)))
+    assert api.account() == {"project": "p1", "region": "north"}
 
 
 @pytest.mark.parametrize(

@@ -47,6 +47,14 @@ class AzureSpace(Space):
         """Log in, unless that has been done and holds."""
         self._api.connect()
 
+    def account(self) -> Mapping[str, str]:
+        """Return the subscription and the resource group, which Azure tells apart by no case."""
+        options = self._options
+        return {
+            "subscription": options.subscription.lower(),
+            "resource group": self._group.lower(),
+        }
+
     def limits(self) -> Limits:
         """Return what the region's quotas leave to the resource group."""
         return self._quotas.limits()

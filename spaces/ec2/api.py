@@ -30,6 +30,7 @@ class Api:
         self._login: Login | None = None
         self._paces: tuple[Pace, Pace] | None = None
         self._calls = 0
+        self._logins = 0
 
     def connect(self) -> None:
         """Find the credentials, unless that has been done.
@@ -82,6 +83,11 @@ class Api:
         """How many calls were made."""
         return self._calls
 
+    @property
+    def logins(self) -> int:
+        """How often credentials were found; those of another time may be another account's."""
+        return self._logins
+
     def close(self) -> None:
         """Close the connections and forget the credentials; the next call finds them anew."""
         with self._lock:
@@ -95,6 +101,7 @@ class Api:
                 from vcycled.spaces.ec2.login import Login  # noqa: PLC0415 - slow to import
 
                 self._login = Login(self._options)
+                self._logins += 1
             return self._login
 
     def _pace(self, method: str) -> Pace:

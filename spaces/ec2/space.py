@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from vcycled.model import Flavor, Limits, ListedMachine, MachineState
 from vcycled.spaces.base import Clock, CreateRequest, Leftover, Space
@@ -18,6 +18,7 @@ from vcycled.spaces.ec2.inventory import Inventory
 from vcycled.spaces.ec2.launch import USER_DATA_LIMIT
 from vcycled.spaces.ec2.listing import UUID, is_terminated, listed_of
 from vcycled.spaces.ec2.options import Ec2Options
+from vcycled.spaces.ec2.owner import Owner
 from vcycled.spaces.ec2.quotas import Quotas
 from vcycled.spaces.ec2.rejections import Missing
 from vcycled.spaces.ec2.tagging import Tagging
@@ -36,6 +37,7 @@ class Ec2Space(Space):
         self._instances = Instances(self._api, options.page_size)
         self._types = InstanceTypes(self._api, options)
         self._quotas = Quotas(self._api, options, clock=clock)
+        self._owner = Owner(self._api, options, clock=clock)
         self._volumes = Volumes(self._api)
         self._endings = Endings(clock=clock)
         self._fresh = Fresh(clock=clock)
@@ -54,6 +56,10 @@ class Ec2Space(Space):
     def connect(self) -> None:
         """Find the credentials, unless that has been done."""
         self._api.connect()
+
+    def account(self) -> Mapping[str, str]:
+        """Return the account's number and the region of AWS; nothing of other clouds."""
+        return self._owner.account()
 
     def limits(self) -> Limits:
         """Return the account's quota."""
@@ -105,7 +111,7 @@ class Ec2Space(Space):
 
     def notices(self) -> Sequence[str]:
         """Return what is not known for want of permissions."""
-        found = (self._quotas.notice, self._interruptions.notice)
+        found = (self._owner.notice, self._quotas.notice, self._interruptions.notice)
         return tuple(each for each in found if each)
 
     def leftovers(self, public_keys: Collection[str]) -> Sequence[Leftover]:

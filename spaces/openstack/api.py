@@ -60,6 +60,10 @@ class Api:
             raise self._expiry.explain(error) from error
         self._expiry.look(login)
 
+    def account(self) -> Mapping[str, str]:
+        """Return the project's id and, if the catalogue tells it, the region."""
+        return self._logged_in().place("account")
+
     def has(self, service: str) -> bool:
         """Return whether the cloud has `compute`, `image`, `network` or `block-storage` for us."""
         return self._logged_in().has(service)

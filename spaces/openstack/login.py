@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from urllib.parse import urlsplit
@@ -46,6 +46,8 @@ class Endpoint:
     url: str
     """Without a slash at the end."""
     max_microversion: tuple[int, int] | None
+    region: str
+    """"" if neither the catalogue nor an option tells it."""
 
 
 class Login:
@@ -112,6 +114,13 @@ class Login:
                 offer = self._choose(operation, service)
                 self._endpoints[service] = self._discover(offer, _MAJOR[service])
             return self._endpoints[service]
+
+    def place(self, operation: str) -> Mapping[str, str]:
+        """Return the id of the project and the region that Nova is asked in, as far as known."""
+        region = self.endpoint(operation, "compute").region
+        assert self._access is not None
+        found = {"project": self._access.project_id or "", "region": region}
+        return {part: value for part, value in found.items() if value}
 
     def send(self, operation: str, ask: Ask) -> requests.Response:
         """Send one request with our token and return the answer if it is a success.
@@ -223,6 +232,7 @@ class Login:
         return Endpoint(
             url=_at_same_host(str(found.url), known).rstrip("/"),
             max_microversion=(int(low[0]), int(low[1])) if low else None,
+            region=offer.region_name or self.account.region or "",
         )
 
     @contextmanager

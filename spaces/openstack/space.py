@@ -62,6 +62,10 @@ class OpenStackSpace(Space):
         """Log in, unless that has been done and holds."""
         self._api.connect()
 
+    def account(self) -> Mapping[str, str]:
+        """Return the project's id and the region."""
+        return self._api.account()
+
     def limits(self) -> Limits:
         """Return the project's quota."""
         return limits_of(self._api)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from vcycled.cycle.context import Context
 from vcycled.cycle.images import ImagesNow
+from vcycled.errors import Refused
 from vcycled.model import Flavor, Limits, ListedMachine
+from vcycled.remember import in_words, is_elsewhere, waited_for
 
 FLAVORS_SECONDS = 3600
 """Flavors seldom change; they are asked for again after so long, or after a refusal."""
@@ -20,6 +22,8 @@ class Look:
     limits: Limits
     flavors: Sequence[Flavor]
     machines: Sequence[ListedMachine]
+    account: Mapping[str, str] = field(default_factory=dict)
+    """Where that is, as `Space.account` tells it."""
     images: ImagesNow = field(default_factory=ImagesNow)
 
 
@@ -35,11 +39,15 @@ class Looker:
         """Return what the cloud shows now.
 
         Raises:
-            SpaceError: something is missing, so nothing may be concluded from the rest.
+            SpaceError: something is missing, so nothing may be concluded from the rest, or this
+                is not where our machines run.
         """
         space, calls = self._context.space, self._context.calls
         calls.run("connect", space.connect)
+        account = calls.run("account", space.account)
+        self._check_whereabouts(account)
         return Look(
+            account=account,
             limits=calls.run("limits", space.limits),
             flavors=self._known_flavors(),
             machines=calls.run("machines", space.machines),
@@ -48,6 +56,19 @@ class Looker:
     def forget_flavors(self) -> None:
         """Ask for the flavors again at the next look."""
         self._flavors_until = None
+
+    def _check_whereabouts(self, account: Mapping[str, str]) -> None:
+        store, name = self._context.store, self._context.name
+        before = store.memory(name).account
+        if not is_elsewhere(before, account):
+            return
+        if left := waited_for(store.records(name).machines):
+            raise Refused(
+                "account",
+                f"this is {in_words(account)}, but machines are waited for ({len(left)}) in "
+                f"{in_words(before)}: point the section there again; what is elsewhere needs a "
+                "section of another name",
+            )
 
     def _known_flavors(self) -> Sequence[Flavor]:
         now = self._context.clock.monotonic()

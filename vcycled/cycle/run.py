@@ -35,7 +35,7 @@ from vcycled.cycle.tend import (
 from vcycled.errors import SpaceError, Unavailable
 from vcycled.model import Cause, Changes, Plan, Records, SpaceFacts
 from vcycled.plan import plan_space
-from vcycled.remember import cycle_tallies, noted, obey, rewound, updated
+from vcycled.remember import cycle_tallies, located, noted, obey, rewound, updated
 
 TIDY_SECONDS = 3600
 """How often folders in current/ are looked through for those of machines that are gone."""
@@ -236,7 +236,7 @@ class SpaceCycle:
     def _remember(self, config: SpaceConfig, look: Look, now: int) -> Records:
         context = self._context
         self._jumps.look(now=now)
-        records = _recalled(context, context.save, now=now)
+        records = located(_recalled(context, context.save, now=now), look.account)
         changes = lessons(context, config, records, look.machines, now=now)
         records = settle(context, config, records, self._jumps.mark(changes))
         return release_all(context, config, records, look.machines, now=now)

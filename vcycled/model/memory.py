@@ -14,7 +14,8 @@ confirmed absent.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from vcycled.model.cloud import MachineState
@@ -215,6 +216,8 @@ class SpaceMemory:
     """Nothing is created before; as long as the cloud asked for, else ever longer."""
     pause_error: str = ""
     unfit: tuple[Unfit, ...] = ()
+    account: Mapping[str, str] = field(default_factory=dict)
+    """Where its machines run, as `Space.account` told it."""
     clock_jumped_at: int | None = None
     preempted_at: int | None = None
     """When a preemptible machine was last seen to make room."""

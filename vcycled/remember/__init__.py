@@ -10,6 +10,7 @@ noted      what a plan itself says of those who wait
 told       that machines know when they will be ended
 concluded  the answers to our creations
 paused     the space that a cloud asked to wait
+located    the account that the machines of a space are in (is_elsewhere, waited_for)
 rewound    the records without what a clock ahead wrote
 tallies    by how much each total is raised
 updated    the records once changes are saved
@@ -27,6 +28,7 @@ from vcycled.remember.orders import obey, updated
 from vcycled.remember.release import CloudView, Release, forgotten, releases
 from vcycled.remember.times import rewound
 from vcycled.remember.totals import Tally, cycle_tallies, record_tally, tallies
+from vcycled.remember.whereabouts import in_words, is_elsewhere, located, waited_for
 
 __all__ = [
     "Answers",
@@ -45,8 +47,11 @@ __all__ = [
     "cycle_tallies",
     "forgotten",
     "heard",
+    "in_words",
+    "is_elsewhere",
     "is_turned_away",
     "learn",
+    "located",
     "match",
     "noted",
     "obey",
@@ -59,4 +64,5 @@ __all__ = [
     "told",
     "told_wallclocks",
     "updated",
+    "waited_for",
 ]

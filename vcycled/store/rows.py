@@ -1,8 +1,8 @@
 """Facts of vcycled.model as rows of tables, and back.
 
 Most fields are columns of the same name. The exceptions: a machine's or interval's terms are kept
-once and named by number, a shutdown message is three columns, `unfit` is JSON, and a machine's
-heartbeat is not kept at all.
+once and named by number, a shutdown message is three columns, `unfit` and `account` are JSON, and
+a machine's heartbeat is not kept at all.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def _plain(fact: type, *, without: Iterable[str] = ()) -> tuple[str, ...]:
 TERMS = _plain(Terms)
 MACHINE = _plain(Machine, without=("terms", "message", "heartbeat_at", "is_heartbeat_known"))
 MACHINETYPE = _plain(MachinetypeMemory)
-SPACE = _plain(SpaceMemory, without=("unfit",))
+_SPACE = _plain(SpaceMemory, without=("unfit", "account"))
 DRAIN = _plain(Drain)
 ORDER = _plain(Order, without=("id",))
 EVENT = _plain(Event)
@@ -69,6 +69,7 @@ MACHINE_COLUMNS = tuple(
     for name in (*MACHINE, "terms_id", "message_code", "message_text", "message_written_at")
 )
 """In the order that `to_machine` takes."""
+SPACE_COLUMNS = (*_SPACE, "unfit", "account")
 INTERVAL_COLUMNS = tuple(schema.intervals.c[name] for name in (*INTERVAL, "terms_id"))
 _NEWER_TERMS = sa.select(schema.terms).where(schema.terms.c.id > sa.bindparam("last"))
 
@@ -101,13 +102,15 @@ def of_interval(interval: RunInterval, numbers: Mapping[Terms, int]) -> dict[str
 def of_space(memory: SpaceMemory) -> dict[str, object]:
     """Return the row of `memory`."""
     unfit = json.dumps([dataclasses.asdict(each) for each in memory.unfit])
-    return row(memory, SPACE, unfit=unfit)
+    account = json.dumps(dict(memory.account), sort_keys=True)
+    return row(memory, _SPACE, unfit=unfit, account=account)
 
 
 def to_space(found: RowMapping) -> SpaceMemory:
     """Return the memory of a space that `found` holds."""
     unfit = tuple(Unfit(**each) for each in json.loads(found["unfit"]))
-    return SpaceMemory(**{**found, "unfit": unfit})
+    account = json.loads(found["account"])
+    return SpaceMemory(**{**found, "unfit": unfit, "account": account})
 
 
 def to_order(found: RowMapping) -> Order:

@@ -181,6 +181,7 @@ spaces = sa.Table(
     _maybe("paused_until"),
     _text("pause_error"),
     _text("unfit"),  # a JSON list of objects
+    _text("account"),  # a JSON object of texts
     _maybe("clock_jumped_at"),
     _maybe("preempted_at"),
 )

@@ -173,6 +173,11 @@ class Store(Accounting, History, Lives, Managers, Search, Sinks, Upkeep, UsageBo
                 orders=_open_orders(connection, space),
             )
 
+    def memory(self, space: str) -> SpaceMemory:
+        """Return what is remembered of a space as a whole."""
+        with self._database.read() as connection:
+            return _memory(connection, space)
+
     def known(self, wanted: Iterable[str]) -> Mapping[str, Machine]:
         """Return the machines remembered under these uuids, gone or not, by uuid."""
         query = sa.select(*rows.MACHINE_COLUMNS)
@@ -295,7 +300,7 @@ def _rows_of_space(table: sa.Table, names: tuple[str, ...]) -> sa.Executable:
 
 
 def _memory(connection: Connection, space: str) -> SpaceMemory:
-    for found in _of_space(connection, spaces, (*rows.SPACE, "unfit"), space):
+    for found in _of_space(connection, spaces, rows.SPACE_COLUMNS, space):
         return rows.to_space(found)
     return SpaceMemory(space=space)
 

@@ -136,6 +136,17 @@ class SpaceContract:
 
         return make
 
+    def test_it_is_in_one_place(self, space: Space, make_space: Callable[[], Space]) -> None:
+        """The parts of the account are words, and the same to whoever looks, however often."""
+        space.connect()
+        before = dict(space.account())
+        space.machines()
+        space.connect()
+        other = make_space()
+        other.connect()
+        assert before == space.account() == other.account()
+        assert all(part and value for part, value in before.items())
+
     # What is offered
 
     def test_offers_flavors_with_different_names_and_real_sizes(self, space: Space) -> None:

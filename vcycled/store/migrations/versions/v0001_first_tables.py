@@ -140,6 +140,7 @@ def upgrade() -> None:
         sa.Column("paused_until", sa.BigInteger(), nullable=True),
         sa.Column("pause_error", sa.Text(), nullable=False),
         sa.Column("unfit", sa.Text(), nullable=False),
+        sa.Column("account", sa.Text(), nullable=False),
         sa.Column("clock_jumped_at", sa.BigInteger(), nullable=True),
         sa.Column("preempted_at", sa.BigInteger(), nullable=True),
         sa.PrimaryKeyConstraint("space", name=op.f("pk_spaces")),
