@@ -195,8 +195,8 @@ def _of_a_machine(
     for interval in left:
         reason = "more often than it ran" if runs else "but it never ran"
         when = f"{interval.started_at} to {interval.ended_at}"
-        ran = ", ".join(f"{each.started} to {each.ended}" for each in runs)
-        yield f"{uuid}/{interval.interval}: accounted, {reason}: {when}; it ran {ran or 'never'}"
+        truth = ", ".join(f"{each.started} to {each.ended}" for each in runs)
+        yield f"{uuid}/{interval.interval}: accounted, {reason}: {when}; it ran {truth or 'never'}"
 
 
 def _take(left: list[RunInterval], ran: Ran) -> RunInterval | None:
