@@ -190,7 +190,8 @@ def _wait_for_an_hour(site: Installation) -> None:
             if event.detail == "700 Failed to start"
         ]
     assert ages
-    assert all(3600 < age < 5400 for age in ages)
+    # How long after the hour it looked is the host's doing: 15 real seconds are another hour.
+    assert all(3600 < age < 2 * 3600 for age in ages)
     assert site.end(manager) == 0
 
 

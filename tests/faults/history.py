@@ -231,7 +231,7 @@ class History:
         self.problems += leaks(lives, [each.name for each in site.machines])
         self.problems += [f"{each.name}: still there" for each in site.here]
         self.problems += [f"{each.name}: still on record" for each in site.machines]
-        for folder in site.folders.iterdir():
+        for folder in site.folders.iterdir() if site.folders.exists() else ():
             if site.store.machine(folder.name):  # of a database that was lost, it may be another's
                 self.problems.append(f"{folder.name}: folder left")
         self.problems += [f"volume {each}: left" for each in site.cloud.cinder.by_id]
