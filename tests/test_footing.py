@@ -65,14 +65,15 @@ def _put_file_for_folder(folder: Path) -> None:
 
 
 def _loop(path: Path) -> None:
-    """Let a look at `path` fail as one at a sick file system does."""
-    path.rename(path.with_name(f"{path.name}.away"))
-    path.symlink_to(path)
+    """Let a look at `path` fail as one at a sick file system does; at no instant is it gone."""
+    path.with_name(f"{path.name}.away").hardlink_to(path)
+    loop = path.with_name(f"{path.name}.loop")
+    loop.symlink_to(path)
+    loop.replace(path)
 
 
 def _unloop(path: Path) -> None:
-    path.unlink()
-    path.with_name(f"{path.name}.away").rename(path)
+    path.with_name(f"{path.name}.away").replace(path)
 
 
 @pytest.mark.parametrize(
