@@ -16,7 +16,9 @@ from tests.openstack_bed.processes import wait_until
 BOOT = Path(__file__).with_name("boot.sh")
 PACKAGES = Path("/packages")
 """Where a copy shows the folder of packages that it was given."""
-PATIENCE_S = 60.0
+PATIENCE_S = 120.0
+COMMAND_S = 240.0
+"""How long one command may take: dpkg unpacks 10,000 files, while packages are built beside it."""
 NAMESPACES = ("--mount", "--pid", "--ipc", "--uts", "--net", "--cgroup")
 ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8", "HOME": "/root"}
 
@@ -36,7 +38,7 @@ class Guest:
             stderr=subprocess.STDOUT,
             text=True,
             env=ENVIRONMENT,
-            timeout=PATIENCE_S,
+            timeout=COMMAND_S,
             check=False,
         )
 
