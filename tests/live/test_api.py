@@ -9,7 +9,6 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from urllib.error import URLError
 from urllib.request import urlopen
 
 import pytest
@@ -18,7 +17,7 @@ from tests.cli_kit import CONF, Site, machine, new_site
 from tests.openstack_bed.processes import wait_until
 from tests.ports import free_port
 from tests.test_admin_api import busy
-from vcycled.admin.api_routes import EXAMPLE_MACHINE, EXAMPLE_UUID
+from vcycled.admin.api_routes import DOS, EXAMPLE_MACHINE, EXAMPLE_UUID, LOOKS
 from vcycled.cli.access import token_in
 
 pytestmark = pytest.mark.live
@@ -51,11 +50,11 @@ def is_up(port: int) -> bool:
     try:
         with urlopen(f"http://127.0.0.1:{port}/healthz", timeout=5) as answer:
             return bool(answer.status == 200)
-    except URLError:
+    except OSError:
         return False
 
 
-@pytest.mark.timeout(3 * BUDGET_S)
+@pytest.mark.timeout(5 * BUDGET_S)
 def test_schemathesis_finds_nothing(tmp_path: Path) -> None:
     """Every path, with what its description allows and what it forbids, with a token."""
     port = free_port()
@@ -87,6 +86,9 @@ def test_schemathesis_finds_nothing(tmp_path: Path) -> None:
     cases = re.search(r"([0-9]+) generated, ([0-9]+) passed", done.stdout)
     assert cases is not None, done.stdout[-2000:]
     assert cases[1] == cases[2]
-    assert int(cases[1]) > 100, done.stdout
+    # How many cases there is time for is a matter of the host, but each operation has some.
+    tested = re.search(r"Selected: ([0-9]+)/\1\s+Tested: \1\b", done.stdout)
+    assert tested is not None, done.stdout[-2000:]
+    assert int(cases[1]) >= int(tested[1]) == len(LOOKS) + len(DOS)
     log = (tmp_path / "admin.log").read_text()
     assert "Traceback" not in log
