@@ -137,6 +137,7 @@ class Installation:
         """Replace the manager's configuration at once: it may be read at any instant."""
         new = self.scene.conf.with_suffix(".new")
         new.write_text(text)
+        new.chmod(self.scene.conf.stat().st_mode)
         new.replace(self.scene.conf)
 
     def start(self, command: str, *arguments: str) -> subprocess.Popen[bytes]:

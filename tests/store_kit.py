@@ -6,7 +6,7 @@ import dataclasses
 import shutil
 import types
 import typing
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from enum import Enum
 from functools import cache
 from pathlib import Path
@@ -129,6 +129,8 @@ def _values(hint: object) -> st.SearchStrategy[object]:
         return st.one_of(*(_values(each) for each in arguments))
     if origin is tuple:
         return st.lists(_values(arguments[0]), max_size=3).map(tuple)
+    if origin is Mapping:
+        return st.dictionaries(*map(_values, arguments), max_size=3)
     if not isinstance(hint, type):
         message = f"no strategy for {hint}"
         raise TypeError(message)

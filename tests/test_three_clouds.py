@@ -70,10 +70,11 @@ class Installed(Installation):
             for site in sites
         ]
         text = MANAGER.format(root=self.scene.root) + "".join(parts)
-        (self.scene.folder / "guest.sh").write_text(USER_DATA)
-        (self.scene.folder / "key.pub").write_text(KEY)
+        if sites:
+            (self.scene.folder / "guest.sh").write_text(USER_DATA)
+            (self.scene.folder / "key.pub").write_text(KEY)
         self.scene.conf.chmod(0o600)  # it holds secrets
-        self.scene.conf.write_text(text)
+        self.rewrite(text)
 
     def sweep(self) -> None:
         """Leave it to the clouds, which end with the test."""

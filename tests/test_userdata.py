@@ -186,9 +186,9 @@ def test_living_web_caches_stand_before_the_own_proxy(
 ) -> None:
     """Alternatives are separated by |, the fallback by ;."""
     options = {} if own is None else {"cvmfs_proxy": own}
-    wanted = recipe(tmp_path, b"##user_data_option_cvmfs_proxy##", options=options)
+    wanted = recipe(tmp_path, b"<##user_data_option_cvmfs_proxy##>", options=options)
     made = make(wanted, dataclasses.replace(SUBJECT, cvmfs_proxies=alive))
-    assert made.content.decode() == text
+    assert made.content.decode() == f"<{text}>"
 
 
 PIECES = st.sampled_from(
@@ -240,6 +240,18 @@ def test_a_file_that_cannot_be_used_is_named(tmp_path: Path, make_it: object, wh
         make(wanted, SUBJECT)
     wanted = recipe(tmp_path, b"", files={"key": "wanted"})
     with pytest.raises(UserDataError, match=f"^user_data_file_key: {tmp_path}/wanted .*{why}"):
+        make(wanted, SUBJECT)
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [("template", b""), ("template", b"\n \n"), ("template.j2", b"{% if false %}x{% endif %}\n")],
+)
+def test_an_empty_text_is_refused(tmp_path: Path, name: str, content: bytes) -> None:
+    """No machine can do anything with it; often an editor is just writing the file anew."""
+    (tmp_path / name).write_bytes(content)
+    wanted = Recipe(space="s", machinetype="m", template=name, folder=tmp_path)
+    with pytest.raises(UserDataError, match=f"^user_data: {tmp_path}/{name} gives an empty text$"):
         make(wanted, SUBJECT)
 
 

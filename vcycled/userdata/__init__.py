@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from vcycled.download import Patience
+from vcycled.errors import UserDataError
 from vcycled.userdata.delivery import Delivery, Room, check_size, delivery_of, stub_of
 from vcycled.userdata.fetch import PATIENCE
 from vcycled.userdata.jinja import render
@@ -76,5 +77,9 @@ def make(recipe: Recipe, subject: Subject, *, patience: Patience = PATIENCE) -> 
     url = {"url": recipe.overrides.get("url", template.url)}
     values = with_options({**defaults, **url}, recipe.options, contents, subject.cvmfs_proxies)
     if template.is_jinja:
-        return UserData(render(template.label, template.content, values), ())
-    return UserData(*substitute(template.content, values))
+        made = UserData(render(template.label, template.content, values), ())
+    else:
+        made = UserData(*substitute(template.content, values))
+    if not made.content.strip():  # such as a file that an editor just writes anew
+        raise UserDataError(f"user_data: {template.label} gives an empty text")
+    return made
