@@ -34,7 +34,7 @@ def options(url: str, **changes: Any) -> Ec2Options:  # noqa: ANN401 - replace()
         api_burst=1000,
         launches_per_second=1e6,
         launch_burst=1000,
-        api_timeout_seconds=10,
+        api_timeout_seconds=60,
     )
     return replace(usual, **changes)
 
