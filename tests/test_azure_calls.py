@@ -247,7 +247,7 @@ def test_a_server_without_tls_is_told() -> None:
 
 def test_a_call_that_hangs_is_given_up(bed: AzureBed) -> None:
     """After api_timeout_seconds of silence; what became of it is unknown."""
-    space = bed.space(api_timeout_seconds=1)
+    space = bed.space(api_timeout_seconds=3)
     space.connect()
     gate = bed.cloud.hold("create")
     error = failure(lambda: space.create(request()))

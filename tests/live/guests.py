@@ -58,6 +58,11 @@ class Guests:
         self.beat(each.server.name for each in new)
         return found
 
+    def have_been_seen(self, names: Iterable[str]) -> bool:
+        """Look once more, and return whether each of these machines was ever seen."""
+        self.look()
+        return {each.name for each in self._seen.values()} >= {*names}
+
     def history(self) -> list[Server]:
         """Return every server there ever was, as Nova knows it now; what ran must have been seen.
 
