@@ -2,7 +2,8 @@
 
 Commands run in one shell, in a home of their own. What the page shows is looked for in what they
 say: lines of words alone as they stand, of other lines the words, not names and numbers. A command
-that only looks is typed again until it shows them, as a reader does who was told to wait.
+that only looks is typed again until it shows them, as a reader does who was told to wait. One that
+fails on a machine that has ended meanwhile is typed again with the name of another.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ WORD = re.compile(r"(?<![\w/.-])[a-z][a-z_]{3,}(?![\w/-])")
 ENOUGH = 0.7
 """The part of a page's words that must be seen: some states come and go."""
 LINE = re.compile(r"[A-Za-z ]+[.,]?")
-"""A line that says the same to every reader, such as `no machines`, but for its spaces."""
+"""A line, or a part of one, that says the same to every reader, such as `no machines`."""
 NAME = re.compile(r"vcycle-(\w+)-\w{10}\b")
 PATIENCE_S = 120.0
 SAVED = re.compile(r"[Ss]ave (?:this|it) as\s+`([\w.-]+)`")
@@ -59,6 +60,9 @@ class Reader:
             text=True,
             start_new_session=True,
         )
+        self.type(
+            "trap 'kill $(jobs -p) 2>/dev/null' EXIT"
+        )  # a page may not be followed to its end
 
     def follow(self, page: Path, *, before: Mapping[str, Callable[[], None]]) -> None:
         """Do all that a page says; `before` has what happens each time such words are typed."""
@@ -67,8 +71,7 @@ class Reader:
             if block.kind in {"ini", "sh"}:
                 self._save(block, "\n".join(text.split("\n")[: block.line - 1]))
             elif block.kind == "console":
-                for step, shown in steps(block):
-                    command = self._with_a_name(step)
+                for command, shown in steps(block):
                     happens = [happen for words, happen in before.items() if words in command]
                     self._do(command, shown, happens)
 
@@ -96,11 +99,14 @@ class Reader:
 
     def _save(self, block: Block, above: str) -> None:
         names = SAVED.findall(above)
-        text = block.text
-        for old, new in self._changes:
-            text = text.replace(old, new)
+        text = self._changed(block.text)
         _, folder = self.type("pwd")
         Path(folder.strip(), names[-1]).write_text(text, encoding="utf-8")
+
+    def _changed(self, text: str) -> str:
+        for old, new in self._changes:
+            text = text.replace(old, new)
+        return text
 
     def _do(self, command: str, shown: str, happens: Sequence[Callable[[], None]]) -> None:
         if command.startswith(self._outside or ("\0",)):
@@ -108,10 +114,12 @@ class Reader:
         wanted = set(WORD.findall(shown))
         lines = {line for line in lines_of(shown) if LINE.fullmatch(line)}
         until = self._clock.monotonic() + PATIENCE_S
+        command = self._changed(command)
         while True:
+            named = self._with_a_name(command)
             for happen in happens:
                 happen()
-            status, said = self.type(command)
+            status, said = self.type(named)
             seen = {word for word in wanted if word in said}
             is_right = (status == 0) == (" error;" not in shown)
             unseen = lines - lines_of(said)
@@ -119,8 +127,10 @@ class Reader:
                 return
             late = self._clock.monotonic() > until or not LOOKS.match(command)
             assert not late, (
-                f"$ {command}\n{said}({status}) {wanted - seen} {unseen}\n{self._logs()}"
+                f"$ {named}\n{said}({status}) {wanted - seen} {unseen}\n{self._logs()}"
             )
+            if status and named != command:
+                self._name = ""  # it may have ended meanwhile
             self.type("sleep 0.5")
 
     def _until_found(self, pattern: str) -> list[str]:
@@ -136,7 +146,7 @@ class Reader:
         return "\n".join(path.read_text() for path in sorted(self._home.glob("*/*.log")))
 
     def _with_a_name(self, command: str) -> str:
-        """Put the name of a machine that there is in place of the page's; always the same."""
+        """Put the name of a machine that runs, the youngest, in place of the page's."""
         if not (named := NAME.search(command)):
             return command
         if not self._name:
@@ -146,8 +156,9 @@ class Reader:
 
 
 def lines_of(text: str) -> set[str]:
-    """Return the lines of `text`, however many spaces align them."""
-    return {" ".join(line.split()) for line in text.splitlines() if line.strip()}
+    """Return the lines of `text`, and their parts between `;`, however many spaces align them."""
+    parts = (part for line in text.splitlines() for part in (line, *line.split(";")))
+    return {" ".join(part.split()) for part in parts if part.strip()}
 
 
 def checkout(home: Path) -> Path:

@@ -17,6 +17,7 @@ from tests.doc_blocks import TOP
 from tests.fakes import azure, ec2, openstack
 from tests.live.reader import Reader
 from tests.openstack_bed.processes import wait_until
+from tests.ports import free_port
 from tests.three_clouds import Ec2Site
 from vcycled.clock import SystemClock
 
@@ -76,7 +77,7 @@ def _install(folder: Path) -> None:
 
 def test_the_first_space(tmp_path: Path) -> None:
     """From nothing to a record, a mistake, a drain, and an empty folder again."""
-    with reading(tmp_path / "you", *FASTER) as reader:
+    with reading(tmp_path / "you", *FASTER, ("8443", str(free_port()))) as reader:
         reader.follow(PAGES / "first-space.md", before={})
     assert not (tmp_path / "you" / "first").exists()
 
