@@ -61,6 +61,26 @@ def test_a_page_with_a_placed_server_is_as_good_a_mark_as_any() -> None:
     assert listed(placed=6, moves=1, limit=4) == ALL
 
 
+def test_a_page_on_which_all_wait_is_asked_for_again_twice_as_long() -> None:
+    """None of them marks a place that is sure, so none is the mark."""
+    with two_lists(6, placed=0, moves=0, limit=2) as tap:
+        assert len(tap.space.machines()) == 6
+        assert [(each.query["limit"], each.query.get("marker")) for each in tap.asked] == [
+            ("2", None),
+            ("4", None),
+            ("8", None),
+            ("16", None),
+        ]
+
+
+@pytest.mark.parametrize("placed", [0, 3])
+def test_a_cloud_that_shows_few_at_once_is_read_page_by_page(placed: int) -> None:
+    """However long they wait; the last of a page is looked at again."""
+    with two_lists(SERVERS, placed=placed, moves=0, limit=2) as tap:
+        tap.cloud.settings.max_limit = 2
+        assert sorted(each.name for each in tap.space.machines()) == ALL
+
+
 @pytest.mark.parametrize(
     ("servers", "calls"),
     [

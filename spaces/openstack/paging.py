@@ -7,8 +7,10 @@ it has: newest first, by the time of that. A listing that is read meanwhile lose
 ways, both seen on a real Nova, and neither with any word of it:
 
 - If the last server of a page is moved before the next page is asked for, it marks another place
-  than it did. So a server that keeps its place is the mark, and where a whole page drifts, its
-  last one is looked at again behind the next page.
+  than it did. So a server that keeps its place is the mark. A page on which all drift is asked for
+  again, twice as long, until there is one that does not, or no more to come. If the cloud shows no
+  more at once, the last one is the mark, and is looked at again behind the next page. That is not
+  sure: for a moment one that has been moved shows no sign of it.
 - A page is filled up to its limit, then servers that are in both places are taken out once, and as
   it is now short of the limit it has no link to the next. So a page with servers that drift is
   taken for the last one only if it would not be full with each of them twice.
@@ -41,6 +43,10 @@ class Drift:
         """Return whether a page may be short, though it is not the last, because of them."""
         doubles = sum(map(self.is_adrift, members.values()))
         return doubles > 0 and len(members) + doubles >= min(limit, LEAST_LIMIT)
+
+    def fills(self, members: Mapping[str, Doc], limit: int) -> bool:
+        """Return whether a page is full of them, perhaps with each of them twice."""
+        return all(map(self.is_adrift, members.values())) and 2 * len(members) >= limit
 
     def mark(self, members: dict[str, Doc]) -> tuple[str, str]:
         """Return the member that marks the place behind a page, and it again if it may drift."""
@@ -106,6 +112,10 @@ def pages(  # noqa: PLR0913 - where it is, and how its members are told apart
         is_last = marked is None and len(members) < limit
         if is_last and not (drift and drift.hides_more(members, limit)):
             return
+        if drift and drift.fills(members, limit):
+            query = {**query, "limit": str(2 * limit)}
+            is_first = False
+            continue
         query = marked or {**query, "marker": next(reversed(members))}
         if drift:
             query["marker"], doubted = drift.mark(members)
