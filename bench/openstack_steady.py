@@ -113,10 +113,10 @@ def plain(root: Path, where: Where, machines: int) -> Cost:
     site.store.close()
 
     def listing() -> int:
-        before = space.calls
+        before = space.calls.total()
         space.connect()
         assert len(space.machines()) == machines
-        return space.calls - before
+        return space.calls.total() - before
 
     found = _measured(listing)
     space.close()

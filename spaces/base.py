@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import hashlib
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -275,6 +276,9 @@ class Space(ABC):
         """Release connections; the machines stay."""
 
     @property
-    def calls(self) -> int:
-        """How many calls to the cloud's API were made since construction; 0 if not counted."""
-        return 0
+    def calls(self) -> Counter[str]:
+        """How many calls to the cloud's API were made since construction, by what for.
+
+        By the verbs of this contract, `connect` for logins; empty if they are not counted.
+        """
+        return Counter()

@@ -9,6 +9,7 @@ managers, or one that was restarted.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from vcycled.spaces.base import (
     ListedMachine,
     Space,
 )
+from vcycled.spaces.counting import CallCount
 from vcycled.spaces.memory_cloud import MemoryCloud
 from vcycled.spaces.memory_truth import FLAVORS, Extras, Listing, Truth
 
@@ -41,7 +43,7 @@ class MemorySpace(Space):
 
     def __init__(self, cloud: MemoryCloud) -> None:
         self._cloud = cloud
-        self._calls = 0
+        self._count = CallCount()
 
     def connect(self) -> None:
         """Log in, which means nothing here but that it can fail."""
@@ -117,12 +119,12 @@ class MemorySpace(Space):
         return self._cloud.images
 
     @property
-    def calls(self) -> int:
-        """How many calls were made through this view."""
-        return self._calls
+    def calls(self) -> Counter[str]:
+        """How many calls were made through this view, by what for."""
+        return self._count.made()
 
     @contextmanager
     def _call(self, operation: str) -> Iterator[None]:
-        self._calls += 1
+        self._count.add(operation)
         with self._cloud.call(operation):
             yield

@@ -71,7 +71,8 @@ def busy(site: Site) -> None:
     Queue(site.root).put(run_of(gone))
     with site.store() as store:
         store.unexported(APEL)
-        store.save_report(SPACE, report().to_json(), NOW, raised={Tally(SPACE, "", "cycles"): 5})
+        raised = {Tally(SPACE, "", "cycles"): 5, Tally(SPACE, "", "api-calls", "machines"): 2}
+        store.save_report(SPACE, report().to_json(), NOW, raised=raised)
     site.report(
         report(
             limits=Limits(processors=50, machines=9),
@@ -133,7 +134,7 @@ class TestSite(OnASite):
             f'vcycle_creations_total{{machinetype="test",space="{SPACE}"}} 0.0',
             f"vcycle_deletions_total{DELETED} 1.0",
             f'vcycle_cycles_total{{space="{SPACE}"}} 5.0',
-            f'vcycle_api_calls_total{{space="{SPACE}"}} 0.0',
+            f'vcycle_api_calls_total{{operation="machines",space="{SPACE}"}} 2.0',
         ):
             assert line in lines
         shares = [each for each in lines if each.startswith("vcycle_share_")]

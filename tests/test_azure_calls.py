@@ -92,13 +92,13 @@ def test_each_answer_to_a_creation_has_one_meaning(
 ) -> None:
     """And nothing is asked twice: what is lost here is looked for by the manager."""
     bed.cloud.fail_next("create", fault)
-    before = space.calls
+    before = space.calls.total()
     error = failure(lambda: space.create(request()))
     assert type(error) is kind or issubclass(type(error), kind)
     assert not isinstance(error, NoCapacity | QuotaExceeded) or kind is type(error)
     assert error.operation == "create"
     assert said in error.detail
-    assert space.calls == before + 1
+    assert space.calls.total() == before + 1
 
 
 @pytest.mark.parametrize("operation", ["machines", "states"])
@@ -132,10 +132,10 @@ def test_a_pause_that_azure_asks_for_is_kept_by_every_space_of_the_login(
     assert (error.retry_after_s, error.is_undone) == (30, True)
     other = bed.space()
     bed.clock.advance(29)
-    before = space.calls
+    before = space.calls.total()
     assert isinstance(failure(space.limits), Unavailable)
     assert isinstance(failure(other.connect), Unavailable)
-    assert space.calls == before
+    assert space.calls.total() == before
     bed.clock.advance(1)
     space.limits()
 
@@ -170,9 +170,9 @@ def test_a_creation_whose_answer_was_lost_is_found_and_not_made_twice(
 def test_a_name_that_exists_is_left_as_it_is(bed: AzureBed, space: AzureSpace) -> None:
     """Without the condition Azure would change the machine; two calls tell that it is there."""
     first = space.create(request())
-    before = space.calls
+    before = space.calls.total()
     assert space.create(request(user_data=b"#!/bin/sh\necho other\n")) == first
-    assert space.calls == before + 2
+    assert space.calls.total() == before + 2
     assert bed.cloud.of(NAME).request == bed.cloud.truth[0].request
     bed.cloud.fail_next("create", answer(412, "PreconditionFailed", "it is there"))
     error = failure(lambda: space.create(request("vcycle-prod-0000000002")))
@@ -206,11 +206,11 @@ def test_a_deletion_whose_answer_was_lost_can_be_repeated(
 
 def test_neither_creation_nor_deletion_waits_for_its_end(bed: AzureBed, space: AzureSpace) -> None:
     """One call, one call to look and one to delete; the operation is never asked after."""
-    before = space.calls
+    before = space.calls.total()
     cloud_id = space.create(request())
-    assert space.calls == before + 1
+    assert space.calls.total() == before + 1
     space.delete(NAME, cloud_id)
-    assert space.calls == before + 3
+    assert space.calls.total() == before + 3
     assert bed.cloud.calls["poll"] == 0
     assert bed.cloud.of(NAME).provisioning == "Deleting"
 
@@ -219,7 +219,7 @@ def test_calls_are_spread_over_time(bed: AzureBed) -> None:
     """Five at once, then two a second: the twelfth has waited for three and a half seconds."""
     space = bed.space(api_calls_per_second=2.0, api_burst=5)
     began = bed.clock.monotonic()
-    while space.calls < 12:
+    while space.calls.total() < 12:
         space.limits()
     assert bed.clock.monotonic() - began == pytest.approx(3.5)
 

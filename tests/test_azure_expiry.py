@@ -73,7 +73,7 @@ def test_the_end_of_a_certificate_is_known(
     password = None if write is pem else Secret("hidden")
     made = space(FakeClock(), client_certificate=str(path), client_certificate_password=password)
     assert made.credential_ends() == {CERTIFICATE: ENDS_AT}
-    assert made.calls == 0
+    assert made.calls.total() == 0
 
 
 @pytest.mark.parametrize("text", [None, b"", b"-----BEGIN nothing", b"\x30\x80 no PFX file"])

@@ -303,11 +303,12 @@ def test_spaces_of_one_account_share_their_pace(clock: FakeClock) -> None:
 
 
 def test_calls_are_counted(cloud: Ec2Cloud, clock: FakeClock) -> None:
-    """Each request."""
+    """Each request, by what it was made for."""
     with space_on(cloud, clock) as space:
         space.machines()
         space.limits()
-        assert space.calls == len(cloud.calls) == 2
+        assert space.calls == {"machines": 1, "limits": 1}
+        assert space.calls.total() == len(cloud.calls)
 
 
 # Warnings

@@ -355,4 +355,4 @@ def test_names_are_looked_for_to_the_letter(space: Ec2Space) -> None:
 
 def test_constructing_a_space_asks_nothing() -> None:
     """Not even for credentials."""
-    assert Ec2Space("space", options("http://127.0.0.1:9"), clock=FakeClock()).calls == 0
+    assert Ec2Space("space", options("http://127.0.0.1:9"), clock=FakeClock()).calls.total() == 0

@@ -36,14 +36,14 @@ def test_a_call_is_one_request(cloud: CannedCloud, mock: responses.RequestsMock)
     """With its query, body and headers; the first one costs login and discovery."""
     cloud.answer("POST", SERVERS, 202, {"server": {"id": "s1"}})
     api = new_api()
-    assert api.calls == 0
+    assert api.calls.total() == 0
     api.connect()
     assert cloud.asked == [f"GET {KEYSTONE}/", f"POST {KEYSTONE}/v3/auth/tokens", f"GET {NOVA}/"]
     api.connect()
     api.call(
         "create", "compute", "POST", "/servers", json={"a": 1}, params={"n": 2}, headers={"X": "y"}
     )
-    assert (cloud.asked[3:], api.calls) == ([f"POST {SERVERS}?n=2"], 4)
+    assert (cloud.asked[3:], api.calls.total()) == ([f"POST {SERVERS}?n=2"], 4)
     sent = mock.calls[-1].request
     assert (json.loads(sent.body or b""), sent.headers["X"]) == ({"a": 1}, "y")
     assert str(sent.headers["User-Agent"]).startswith("vcycle/")
@@ -85,11 +85,11 @@ def test_nothing_is_sent_while_the_cloud_wants_a_pause(
         api.call("create", "compute", "POST", "/servers", json={})
     assert caught.value.retry_after_s == 30
     clock.advance(29)
-    calls = api.calls
+    calls = api.calls.total()
     with pytest.raises(Unavailable, match="asked for a pause, 2 s of it are left") as caught:
         api.call("machines", "compute", "GET", "/servers")
     assert (caught.value.operation, caught.value.is_undone) == ("machines", True)
-    assert api.calls == calls
+    assert api.calls.total() == calls
     clock.advance(1)
     api.call("machines", "compute", "GET", "/servers")
 

@@ -78,10 +78,14 @@ def test_a_run_shorter_than_fizzle_seconds_is_a_fizzle(ended: Machine, fizzles: 
 
 
 def test_a_cycle_counts_itself_and_its_calls() -> None:
-    """And whether the cloud could not be looked at."""
-    calls, cycles = Tally("s", "", "api-calls"), Tally("s", "", "cycles")
-    assert cycle_tallies("s", api_calls=3, trouble="") == Counter({calls: 3, cycles: 1})
-    blind = cycle_tallies("s", api_calls=0, trouble="look-failed")
+    """By what they were made for, and whether the cloud could not be looked at."""
+    found = cycle_tallies("s", calls={"machines": 2, "create": 1}, trouble="")
+    assert found == {
+        Tally("s", "", "cycles"): 1,
+        Tally("s", "", "api-calls", "machines"): 2,
+        Tally("s", "", "api-calls", "create"): 1,
+    }
+    blind = cycle_tallies("s", calls={}, trouble="look-failed")
     assert blind[Tally("s", "", "errors", "look-failed")] == 1
 
 
@@ -189,4 +193,18 @@ def test_the_totals_of_a_manager_at_work_are_those_of_its_stories(world: World) 
     assert totals[Tally(WORLD_SPACE, "", "errors", "look-failed")] == 1
     assert totals[Tally(WORLD_SPACE, "", "errors", "look-refused")] == 1
     assert totals[Tally(WORLD_SPACE, "", "cycles")] == 36
-    assert totals[Tally(WORLD_SPACE, "", "api-calls")] > 36
+    for operation in ("machines", "limits", "create"):
+        key = Tally(WORLD_SPACE, "", "api-calls", operation)
+        assert totals[key] == world.cloud.calls[operation]
+
+
+def test_calls_between_cycles_are_counted_by_the_next(world: World) -> None:
+    """As those of an image that goes up beside them for hours."""
+    space = world.new_space()
+    manager = world.new_cycle(space=space)
+    manager.run(world.config)
+    before = space.calls.total()
+    space.find("vcycle-prod-0000000001")
+    report = manager.run(world.config).report
+    assert report.api_calls == space.calls.total() - before
+    assert world.store.totals()[Tally(WORLD_SPACE, "", "api-calls", "find")] == 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -71,9 +72,9 @@ class Api:
             raise Unavailable(operation, "an answer is not JSON: is there a proxy?") from None
 
     @property
-    def calls(self) -> int:
+    def calls(self) -> Counter[str]:
         """How many requests were sent, logins among them."""
-        return self._wire.calls if self._wire else 0
+        return self._wire.calls if self._wire else Counter()
 
     def close(self) -> None:
         """Close the connections and forget the token; the next call logs in anew."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -140,8 +141,8 @@ class AzureSpace(Space):
         self._api.close()
 
     @property
-    def calls(self) -> int:
-        """How many requests were sent."""
+    def calls(self) -> Counter[str]:
+        """How many requests were sent, by what for."""
         return self._api.calls
 
     def _shown(self, operation: str, name: str) -> VirtualMachine | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import threading
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
@@ -18,6 +19,7 @@ from urllib3.util import Retry
 
 from vcycled.errors import Unavailable
 from vcycled.pace import Pace
+from vcycled.spaces.counting import CallCount
 
 CONNECT_TIMEOUT_S = 10
 """Longest wait [s] for a connection."""
@@ -41,8 +43,7 @@ class Wire(HTTPAdapter):
     def __init__(self, pace: Pace, *, read_timeout_s: float, ca_file: str | None) -> None:
         self.pace = pace
         self._times = (float(CONNECT_TIMEOUT_S), float(read_timeout_s))
-        self._lock = threading.Lock()
-        self._calls = 0
+        self._count = CallCount()
         self._here = threading.local()
         never = Retry(total=False, redirect=False, raise_on_status=False)
         super().__init__(pool_maxsize=_POOL, max_retries=never)
@@ -54,15 +55,23 @@ class Wire(HTTPAdapter):
         )
 
     @property
-    def calls(self) -> int:
-        """How many requests were sent."""
-        return self._calls
+    def calls(self) -> Counter[str]:
+        """How many requests were sent, by operation."""
+        return self._count.made()
 
     @contextmanager
     def doing(self, operation: str) -> Iterator[None]:
-        """Let the requests of this thread be part of an operation, for pauses to say so."""
+        """Let the requests of this thread count for an operation, which pauses tell as well."""
+        before = self._operation
         self._here.operation = operation
-        yield
+        try:
+            yield
+        finally:
+            self._here.operation = before
+
+    @property
+    def _operation(self) -> str:
+        return getattr(self._here, "operation", "connect")
 
     @contextmanager
     def logging_in(self) -> Iterator[None]:
@@ -100,9 +109,9 @@ class Wire(HTTPAdapter):
             Unavailable: Azure asked for a pause that is not over, or the login service is down.
             requests.exceptions.RequestException: there was no answer.
         """
-        self.pace.take(getattr(self._here, "operation", "connect"))
-        with self._lock:
-            self._calls += 1
+        operation = self._operation
+        self.pace.take(operation)
+        self._count.add(operation)
         answer = super().send(
             request, stream=stream, timeout=self._times, verify=verify, cert=cert, proxies=proxies
         )

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from vcycled.clock import Clock
 from vcycled.pace import Pace, pace_of
+from vcycled.spaces.counting import CallCount
 from vcycled.spaces.ec2.answers import Doc
 from vcycled.spaces.ec2.options import Ec2Options
 from vcycled.spaces.ec2.rejections import LOGIN_CODES, Rejected
@@ -29,7 +31,7 @@ class Api:
         self._lock = threading.Lock()
         self._login: Login | None = None
         self._paces: tuple[Pace, Pace] | None = None
-        self._calls = 0
+        self._count = CallCount()
         self._logins = 0
 
     def connect(self) -> None:
@@ -58,8 +60,7 @@ class Api:
         """
         login = self._logged_in()
         self._pace(method).take(operation)
-        with self._lock:
-            self._calls += 1
+        self._count.add(operation)
         try:
             return Doc(operation, login.send(operation, service, method, parameters))
         except Rejected as error:
@@ -79,9 +80,9 @@ class Api:
                 return
 
     @property
-    def calls(self) -> int:
-        """How many calls were made."""
-        return self._calls
+    def calls(self) -> Counter[str]:
+        """How many calls were made, by operation."""
+        return self._count.made()
 
     @property
     def logins(self) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 
 from vcycled.model import Flavor, Limits, ListedMachine, MachineState
@@ -137,8 +138,8 @@ class Ec2Space(Space):
         self._api.close()
 
     @property
-    def calls(self) -> int:
-        """How many calls were made."""
+    def calls(self) -> Counter[str]:
+        """How many calls were made, by what for."""
         return self._api.calls
 
     def _read(self, instance: Doc) -> ListedMachine:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -134,9 +135,9 @@ class Api:
         return known is not None and known >= microversion
 
     @property
-    def calls(self) -> int:
+    def calls(self) -> Counter[str]:
         """How many requests were sent, logins and discovery among them."""
-        return self._wire.calls if self._wire else 0
+        return self._wire.calls if self._wire else Counter()
 
     def notices(self) -> tuple[str, ...]:
         """Return what a person should know though all works, in sentences."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 
 from vcycled.model import Flavor, Limits, ListedMachine, MachineState
@@ -145,8 +146,8 @@ class OpenStackSpace(Space):
         self._api.close()
 
     @property
-    def calls(self) -> int:
-        """How many requests were sent."""
+    def calls(self) -> Counter[str]:
+        """How many requests were sent, by what for."""
         return self._api.calls
 
     def _read(self, server: Doc) -> ListedMachine:

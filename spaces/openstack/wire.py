@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ssl
 import threading
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from urllib.parse import urljoin, urlsplit
@@ -18,6 +19,7 @@ from urllib3.exceptions import MaxRetryError, NameResolutionError, NewConnection
 
 from vcycled.errors import Refused, SpaceError, Unavailable
 from vcycled.pace import Pace
+from vcycled.spaces.counting import CallCount
 
 CONNECT_TIMEOUT_S = 10
 """Longest wait [s] for a connection."""
@@ -36,21 +38,28 @@ class Wire(TCPKeepAliveAdapter):
     def __init__(self, pace: Pace, *, read_timeout_s: float) -> None:
         self.pace = pace
         self._read_timeout_s = read_timeout_s
-        self._lock = threading.Lock()
-        self._calls = 0
+        self._count = CallCount()
         self._here = threading.local()
         super().__init__(pool_maxsize=_POOL)
 
     @property
-    def calls(self) -> int:
-        """How many requests were sent."""
-        return self._calls
+    def calls(self) -> Counter[str]:
+        """How many requests were sent, by operation."""
+        return self._count.made()
 
     @contextmanager
     def doing(self, operation: str) -> Iterator[None]:
-        """Let the requests of this thread be part of an operation, for its errors to say so."""
+        """Let the requests of this thread count for an operation, which errors tell as well."""
+        before = self._operation
         self._here.operation = operation
-        yield
+        try:
+            yield
+        finally:
+            self._here.operation = before
+
+    @property
+    def _operation(self) -> str:
+        return getattr(self._here, "operation", "connect")
 
     def send(
         self,
@@ -76,10 +85,9 @@ class Wire(TCPKeepAliveAdapter):
             Refused: the certificate of the cloud is not trusted, a file of ours is not there, or
                 the cloud sends us to another host.
         """
-        operation = getattr(self._here, "operation", "connect")
+        operation = self._operation
         self.pace.take(operation)
-        with self._lock:
-            self._calls += 1
+        self._count.add(operation)
         silent_s, connect_s = self._read_timeout_s, float(CONNECT_TIMEOUT_S)
         if hasattr(request.body, "read"):  # while sending, the limit on connecting counts
             silent_s = connect_s = UPLOAD_TIMEOUT_S

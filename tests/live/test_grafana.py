@@ -109,7 +109,7 @@ def happen(site: Site) -> None:
     )
     with site.store() as store:
         store.note_outage(lost)
-    counted = (Tally(SPACE, "", "cycles"), Tally(SPACE, "", "api-calls"))
+    counted = (Tally(SPACE, "", "cycles"), Tally(SPACE, "", "api-calls", "machines"))
     written = record_tally(SPACE, "prod", "apel")
     cycle(
         site,

@@ -169,8 +169,8 @@ COUNTERS = (
     Metric(name="vcycle_cycles_total", help="Cycles that ended.", labels=SPACE, total="cycles"),
     Metric(
         name="vcycle_api_calls_total",
-        help="Calls to the API of the cloud.",
-        labels=SPACE,
+        help="Calls to the API of the cloud, by what they were made for.",
+        labels=(*SPACE, "operation"),
         total="api-calls",
     ),
     Metric(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -35,7 +36,7 @@ from vcycled.cycle.tend import (
 from vcycled.errors import SpaceError, Unavailable
 from vcycled.model import Cause, Changes, Plan, Records, SpaceFacts
 from vcycled.plan import plan_space
-from vcycled.remember import cycle_tallies, located, noted, obey, rewound, updated
+from vcycled.remember import Tally, cycle_tallies, located, noted, obey, rewound, updated
 
 TIDY_SECONDS = 3600
 """How often folders in current/ are looked through for those of machines that are gone."""
@@ -93,7 +94,8 @@ class SpaceCycle:
         self._sweeper = Sweeper(context)
         self._teller = Teller(context)
         self._is_observing = False
-        self._calls_before = 0
+        self._counted = context.space.calls
+        """Those that are in the totals."""
         self._tidied_at: int | None = None
         self._is_repaired = False
         self._causes: dict[str, Cause] = {}
@@ -121,7 +123,6 @@ class SpaceCycle:
         """
         timer = _Timer(self._context)
         self._is_observing = config.options.mode == "observe"
-        self._calls_before = self._context.space.calls
         try:
             with timer.phase("look"):
                 look = self._look(config, is_acting=config.options.mode == "manage")
@@ -130,17 +131,18 @@ class SpaceCycle:
         else:
             manage = self._observe if self._is_observing else self._manage
             outcome = manage(config, look, timer, held)
-        outcome = replace(outcome, report=self._completed(config, outcome.report))
-        self._save(outcome.report, outcome.trouble)
-        return outcome
+        calls = self._context.space.calls - self._counted
+        report = self._completed(config, outcome.report, calls.total())
+        self._save(report, cycle_tallies(report.space, calls=calls, trouble=outcome.trouble))
+        self._counted += calls
+        return replace(outcome, report=report)
 
-    def _save(self, report: SpaceReport, trouble: str) -> None:
-        raised = cycle_tallies(report.space, api_calls=report.api_calls, trouble=trouble)
+    def _save(self, report: SpaceReport, raised: Counter[Tally]) -> None:
         self._context.store.save_report(
             report.space, report.to_json(), at=report.at, raised=raised
         )
 
-    def _completed(self, config: SpaceConfig, report: SpaceReport) -> SpaceReport:
+    def _completed(self, config: SpaceConfig, report: SpaceReport, api_calls: int) -> SpaceReport:
         """Return `report` with what is known however the cycle went."""
         context = self._context
         return replace(
@@ -149,7 +151,7 @@ class SpaceCycle:
             notices=self._notices.now(),
             credential_ends=credential_ends(context, config),
             leftovers=self._sweeper.waiting,
-            api_calls=context.space.calls - self._calls_before,
+            api_calls=api_calls,
             stuck_calls=context.calls.stuck + context.errands.stuck,
         )
 

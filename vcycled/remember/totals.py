@@ -68,15 +68,16 @@ def _has_fizzled(machine: Machine) -> bool:
     return machine.started_at is not None and duration(machine) < machine.terms.fizzle_seconds
 
 
-def cycle_tallies(space: str, *, api_calls: int, trouble: str) -> Counter[Tally]:
+def cycle_tallies(space: str, *, calls: Mapping[str, int], trouble: str) -> Counter[Tally]:
     """Return by how much each total is raised by a cycle, whatever it did.
 
     Args:
         space: whose cycle it was.
-        api_calls: made in it.
+        calls: made to its cloud in it, by what for.
         trouble: which kind of error kept it from looking at the cloud; empty if it looked.
     """
-    raised = Counter({Tally(space, "", "cycles"): 1, Tally(space, "", "api-calls"): api_calls})
+    raised = Counter({Tally(space, "", "cycles"): 1})
+    raised.update({Tally(space, "", "api-calls", each): made for each, made in calls.items()})
     if trouble:
         raised[Tally(space, "", "errors", trouble)] = 1
     return raised
