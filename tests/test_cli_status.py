@@ -23,8 +23,10 @@ from tests.cli_kit import (
     report,
     sink_document,
 )
+from vcycled.cli.session import Session
 from vcycled.cli.views import LATE_SECONDS
 from vcycled.config import ConfigSource
+from vcycled.errors import ConfigError
 from vcycled.model import (
     Cause,
     Drain,
@@ -146,6 +148,21 @@ class TestStatus(OnASite):
         assert f"error: {site.conf}:1: {why}\n" in site.ok("status")
         assert "1 error in the configuration: vcycle status\n" in site.ok("top", "--once")
         assert f"WARNING: {site.conf}:1: {why}\n" in site.vcycle("check").output
+
+    def test_a_configuration_that_is_gone_stops_no_later_look(self, site: Site) -> None:
+        """The manager goes on without it; but somebody must know where ROOT is."""
+        ConfigSource([site.conf]).current()
+        session = Session(site.clock, [site.conf])
+        assert session.root == site.root
+        site.conf.unlink()
+        for again in (session.anew(), session.anew().anew()):
+            with again.store() as store:
+                (space,) = again.view(store).spaces
+            assert space.name == SPACE
+            (problem,) = again.config.problems
+            assert "is gone" in str(problem)
+        with pytest.raises(ConfigError):
+            _ = Session(site.clock, [site.conf]).root
 
     def test_a_preemptible_machinetype_wants_what_is_left_over(self, site: Site) -> None:
         """It has no share of its own, so that those of the others make 100 %."""

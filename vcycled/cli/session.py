@@ -51,14 +51,20 @@ class Session:
         self.clock = clock
         self.access = access
         self._paths = paths
+        self._root: Path | None = None
 
     def use(self, paths: Sequence[Path]) -> None:
         """Read the configuration from `paths`; to be called before anything is read."""
         self._paths = paths
 
     def anew(self) -> Session:
-        """Return this call made again now: it reads what has changed since."""
-        return Session(self.clock, self._paths)
+        """Return this call made again now: it reads what has changed since.
+
+        It knows where ROOT was, should the file be gone that says so.
+        """
+        again = Session(self.clock, self._paths)
+        again._root = self.config.manager.root if "config" in self.__dict__ else self._root
+        return again
 
     @cached_property
     def config(self) -> Config:
@@ -71,7 +77,7 @@ class Session:
         if self.access is not None:
             url = self.access.url
             raise OperatorError(f"this is done on the manager's host only, not by {url}")
-        return load(self._paths, keep=_last_good(self._paths))
+        return load(self._paths, keep=_last_good(self._paths, self._root))
 
     @cached_property
     def now(self) -> int:
@@ -165,12 +171,17 @@ def _who(path: Path) -> str:
         return "try it as its owner"
 
 
-def _last_good(paths: Sequence[Path] | None) -> LastGood:
-    """Return what the manager last held for good; an empty one if this user cannot read it."""
+def _last_good(paths: Sequence[Path] | None, root: Path | None) -> LastGood:
+    """Return what the manager last held for good; an empty one if this user cannot read it.
+
+    Args:
+        paths: files of the configuration.
+        root: where ROOT is if they do not say; None is its usual place.
+    """
     settings = read_files(paths).section("vcycle").settings
     stated = [Path(setting.value) for setting in settings if setting.option == "root"]
-    root = stated[0] if stated else ManagerOptions().root
+    place = stated[0] if stated else root or ManagerOptions().root
     try:
-        return read(root / FILE_NAME)
+        return read(place / FILE_NAME)
     except (DamagedLastGood, OSError):
         return LastGood()
