@@ -125,7 +125,8 @@ WRONG = (
     ("/machines?space=other", 404, "there is no space 'other'"),
     ("/events?since=-1", 400, "since must be a whole number, 0 to 253402200000"),
     ("/events?machine=%C3%A9", 400, "machine must be 1 to 200 of printable ASCII"),
-    ("/accounting?month=202613", 400, "month must be text like ^(19[7-9]|2"),
+    ("/accounting?month=202613", 400, "month must be like 202611, by ^(19[7-9]|2"),
+    ("/accounting?month=2026-11", 400, "month must be like 202611, by ^(19[7-9]|2"),
     ("/accounting?month=299912", 409, "299912 lies in the future"),
 )
 """Paths that are not answered, with which status, and what is said of them."""

@@ -50,9 +50,16 @@ def _read(parameter: Parameter, text: str) -> str | int | bool:
         raise Wrong(f"{parameter.name} must be one of {accepted}, not {_shown(text)}")
     pattern = parameter.pattern or NAME_PATTERN
     if not re.fullmatch(pattern, text) or not re.fullmatch(NAME_PATTERN, text):
-        accepted = f"text like {pattern}" if parameter.pattern else "1 to 200 of printable ASCII"
-        raise Wrong(f"{parameter.name} must be {accepted}, not {_shown(text)}")
+        raise Wrong(f"{parameter.name} must be {_accepted(parameter)}, not {_shown(text)}")
     return text
+
+
+def _accepted(parameter: Parameter) -> str:
+    if not parameter.pattern:
+        return "1 to 200 of printable ASCII"
+    if parameter.example:
+        return f"like {parameter.example}, by {parameter.pattern}"
+    return f"text like {parameter.pattern}"
 
 
 def _number(parameter: Parameter, least: int, text: str) -> int:
