@@ -77,7 +77,10 @@ def busy(site: Site) -> None:
         report(
             limits=Limits(processors=50, machines=9),
             shares=(share("prod"), replace(share("back"), is_preemptible=True)),
-            holds=(Hold(machinetype="prod", cause=Cause.BACKOFF, detail="it aborted"),),
+            holds=(
+                Hold(machinetype="prod", cause=Cause.BACKOFF, detail="it aborted"),
+                Hold(machinetype="test", cause=Cause.HELD, detail="no user_data"),
+            ),
             credential_ends={'application credential "c1"\\': NOW + 9},
         )
     )
@@ -123,6 +126,7 @@ class TestSite(OnASite):
             f"vcycle_share_wanted_ratio{of}}} 0.75",
             f"vcycle_share_had_ratio{of}}} 0.5",
             f'vcycle_hold{{cause="backoff",machinetype="prod",space="{SPACE}"}} 1.0',
+            f'vcycle_machinetype_stuck{{cause="held",machinetype="test",space="{SPACE}"}} 1.0',
             f'vcycle_cycle_phase_duration_seconds{{phase="look",space="{SPACE}"}} 0.25',
             f'vcycle_records_due{{sink="apel",space="{SPACE}"}} 1.0',
             "vcycle_records_outgoing 1.0",

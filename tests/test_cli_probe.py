@@ -29,12 +29,13 @@ from vcycled.cli.served import Served
 from vcycled.cli.views import SpaceView, View
 from vcycled.errors import Problem
 from vcycled.house.disks import MB, Disk
-from vcycled.model import Records, SpaceMemory
+from vcycled.model import Cause, Hold, Records, SpaceMemory
 from vcycled.store import Lease, Manager, Roster
 
 OK, WARNING, CRITICAL = Level.OK, Level.WARNING, Level.CRITICAL
 HOST = "m1.example.org"
 BLIND = "machines: 503"
+HELD = Hold(machinetype="prod", cause=Cause.HELD, detail="user_data: x cannot be read")
 DISK = Disk(folder=Path("/v"), total_bytes=9000 * MB, free_bytes=5000 * MB, free_files=50_000)
 ERROR = Problem(file="f", line=3, section="s", option="o", message="is wrong")
 SPACE_VIEW = SpaceView(
@@ -203,6 +204,12 @@ def test_a_space_must_have_a_live_manager(facts: Facts, levels: list[Level]) -> 
             seeing(error=BLIND, listed_at=None),
             [(CRITICAL, f"{SPACE}: the cloud was never seen whole: {BLIND}")],
             id="never seen",
+        ),
+        pytest.param(seeing(holds=(replace(HELD, cause=Cause.BACKOFF),)), [], id="waits"),
+        pytest.param(
+            seeing(holds=(HELD,)),
+            [(WARNING, f"{SPACE}: prod gets no machines: held: user_data: x cannot be read")],
+            id="needs a person",
         ),
         pytest.param(seeing(credential_ends={"c1": NOW + 14 * DAY}), [], id="ends later"),
         pytest.param(

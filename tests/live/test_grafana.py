@@ -120,6 +120,7 @@ def happen(site: Site) -> None:
         holds=(
             Hold(machinetype="prod", cause=Cause.BACKOFF, detail="it aborted"),
             Hold(machinetype="", cause=Cause.HELD, detail="the disk is full"),
+            Hold(machinetype="test", cause=Cause.HELD, detail="user_data: no such file"),
         ),
         credential_ends={'application credential "c1"\\': NOW + 900},
         stuck_calls=2,

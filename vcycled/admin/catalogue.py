@@ -88,6 +88,11 @@ GAUGES = (
         labels=(*KIND, "cause"),
     ),
     Metric(
+        name="vcycle_machinetype_stuck",
+        help="1 while a machinetype gets no machines until a person acts.",
+        labels=(*KIND, "cause"),
+    ),
+    Metric(
         name="vcycle_cycle_timestamp_seconds",
         help="When the last cycle ended.",
         labels=SPACE,

@@ -15,6 +15,7 @@ from vcycled.admin.catalogue import COUNTERS, GAUGES, KIND, SPACE, Metric
 from vcycled.admin.facts import Facts
 from vcycled.cli.as_json import CONDITIONS, condition
 from vcycled.cli.served import CERTIFICATE
+from vcycled.cli.stuck import stuck
 from vcycled.cli.views import SpaceView, View
 from vcycled.model import MachineState, Stage
 from vcycled.remember import Tally
@@ -96,6 +97,9 @@ def measured(facts: Facts) -> Iterator[Sample]:
         yield from _room(space)
         yield from _machines(space)
         yield from _thoughts(space)
+        for hold in stuck(space, now=view.now):
+            kind = (space.name, hold.machinetype, str(hold.cause))
+            yield Sample("vcycle_machinetype_stuck", kind, 1)
         yield from _cycle(space)
     yield from _totals(facts)
 

@@ -13,9 +13,11 @@ from typing import TypeAlias
 
 from vcycled.cli.managers import staff_line
 from vcycled.cli.printing import clean
+from vcycled.cli.sentences import hold_sentence
 from vcycled.cli.served import CERTIFICATE, Served
 from vcycled.cli.sinks import left_sentence
 from vcycled.cli.status import manager_line
+from vcycled.cli.stuck import stuck
 from vcycled.cli.views import SinkView, SpaceView, View
 from vcycled.cli.words import Words, several, span
 from vcycled.house.disks import MB, Disk, shortage
@@ -204,6 +206,10 @@ def _space(space: SpaceView, view: View, thresholds: Thresholds) -> Iterator[Par
         yield Finding(level=Level.CRITICAL, text=text)
     if space.config is not None and space.config.held:
         text = f"{space.name}: held: {space.config.held}"
+        yield Finding(level=Level.WARNING, text=text)
+    for hold in stuck(space, now=view.now):
+        why = hold_sentence(hold, Words(now=view.now))
+        text = f"{space.name}: {hold.machinetype} gets no machines: {why}"
         yield Finding(level=Level.WARNING, text=text)
     yield from _cycle(space, thresholds, now=view.now)
     ends = space.report.credential_ends if space.report else {}

@@ -11,12 +11,13 @@ from vcycled.model import (
     Hold,
     Machine,
     Machinetype,
+    MachinetypeMemory,
     Reason,
     SpaceFacts,
     SpaceMemory,
     Stage,
 )
-from vcycled.plan.instants import retry_at
+from vcycled.plan.instants import FIRST_RETRY_SECONDS, retry_at
 from vcycled.plan.stock import Stock, is_starting
 
 MOST_FAILURE_SECONDS = 3600
@@ -135,8 +136,22 @@ def _failing(stock: Stock, *, now: int) -> Hold | None:
     )
     if until is None or now >= until:
         return None
+    return creation_failed(memory, until)
+
+
+def creation_failed(memory: MachinetypeMemory, until: int | None = None) -> Hold:
+    """Return the hold of a machinetype of which no machine came to run lately."""
     detail = f"creation failed {memory.creation_failures} times in a row"
-    return _hold(stock.name, Cause.CREATION_FAILED, _with(detail, memory.creation_error), until)
+    detail = _with(detail, memory.creation_error)
+    return _hold(memory.machinetype, Cause.CREATION_FAILED, detail, until)
+
+
+def fails_for_long(memory: MachinetypeMemory) -> bool:
+    """Return whether creations failed so often in a row that they are tried once an hour only.
+
+    At one failure a cycle that takes an hour: 60 s after the first, twice as long after each.
+    """
+    return FIRST_RETRY_SECONDS << memory.creation_failures >= 2 * MOST_FAILURE_SECONDS
 
 
 def _aborting(stock: Stock, *, now: int) -> Hold | None:
