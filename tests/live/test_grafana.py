@@ -29,7 +29,16 @@ from tests.test_admin import share
 from vcycled.apel.queue import Queue
 from vcycled.clock import SystemClock
 from vcycled.cycle.report import SpaceReport
-from vcycled.model import Cause, Event, Hold, Limits, Machine, RunInterval, SpaceMemory
+from vcycled.model import (
+    Cause,
+    Event,
+    Hold,
+    Limits,
+    Machine,
+    MachinetypeMemory,
+    RunInterval,
+    SpaceMemory,
+)
 from vcycled.remember import Tally
 from vcycled.remember.totals import record_tally
 from vcycled.store import APEL, Outage, Wishes
@@ -56,7 +65,6 @@ NOT_DUE = {
     "VcycleAdminDown",
     "VcycleUnreadable",
     "VcycleDiskLow",
-    "VcycleCreationsFail",
     "VcycleSpaceRefused",
 }
 """The alerts for which nothing here is trouble enough."""
@@ -103,7 +111,14 @@ def happen(site: Site) -> None:
         ("machine-aborted", ""),
         ("creation-failed", ""),
     )
-    site.save(events=events(*happened), memory=memory(ago=LATE, foreign=3))
+    failing = MachinetypeMemory(
+        space=SPACE, machinetype="prod", creation_failures=7, creation_failed_at=NOW - LATE
+    )
+    site.save(
+        events=events(*happened),
+        memory=memory(ago=LATE, foreign=3),
+        machinetypes=(failing,),
+    )
     lost = Outage(
         sink="apel", manager="m1", since=NOW - LATE, failures=9, retry_at=None, error="no room"
     )
@@ -118,7 +133,7 @@ def happen(site: Site) -> None:
         error="no answer",
         limits=Limits(processors=50, machines=9),
         holds=(
-            Hold(machinetype="prod", cause=Cause.BACKOFF, detail="it aborted"),
+            Hold(machinetype="prod", cause=Cause.CREATION_FAILED, detail="no image"),
             Hold(machinetype="", cause=Cause.HELD, detail="the disk is full"),
             Hold(machinetype="test", cause=Cause.HELD, detail="user_data: no such file"),
         ),

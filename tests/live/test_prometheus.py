@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from tests.cli_kit import OnASite, Site
+from tests.failing_world import play
 from tests.test_admin import busy, scraped
 
 pytestmark = pytest.mark.live
@@ -67,6 +68,57 @@ def test_promtool_takes_the_rules() -> None:
     """All of them."""
     number = len(yaml.safe_load(RULES.read_text())["groups"][0]["rules"])
     assert f"SUCCESS: {number} rules found" in promtool("check", "rules", RULES)
+
+
+@pytest.mark.parametrize(("slots", "is_taken"), [(1, False), (10, False), (1, True), (10, True)])
+def test_the_alert_on_creations_follows_a_manager_that_meets_failures(
+    tmp_path: Path, slots: int, is_taken: bool
+) -> None:
+    """As long as nothing but failures come, and not longer; it tries but once an hour by then."""
+    mended_at, minutes = 300, 400
+    (tmp_path / "root").mkdir()
+    told = list(
+        play(
+            tmp_path / "root",
+            slots=slots,
+            is_taken=is_taken,
+            minutes=minutes,
+            mended_at=mended_at,
+        )
+    )
+    last = max(minute for minute, is_told in enumerate(told) if is_told)
+    assert mended_at <= last < mended_at + 70
+    series = 'vcycle_machinetype_stuck{space="s",machinetype="prod",cause="creation-failed"}'
+    firing = 'ALERTS{alertname="VcycleCreationsFail",alertstate="firing"}'
+    cases = {
+        "rule_files": [str(RULES)],
+        "evaluation_interval": "1m",
+        "tests": [
+            {
+                "interval": "1m",
+                "input_series": [
+                    {"series": series, "values": " ".join("1" if each else "_" for each in told)}
+                ],
+                "promql_expr_test": [
+                    _is_so(f"count({firing}) or vector(0)", 60, 0),
+                    _is_so(f"count_over_time({firing}[{mended_at - 91}m30s:1m])", mended_at, 210),
+                    _is_so(f"count({firing}) or vector(0)", last + 15, 0),
+                ],
+            }
+        ],
+    }
+    path = tmp_path / "cases.yml"
+    path.write_text(yaml.safe_dump(cases))
+    assert "SUCCESS" in promtool("test", "rules", path)
+
+
+def _is_so(expression: str, minute: int, value: int) -> dict[str, object]:
+    """Return a case of promtool: a query then has this value, whatever its labels."""
+    return {
+        "expr": f"sum({expression})",
+        "eval_time": f"{minute}m",
+        "exp_samples": [{"labels": "{}", "value": value}],
+    }
 
 
 def test_alerts_fire_when_they_should_and_only_then(tmp_path: Path) -> None:
