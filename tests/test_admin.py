@@ -322,6 +322,16 @@ def test_the_ends_of_the_certificates_of_our_own_sites_are_of_no_space() -> None
     assert found == {("", "certificate of vcycle-web on web01"): NOW + 9}
 
 
+@pytest.mark.parametrize("free_files", [None, 40])
+def test_files_that_fit_on_a_disk_are_told_where_there_is_a_bound(free_files: int | None) -> None:
+    """As nothing is created without room for them."""
+    total = None if free_files is None else 60
+    disk = replace(VIEW.disks[0], free_files=free_files, total_files=total)
+    facts = replace(FACTS, view=replace(VIEW, disks=(disk,)))
+    found = [values(facts, f"vcycle_disk_{each}_files") for each in ("free", "size")]
+    assert found == ([{}, {}] if free_files is None else [{("/v",): 40}, {("/v",): 60}])
+
+
 def test_managers_that_share_a_database_are_told_apart() -> None:
     """With the age of their heartbeats, and which spaces nobody holds."""
     live = live_manager("m1", SPACE, started_at=NOW, up_s=3600.0, silent_s=3.5)

@@ -55,6 +55,8 @@ def test_a_disk_is_looked_at_where_it_is(tmp_path: Path) -> None:
     disk = look(tmp_path)
     assert disk.folder == tmp_path
     assert 0 < disk.free_bytes < disk.total_bytes
+    assert (disk.free_files is None) is (disk.total_files is None)
+    assert (disk.free_files or 0) <= (disk.total_files or 0)
     with pytest.raises(FileNotFoundError):
         look(tmp_path / "none")
 

@@ -65,6 +65,7 @@ NOT_DUE = {
     "VcycleAdminDown",
     "VcycleUnreadable",
     "VcycleDiskLow",
+    "VcycleDiskFilesLow",
     "VcycleSpaceRefused",
 }
 """The alerts for which nothing here is trouble enough."""
@@ -137,7 +138,7 @@ def happen(site: Site) -> None:
             Hold(machinetype="", cause=Cause.HELD, detail="the disk is full"),
             Hold(machinetype="test", cause=Cause.HELD, detail="user_data: no such file"),
         ),
-        credential_ends={'application credential "c1"\\': NOW + 900},
+        credential_ends={'application credential "c1"\\': NOW + 900, "token": NOW - 900},
         stuck_calls=2,
     )
 

@@ -168,6 +168,17 @@ GAUGES = (
         help="Size of the disk of this folder.",
         labels=("folder",),
     ),
+    Metric(
+        name="vcycle_disk_free_files",
+        help="How many more files and folders fit on the disk of this folder; none if that has no "
+        "bound.",
+        labels=("folder",),
+    ),
+    Metric(
+        name="vcycle_disk_size_files",
+        help="How many files and folders fit on it at all; none as above.",
+        labels=("folder",),
+    ),
 )
 
 COUNTERS = (

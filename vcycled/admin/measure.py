@@ -91,6 +91,9 @@ def measured(facts: Facts) -> Iterator[Sample]:
         folder = (str(disk.folder),)
         yield Sample("vcycle_disk_free_bytes", folder, disk.free_bytes)
         yield Sample("vcycle_disk_size_bytes", folder, disk.total_bytes)
+        if disk.free_files is not None and disk.total_files is not None:
+            yield Sample("vcycle_disk_free_files", folder, disk.free_files)
+            yield Sample("vcycle_disk_size_files", folder, disk.total_files)
     yield from _managers(view)
     yield from _records(facts)
     for space in view.spaces:

@@ -146,6 +146,7 @@ _DISK = record(
     total_bytes=WHOLE,
     free_bytes=WHOLE,
     free_files=maybe(WHOLE),
+    total_files=maybe(WHOLE),
     shortage=TEXT,
 )
 _SINK = record(

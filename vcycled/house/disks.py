@@ -31,6 +31,8 @@ class Disk:
     """For anybody but root."""
     free_files: int | None
     """How many more files there can be; None where that has no bound of its own."""
+    total_files: int | None = None
+    """How many there can be at all; None as above."""
 
 
 def shortage(disk: Disk, *, min_free_mb: int) -> str:
@@ -63,6 +65,7 @@ def look(folder: Path) -> Disk:
         total_bytes=found.f_blocks * found.f_frsize,
         free_bytes=found.f_bavail * found.f_frsize,
         free_files=found.f_favail if found.f_files else None,
+        total_files=found.f_files or None,
     )
 
 
