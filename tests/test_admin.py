@@ -46,10 +46,12 @@ from vcycled.cli.managers import Staff
 from vcycled.cli.served import Served
 from vcycled.cli.session import Session
 from vcycled.cli.views import LATE_SECONDS, SpaceView, View
+from vcycled.config import SpaceConfig, SpaceOptions
 from vcycled.house.disks import Disk
 from vcycled.model import Cause, Hold, Limits, Machine, MachineState, Records, Share, SpaceMemory
 from vcycled.model import Stage as MachineStage
 from vcycled.remember import Tally
+from vcycled.spaces.memory import MemoryOptions
 from vcycled.store import APEL, Lease, Roster, Store
 
 PAGE = Path(__file__).parents[1] / "docs" / "reference" / "metrics.md"
@@ -330,6 +332,37 @@ def test_files_that_fit_on_a_disk_are_told_where_there_is_a_bound(free_files: in
     facts = replace(FACTS, view=replace(VIEW, disks=(disk,)))
     found = [values(facts, f"vcycle_disk_{each}_files") for each in ("free", "size")]
     assert found == ([{}, {}] if free_files is None else [{("/v",): 40}, {("/v",): 60}])
+
+
+@pytest.mark.parametrize(
+    ("is_removed", "machines", "shown"),
+    [
+        (True, (), {}),
+        (True, (machine(),), {(SPACE,): True}),
+        (False, (), {(SPACE,): True}),
+    ],
+)
+def test_nobody_looks_for_the_cloud_of_a_space_that_is_over(
+    is_removed: bool, machines: tuple[Machine, ...], shown: dict[tuple[str, ...], bool]
+) -> None:
+    """Its section was removed and no machine is left: no alert is due for it."""
+    config = SpaceConfig(
+        name=SPACE,
+        api="memory",
+        options=SpaceOptions(api="memory"),
+        api_options=MemoryOptions(),
+        machinetypes=(),
+        held="",
+        is_removed=is_removed,
+    )
+    space = SpaceView(
+        name=SPACE,
+        config=config,
+        report=report(error="no route"),
+        records=Records(memory=SpaceMemory(space=SPACE), machines=machines),
+    )
+    facts = replace(FACTS, view=replace(VIEW, spaces=(space,)))
+    assert values(facts, "vcycle_space_blind") == shown
 
 
 def test_managers_that_share_a_database_are_told_apart() -> None:

@@ -17,7 +17,19 @@ import pytest
 
 from tests.admin_kit import HOSTILE, PAGES, got, page
 from tests.builders import NOW
-from tests.cli_kit import CONF, PROD, SPACE, OnASite, Site, ended, event, machine, run_of
+from tests.cli_kit import (
+    CONF,
+    OTHER,
+    PROD,
+    SECOND_SPACE,
+    SPACE,
+    OnASite,
+    Site,
+    ended,
+    event,
+    machine,
+    run_of,
+)
 from tests.cli_kit import report as report_of
 from tests.html_checks import faults
 from tests.test_managers_cli import SILENT, manager, staff
@@ -29,6 +41,7 @@ from vcycled.cli.alive import ManagerState
 from vcycled.cli.session import Session
 from vcycled.cli.views import View
 from vcycled.cli.words import Words
+from vcycled.config import ConfigSource
 from vcycled.model import Drain, Limits, ShutdownMessage
 
 NOTHING = View(
@@ -84,6 +97,19 @@ class TestOtherSites(OnASite):
         assert re.search(r"vcycle.conf:\d+ \[machinetype .* test\] target_share ", found.told)
         assert f"[machinetype {SPACE} test] not used: " in found.told
         assert "target_share" in (await page(site, "/")).told
+
+    async def test_a_space_that_was_removed_is_a_notice(self, site: Site) -> None:
+        """There is no error; without machines it is none of the overview either."""
+        site.configure(CONF + SECOND_SPACE)
+        ConfigSource([site.conf]).current()
+        site.configure(CONF)
+        site.report(report_of(space=OTHER, error="no route"))
+        found = await page(site, "/configuration")
+        told = f"Notices Removed spaces Space What {OTHER} its section was removed from"
+        assert told in found.told
+        assert "The configuration has no error." in found.told
+        assert "What they stop" not in found.told
+        assert "never seen whole" not in (await page(site, "/")).told
 
     async def test_a_configuration_that_cannot_be_used(self, site: Site) -> None:
         """Every problem stands on every page, on a line of its own."""

@@ -27,9 +27,11 @@ from vcycled.cli.probe import (
 )
 from vcycled.cli.served import Served
 from vcycled.cli.views import SpaceView, View
+from vcycled.config import SpaceConfig, SpaceOptions
 from vcycled.errors import Problem
 from vcycled.house.disks import MB, Disk
 from vcycled.model import Cause, Hold, Records, SpaceMemory
+from vcycled.spaces.memory import MemoryOptions
 from vcycled.store import Lease, Manager, Roster
 
 OK, WARNING, CRITICAL = Level.OK, Level.WARNING, Level.CRITICAL
@@ -227,6 +229,35 @@ def test_a_space_must_have_a_live_manager(facts: Facts, levels: list[Level]) -> 
 def test_a_space(facts: Facts, found: list[tuple[Level, str]]) -> None:
     """Its cycles, its cloud, and what opens that."""
     assert bad(facts) == found
+
+
+REMOVED = SpaceConfig(
+    name=SPACE,
+    api="memory",
+    options=SpaceOptions(api="memory"),
+    api_options=MemoryOptions(),
+    machinetypes=(),
+    held="its section was removed from the configuration",
+    is_removed=True,
+)
+
+
+def test_a_removed_space_is_judged_while_it_has_machines() -> None:
+    """Then it is over, whatever its cloud does and whoever holds it."""
+    dead = report(error=BLIND, wake_at=NOW - 9999, credential_ends={"c1": NOW})
+    busy = replace(
+        SPACE_VIEW,
+        config=REMOVED,
+        report=dead,
+        records=replace(SPACE_VIEW.records, memory=SpaceMemory(space=SPACE)),
+    )
+    levels = [level for level, _ in bad(viewing(spaces=(busy,)))]
+    assert levels == [WARNING, CRITICAL, CRITICAL, CRITICAL]
+    empty = replace(busy, records=Records(memory=SpaceMemory(space=SPACE)))
+    staff = staffed(manager(), holder="").view.staff
+    assert bad(viewing(spaces=(empty,), staff=staff)) == []
+    left = f"{SPACE}: its section was removed and no machine of ours is left"
+    assert Finding(level=OK, text=left) in judged(viewing(spaces=(empty,)))
 
 
 @pytest.mark.parametrize(

@@ -194,7 +194,8 @@ def _cycle(space: SpaceView) -> Iterator[Sample]:
         return
     yield Sample("vcycle_cycle_timestamp_seconds", name, report.at)
     yield Sample("vcycle_cycle_due_timestamp_seconds", name, report.wake_at)
-    yield Sample("vcycle_space_blind", name, bool(report.error))
+    if not space.is_emptied:
+        yield Sample("vcycle_space_blind", name, bool(report.error))
     yield Sample("vcycle_calls_stuck", name, report.stuck_calls)
     for phase, seconds in report.seconds.items():
         yield Sample("vcycle_cycle_phase_duration_seconds", (*name, phase), seconds)

@@ -201,6 +201,10 @@ def _space(space: SpaceView, view: View, thresholds: Thresholds) -> Iterator[Par
     processors = sum(machine.processors for machine in ours)
     limit = space.limits.processors
     yield Figure(label=f"{space.name} processors", value=processors, most=limit)
+    if space.is_emptied:
+        text = f"{space.name}: its section was removed and no machine of ours is left"
+        yield Finding(level=Level.OK, text=text)
+        return
     if view.staff and (unheld := view.staff.why_unheld(space.name)):
         text = f"{space.name}: no manager holds it: {unheld}"
         yield Finding(level=Level.CRITICAL, text=text)

@@ -35,6 +35,12 @@ class SpaceView:
     """As the store has them; open orders are not carried out yet."""
 
     @property
+    def is_emptied(self) -> bool:
+        """Whether its section was removed and no machine of ours is left in it."""
+        is_removed = self.config is not None and self.config.is_removed
+        return is_removed and not self.records.machines
+
+    @property
     def machinetypes(self) -> tuple[str, ...]:
         """The names of all that are configured, reported, or still have machines."""
         names = [kind.name for kind in self.config.machinetypes] if self.config else []

@@ -18,6 +18,8 @@ class ConfigurationPage:
     errors: Grid
     warnings: Grid
     unusable: Grid
+    removed: Grid
+    """Spaces whose sections were taken out, which is no error."""
 
 
 def configuration(session: Session, _visit: Visit) -> Page:
@@ -27,11 +29,20 @@ def configuration(session: Session, _visit: Visit) -> Page:
     warnings = [each for each in config.problems if each.is_warning]
     unusable = {
         **{f"[{title}]": f"not used: {why}" for title, why in config.unusable.items()},
-        **{space.name: f"held: {space.held}" for space in config.spaces if space.held},
+        **{
+            space.name: f"held: {space.held}"
+            for space in config.spaces
+            if space.held and not space.is_removed
+        },
     }
     rows = tuple(
         (Cell(text=title), Cell(text=why, tone=Tone.BAD))
         for title, why in sorted(unusable.items())
+    )
+    removed = tuple(
+        (Cell(text=space.name), Cell(text=f"{space.held}: it gets no more machines"))
+        for space in config.spaces
+        if space.is_removed
     )
     return Page(
         template="configuration.html",
@@ -40,6 +51,7 @@ def configuration(session: Session, _visit: Visit) -> Page:
             errors=_problems(errors, "Errors", Tone.BAD),
             warnings=_problems(warnings, "Warnings", Tone.WARN),
             unusable=Grid(caption="What they stop", headings=("Section", "What"), rows=rows),
+            removed=Grid(caption="Removed spaces", headings=("Space", "What"), rows=removed),
         ),
         commands=(
             Command(does="Check it", command="vcycle config check"),
