@@ -28,7 +28,7 @@ def promtool(*words: str | Path, text: bytes = b"") -> str:
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         check=False,
-        timeout=100,
+        timeout=240,
     )
     assert done.returncode == 0, done.stdout.decode()
     return done.stdout.decode()
