@@ -44,7 +44,18 @@ def faults(text: str) -> list[str]:
 
 def words(element: Element) -> str:
     """Return the text in an element, with single blanks."""
-    return " ".join(" ".join(element.itertext()).split())
+    return " ".join("".join(_texts(element)).split())
+
+
+def _texts(element: Element) -> Iterator[str]:
+    """Return its texts, apart from each other unless they are of one word."""
+    is_in_word = element.tag == "wbr" or element.get("class") == "long"
+    gap = "" if is_in_word else " "
+    yield f"{gap}{element.text or ''}"
+    for each in element:
+        yield from _texts(each)
+        yield each.tail or ""
+    yield gap
 
 
 def _elements(root: Element) -> Iterator[tuple[str, Element]]:

@@ -269,6 +269,6 @@ def test_managers_that_share_a_database() -> None:
     made = Page(template="managers.html", title="Managers", facts=facts)
     text = Renderer().html(made, path="/managers", as_of="now")
     assert faults(text) == []
-    assert "has been silent for 5 min" in text
+    assert "has been silent for 5\N{NO-BREAK SPACE}min" in text
     assert "2 records can be written by " in text
     assert "Spaces and who looks after them" in text

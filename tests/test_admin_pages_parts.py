@@ -25,6 +25,7 @@ from vcycled.admin.pages.chart import chart_of
 from vcycled.admin.pages.day import HOUR, HOURS, STATES, STEP, STEPS, Day, day_of
 from vcycled.admin.pages.links import kind_path, machines_path, output_path
 from vcycled.admin.pages.outputs import is_text
+from vcycled.admin.pages.render import foldable
 from vcycled.admin.pages.sheet import harmless, sheet_of
 from vcycled.admin.pages.visit import BadQuery, Visit
 from vcycled.admin.pages.whole import typed
@@ -352,3 +353,23 @@ def test_a_preemptible_machinetype_has_no_part_in_the_shares() -> None:
     shown = [tuple(cell.text for cell in row[:3]) for row in card.kinds.rows]
     assert shown == [row[:3] for row in table.rows]
     assert shown == [("prod", "75%", "50%"), ("rest", "left over", "-")]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("max_wallclock_seconds", "max_<wbr>wallclock_<wbr>seconds"),
+        ("/var/lib/", "/var/<wbr>lib/"),
+        ("https://a/b", "https://a/<wbr>b"),
+        ("", ""),
+        ("ran 2 h 5 min, 12 st", "ran 2\u00a0h 5\u00a0min, 12 st"),
+        (24 * "w", 24 * "w"),
+        (25 * "w", f'<span class="long">{25 * "w"}</span>'),
+        (f"{20 * 'v'}-{20 * 'w'}", f"{20 * 'v'}-{20 * 'w'}"),
+        (f"{25 * '<'}", f'<span class="long">{25 * "&lt;"}</span>'),
+        ("<b>\u202e_c", "&lt;b&gt; _c"),
+    ],
+)
+def test_where_a_word_may_break(text: str, expected: str) -> None:
+    """After slashes and underscores; anywhere only if it is very long. All of it is escaped."""
+    assert str(foldable(text)) == expected

@@ -15,6 +15,7 @@ from tests.busy_site import SIMULATION, SPACE, Book, busy, showpiece
 from tests.cli_kit import CONF, PROD, Site, machine, managed, new_site
 from tests.cli_kit import SPACE as HOSTILE_SPACE
 from tests.live.browser import PHONE, WIDE, Tab, chromium, served, size, tab
+from tests.live.measures import hard_to_read
 from vcycled.model import ShutdownMessage
 
 pytestmark = pytest.mark.live
@@ -100,6 +101,40 @@ def test_the_narrowest_window(installation: Installation, browser: Browser) -> N
         for path in installation.paths:
             found.visit(f"{installation.url}{path}")
             assert not has_sideways(found), path
+
+
+@pytest.mark.parametrize("width", [1280, 1024, 800, 390])
+def test_words_are_whole_and_stand_beside_their_labels(
+    installation: Installation, browser: Browser, width: int
+) -> None:
+    """In tables and lists of facts, whatever the width; also of machines that are gone."""
+    with tab(browser, viewport=size(width)) as found:
+        wrong = {}
+        for path in (*installation.paths, "/machines?gone=yes"):
+            found.visit(f"{installation.url}{path}")
+            for each in found.page.locator("summary").all():
+                each.click()
+            wrong[path] = hard_to_read(found) + ["sideways"] * has_sideways(found)
+        assert {path: told for path, told in wrong.items() if told} == {}
+
+
+@pytest.mark.parametrize("width", [1280, 800, PHONE, 320])
+def test_a_word_that_is_very_long_makes_no_page_wider(
+    tmp_path_factory: pytest.TempPathFactory, browser: Browser, width: int
+) -> None:
+    """It is broken, alone: those beside it are whole."""
+    site = new_site(tmp_path_factory.mktemp("long"))
+    long = 300 * "w"
+    said = ShutdownMessage(code=None, text=f"{long} Success", written_at=NOW - 60)
+    one = machine(f"vcycle-prod-{long}", fault=long, message=said, address=long, flavor=long)
+    site.save(one, machine(long, machinetype=long))
+    with served(site) as url, tab(browser, viewport=size(width)) as found:
+        for path in ("/", "/machines", f"/spaces/{HOSTILE_SPACE}", f"/machines/{one.uuid}"):
+            found.visit(f"{url}{path}")
+            assert not has_sideways(found), path
+            # On the narrowest window there is no room for a whole name beside a label.
+            assert width < PHONE or hard_to_read(found) == [], path
+    site.close()
 
 
 class TestScript:
