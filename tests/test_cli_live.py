@@ -127,6 +127,11 @@ class TestFrame:
         assert "\x1b[32m■\x1b[0m" in picture
         assert "\x1b[33m□\x1b[0m" in picture
 
+    def test_what_is_usual_is_no_warning(self) -> None:
+        """A backoff is faint, as in `vcycle why`."""
+        picture = "\n".join(drawn(color_system="standard", force_terminal=True, no_color=False))
+        assert "\x1b[2mbackoff, 4 min 10 s left" in picture
+
     @pytest.mark.parametrize("width", [20, 40, 79, 80, 81, 200])
     @pytest.mark.parametrize("height", [3, 8, 12, 24, 60])
     def test_it_fits_every_terminal(self, width: int, height: int) -> None:

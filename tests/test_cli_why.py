@@ -22,7 +22,11 @@ from tests.cli_kit import (
     machine,
     report,
 )
+from vcycled.cli.printing import Line, Tone
 from vcycled.cli.sentences import ADVICE, EVENTS, LOUD
+from vcycled.cli.status import hold_line
+from vcycled.cli.why import Answer, why_blocks
+from vcycled.cli.words import Words
 from vcycled.config import ConfigSource
 from vcycled.model import (
     Cause,
@@ -62,6 +66,24 @@ class TestWhy(OnASite):
     def test_every_cause_has_its_advice(self) -> None:
         """A cause that is added to the planner needs a sentence here."""
         assert set(ADVICE) == set(Cause)
+
+    @pytest.mark.parametrize("cause", Cause)
+    def test_what_is_usual_is_no_warning(self, cause: Cause) -> None:
+        """As documented, whoever tells it: a full space and an empty queue are as it should be."""
+        page = Path(__file__).parents[1] / "docs" / "reference" / "why.md"
+        told = re.search(
+            r"^Nobody has to do anything about ([^:]+):", page.read_text(), re.MULTILINE
+        )
+        assert told is not None
+        usual = set(re.findall(r"`([a-z-]+)`", told[1]))
+        assert usual <= set(Cause)
+        tone = Tone.FAINT if cause in usual else Tone.WARN
+        hold = Hold(machinetype="prod", cause=cause, detail="full")
+        words = Words(now=NOW)
+        given = Answer(space=SPACE, kinds=(("prod", (hold,)),))
+        lines = [each for each in why_blocks(given, words) if isinstance(each, Line)]
+        assert [each.tone for each in lines if each.text == f"{cause}: full"] == [tone]
+        assert hold_line(hold, words).tone is tone
 
     def test_a_hold_of_the_whole_space_holds_each_machinetype(self, site: Site) -> None:
         """Every machinetype is told unless one is asked for."""

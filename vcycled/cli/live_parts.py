@@ -11,25 +11,16 @@ from rich.text import Text
 
 from vcycled.cli.deletions import leaves_by
 from vcycled.cli.printing import clean
-from vcycled.cli.sentences import event_sentence, is_loud, subject
+from vcycled.cli.sentences import event_sentence, hold_tone, is_loud, subject
 from vcycled.cli.views import LATE_SECONDS
 from vcycled.cli.words import Words, several, span
 from vcycled.cycle.report import SpaceReport
-from vcycled.model import MESSAGES, Cause, Event, Hold, Machine, MachineState, Reason, Share
+from vcycled.model import MESSAGES, Event, Hold, Machine, MachineState, Reason, Share
 
 _NAME = 18
 """Most cells of the name of a machinetype."""
 _SUBJECT = 30
 _PREFIX = "vcycle-"
-_CALM = frozenset(
-    {
-        Cause.SPACE_LIMIT,
-        Cause.MACHINETYPE_LIMIT,
-        Cause.CREATION_CAP,
-        Cause.RESERVED,
-        Cause.MAKING_ROOM,
-    }
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -267,7 +258,7 @@ def _hold(hold: Hold | None, brush: Brush, *, is_first: bool) -> Text:
     over = "" if left is None or left <= 0 else f", {span(left)} left"
     told = f"{hold.cause}{over}: {clean(brush.words.retold(hold.detail))}"
     gap = "" if is_first else "  "
-    return Text(gap).append(told, style="dim" if hold.cause in _CALM else "yellow")
+    return Text(gap).append(told, style=hold_tone(hold))
 
 
 def legend(brush: Brush) -> Text:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from vcycled.cli.as_json import machine_json, plain_json
 from vcycled.cli.printing import Block, Json, Line, Table, Tone
-from vcycled.cli.sentences import hold_sentence
+from vcycled.cli.sentences import hold_sentence, hold_tone
 from vcycled.cli.words import Words, several, span
 from vcycled.model import MESSAGES, Delete, Plan, Reason, Tell
 
@@ -42,7 +42,7 @@ def plan_blocks(plan: Plan, words: Words) -> Iterator[Block]:
         yield Line("No more than that, because", Tone.HEAD)
     for hold in plan.holds:
         name = hold.machinetype or "the whole space"
-        yield Line(f"{name}: {hold_sentence(hold, words)}", indent=1)
+        yield Line(f"{name}: {hold_sentence(hold, words)}", hold_tone(hold), 1)
     yield Line(f"A cycle after that would be due {words.until(plan.wake_at)}.")
     yield Line("Nothing was done.", Tone.FAINT)
 

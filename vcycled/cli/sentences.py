@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from types import MappingProxyType
 
+from vcycled.cli.printing import Tone
 from vcycled.cli.words import Words
 from vcycled.model import Cause, Drain, Event, Hold
 
@@ -75,6 +76,20 @@ ADVICE: Mapping[Cause, str] = MappingProxyType(
 """What a person can do about each cause of a hold; {} stands for the words of what is drained."""
 _ADVICE_FOR_WAITING = "Nothing: preemptible machines make room for it, as said above."
 _LACK_OF_ROOM = frozenset({Cause.SPACE_LIMIT, Cause.RESERVED})
+_USUAL = frozenset(
+    {
+        Cause.NO_SHARE,
+        Cause.BACKOFF,
+        Cause.PROBING,
+        Cause.MACHINETYPE_LIMIT,
+        Cause.STARTING_LIMIT,
+        Cause.SPACE_LIMIT,
+        Cause.RESERVED,
+        Cause.MAKING_ROOM,
+        Cause.CREATION_CAP,
+    }
+)
+"""Causes of which nobody has to do anything: it is full, has no work, or is meant so."""
 
 EVENTS: Mapping[str, str] = MappingProxyType(
     {
@@ -136,6 +151,11 @@ def hold_sentence(hold: Hold, words: Words) -> str:
     """Return why and until when nothing is created: `backoff: …; over in 4 min (12:31:05 CET)`."""
     over = "" if hold.until is None else f"; over {words.until(hold.until)}"
     return f"{hold.cause}: {words.retold(hold.detail)}{over}"
+
+
+def hold_tone(hold: Hold) -> Tone:
+    """Return what a hold is to the reader: faint unless a person should look at it."""
+    return Tone.FAINT if hold.cause in _USUAL else Tone.WARN
 
 
 def advice(hold: Hold, space: str, given_room: Collection[str] = ()) -> str:

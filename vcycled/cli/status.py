@@ -13,7 +13,7 @@ from vcycled.cli.disk import disks_json, shortage_lines
 from vcycled.cli.managers import Staff, managers_json, staff_line
 from vcycled.cli.names import demand
 from vcycled.cli.printing import BLANK, Block, Json, Line, Table, Tone, facts
-from vcycled.cli.sentences import drain_sentence, hold_sentence
+from vcycled.cli.sentences import drain_sentence, hold_sentence, hold_tone
 from vcycled.cli.sinks import outage_lines, sink_json
 from vcycled.cli.views import SpaceView, View, space_names
 from vcycled.cli.words import Words, several, span
@@ -21,17 +21,6 @@ from vcycled.cycle.report import SpaceReport
 from vcycled.errors import Problem
 from vcycled.model import Cause, Hold, MachineState, Share
 
-_USUAL = frozenset(
-    {
-        Cause.SPACE_LIMIT,
-        Cause.MACHINETYPE_LIMIT,
-        Cause.CREATION_CAP,
-        Cause.RESERVED,
-        Cause.MAKING_ROOM,
-        Cause.NO_SHARE,
-    }
-)
-"""Causes that are no trouble: the space is full, or it is meant so."""
 _ORDERED = frozenset({Cause.DRAIN, Cause.ON_HOLD})
 
 
@@ -116,8 +105,7 @@ def _space(space: SpaceView, staff: Staff | None, words: Words) -> Iterator[Bloc
 def hold_line(hold: Hold, words: Words) -> Line:
     """Return what is held, why and until when; faint if that is no trouble."""
     name = hold.machinetype or "the whole space"
-    tone = Tone.FAINT if hold.cause in _USUAL else Tone.WARN
-    return Line(f"{name}: {hold_sentence(hold, words)}", tone, 1)
+    return Line(f"{name}: {hold_sentence(hold, words)}", hold_tone(hold), 1)
 
 
 def space_notes(space: SpaceView) -> str:

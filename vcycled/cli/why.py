@@ -10,7 +10,7 @@ from vcycled.cli.as_json import plain_json
 from vcycled.cli.deletions import slow_deletes, slow_sentence
 from vcycled.cli.names import demand
 from vcycled.cli.printing import Block, Json, Line, Tone
-from vcycled.cli.sentences import WHY_PAGE, advice, hold_sentence
+from vcycled.cli.sentences import WHY_PAGE, advice, hold_sentence, hold_tone
 from vcycled.cli.views import SpaceView, View
 from vcycled.cli.waiting import given_room, waiting_sentences
 from vcycled.cli.words import Words, several, span
@@ -128,7 +128,7 @@ def why_json(given: Answer) -> Json:
 
 def _kind(holds: tuple[Hold, ...], given: Answer, words: Words) -> Iterator[Block]:
     for hold in holds:
-        yield Line(hold_sentence(hold, words), Tone.WARN, 1)
+        yield Line(hold_sentence(hold, words), hold_tone(hold), 1)
         what = advice(hold, given.space, given.given_room)
         yield Line(f"{what} See {WHY_PAGE}#{hold.cause}", indent=1)
     if holds or given.wake_at is None:

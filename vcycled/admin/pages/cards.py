@@ -9,6 +9,7 @@ from vcycled.admin.pages.links import kind_path, machines_path, space_path
 from vcycled.admin.pages.parts import Bar, Cell, Fact, Grid, facts_of
 from vcycled.cli.managers import Staff
 from vcycled.cli.printing import Line, Tone
+from vcycled.cli.sentences import hold_tone
 from vcycled.cli.status import (
     had_text,
     hold_line,
@@ -116,7 +117,7 @@ def _had(share: Share | None) -> Cell:
 
 def _because(hold: Hold, words: Words) -> Cell:
     over = "" if hold.until is None else f", over {words.until(hold.until)}"
-    return Cell(text=f"{hold.cause}{over}", tone=hold_line(hold, words).tone)
+    return Cell(text=f"{hold.cause}{over}", tone=hold_tone(hold))
 
 
 def share_of(space: SpaceView, machinetype: str) -> Share | None:
