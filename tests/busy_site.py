@@ -277,7 +277,7 @@ def _story(machine: Machine, says: ShutdownMessage) -> Iterator[Event]:
         yield replace(about, at=machine.started_at, event="machine-started", detail=detail)
     if machine.stopped_at is not None and machine.started_at is not None:
         ran = machine.stopped_at - machine.started_at
-        detail = f"ran {ran} s, end by shutdown-message, it said {says.text!r}"
+        detail = f"ran {ran} s, end as told by its shutdown message, it said {says.text!r}"
         yield replace(about, at=machine.stopped_at, event="machine-stopped", detail=detail)
         if machine.is_aborted:
             detail = "it said there is no more work"

@@ -66,7 +66,7 @@ EVENTS = (
         "machine-stopped",
         "vcycle-idle-d",
         at=NOW - 1,
-        detail="ran 2 s, end by shutdown-message, it said '300 No more work'",
+        detail="ran 2 s, end as told by its shutdown message, it said '300 No more work'",
     ),
     event("machine-created", "vcycle-test-ef", detail="small, id vcycle-test-ef-0011"),
 )

@@ -27,7 +27,9 @@ from vcycled.apel.queue import Queue
 from vcycled.machinedir import NewMachine
 from vcycled.mjf import Features
 from vcycled.model import (
+    EndSource,
     MachineState,
+    ShutdownMessage,
 )
 from vcycled.store import APEL
 
@@ -83,6 +85,22 @@ class TestMachines(OnASite):
         """In as few words as will do."""
         site.save(machine(**changes))
         assert site.ok("machines").splitlines()[1].endswith(f"1 h  {remark}")
+
+    def test_what_the_manager_wrote_is_no_word_of_the_machine(self, site: Site) -> None:
+        """In the list and in the story."""
+        ours = ShutdownMessage(code=700, text="700 Deleted by the operator", written_at=NOW)
+        site.save(ended(PROD, message=ours, end_source=EndSource.DELETED))
+        said = "the manager said '700 Deleted by the operator'"
+        assert site.ok("machines", "--all").splitlines()[1].endswith(f"  {said}")
+        features = Features(machine={}, job={})
+        new = NewMachine(
+            space=SPACE, name=PROD, machinetype="prod", uuid="u", created_at=NOW, manager="m",
+            features=features,
+        )  # fmt: skip
+        site.tree.prepare(new)
+        page = site.ok("machine", PROD)
+        assert "), as told by the request to delete it\n" in page
+        assert "  shutdown message  700 Deleted by the operator (left by the manager)\n" in page
 
     def test_gone_ones_are_listed_when_asked_for(self, site: Site) -> None:
         """With what they said, and whether they aborted."""
@@ -240,7 +258,9 @@ class TestStory(OnASite):
         page = site.ok("machine", "vcycle-prod-0000000009")
         assert "/deleted/vcycle-prod-0000000009~2\n" in page
         assert "  shutdown message  200 Success\n" in page
-        assert "  ended            1 h ago (07:00:00 UTC), as told by shutdown-message\n" in page
+        assert (
+            "  ended            1 h ago (07:00:00 UTC), as told by its shutdown message\n" in page
+        )
         assert "  fault            it broke\n" in page
 
     def test_a_machine_without_a_folder_says_so(self, site: Site) -> None:

@@ -79,6 +79,33 @@ def test_our_own_delete_is_no_abort(reason: Reason) -> None:
 
 
 @pytest.mark.parametrize(
+    ("code", "text", "told"),
+    [
+        (200, "200 Success", "ran 80 s, end as told by the cloud, it said '200 Success'"),
+        (
+            700,
+            "700 Deleted by the operator",
+            "ran 80 s, end as told by the cloud, the manager said '700 Deleted by the operator'",
+        ),
+    ],
+)
+def test_who_said_why_it_ended_is_told(code: int, text: str, told: str) -> None:
+    """The manager leaves a message where a machine left none: that is no word of the machine."""
+    ours = machine(started_at=T0 + 900, delete_reason=Reason.ORDERED)
+    stopped = listed(state="deleting", stopped_at=T0 + 980)
+    changes = cycle(records(ours), [stopped], words=said(code, text))
+    details = [each.detail for each in changes.events if each.event == "machine-stopped"]
+    assert details == [told]
+
+
+def test_every_source_of_an_end_has_its_words() -> None:
+    """Without a name that only the records know."""
+    told = {each.in_words for each in EndSource}
+    assert len(told) == len(EndSource)
+    assert not told & {str(each) for each in EndSource}
+
+
+@pytest.mark.parametrize(
     ("left", "code", "is_aborted"),
     [
         pytest.param(601, None, True, id="well before its end"),

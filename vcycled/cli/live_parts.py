@@ -279,7 +279,7 @@ def is_news(event: Event) -> bool:
 _ENDED = frozenset({str(Reason.FINISHED), str(Reason.DELETING), MESSAGES[Reason.ORDERED]})
 """Deletes of which their machines' ends or orders tell enough."""
 _QUIET = frozenset({"machine-seen", "machine-state", "machine-gone"})
-_ASIDE = re.compile(r", (id [^ ,]+|end by [a-z-]+)")
+_ASIDE = re.compile(r", (id [^ ,]+|end as told by [a-z ]+)")
 
 
 def event_lines(events: Sequence[Event], brush: Brush) -> Iterator[Text]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from vcycled.cli.as_json import condition
 from vcycled.cli.printing import Block, Cell, Json, Line, Table, Tone
 from vcycled.cli.words import Words, several, span
-from vcycled.model import Machine, MachineState, Stage
+from vcycled.model import Machine, MachineState, Stage, said
 
 _TONES = {
     MachineState.RUNNING: Tone.GOOD,
@@ -103,7 +103,7 @@ def remarks(machine: Machine, words: Words) -> str:
     if machine.is_aborted:
         told.append("aborted")
     if machine.message is not None:
-        told.append(f"it said {machine.message.text!r}")
+        told.append(said(machine.message))
     if machine.fault:
         told.append(machine.fault)
     if machine.stage is Stage.GONE:

@@ -166,7 +166,7 @@ def advice(hold: Hold, space: str, given_room: Collection[str] = ()) -> str:
 
 
 def event_sentence(event: Event, words: Words) -> str:
-    """Return what happened: `ended: ran 2 h 5 min, end by cloud, it said '200 Success'`."""
+    """Return what happened: `ended: ran 2 h, end as told by the cloud, it said '200 Success'`."""
     known = EVENTS.get(event.event, event.event.replace("-", " "))
     return ": ".join(filter(None, (known, words.retold(event.detail))))
 

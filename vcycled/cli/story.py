@@ -21,7 +21,7 @@ from vcycled.cli.printing import Block, Json, Line, Table, Tone, facts
 from vcycled.cli.sentences import event_sentence, is_loud
 from vcycled.cli.words import Words, several, span
 from vcycled.machinedir.layout import CONSOLE
-from vcycled.model import Event, Machine, RunInterval, ShutdownMessage, Terms
+from vcycled.model import Event, Machine, RunInterval, ShutdownMessage, Terms, is_by_manager
 
 _CONSOLE_LINES = 40
 """So many lines of a console are shown; the rest is in the file."""
@@ -137,7 +137,7 @@ def machine_facts(machine: Machine, words: Words) -> Iterator[tuple[str, str]]:
     yield "started", _ago(machine.started_at, words)
     yield "ran", ran(machine, now=words.now)
     if machine.stopped_at is not None:
-        source = f", as told by {machine.end_source}" if machine.end_source else ""
+        source = f", as told by {machine.end_source.in_words}" if machine.end_source else ""
         yield "ended", f"{words.ago(machine.stopped_at)}{source}"
     yield "gone", _ago(machine.gone_at, words)
     yield "aborted", "yes: its machinetype was backed off" if machine.is_aborted else ""
@@ -212,7 +212,7 @@ def _outputs(story: Story, words: Words) -> Iterator[Block]:
         (
             ("folder", folder.path),
             ("heartbeat", heartbeat_text(story, words)),
-            ("shutdown message", message.text if message else "none"),
+            ("shutdown message", message_text(message)),
         ),
         indent=1,
     )
@@ -222,6 +222,13 @@ def _outputs(story: Story, words: Words) -> Iterator[Block]:
     if rows:
         headings = ("FILE", "BYTES", "WRITTEN")
         yield Table(headings=headings, rows=rows, numbers=frozenset({"BYTES"}), indent=1)
+
+
+def message_text(message: ShutdownMessage | None) -> str:
+    """Return a shutdown message, and who wrote it unless the machine did."""
+    if message is None:
+        return "none"
+    return f"{message.text} (left by the manager)" if is_by_manager(message) else message.text
 
 
 def heartbeat_text(story: Story, words: Words) -> str:

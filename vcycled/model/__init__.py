@@ -46,6 +46,8 @@ from vcycled.model.planning import (
     SpaceFacts,
     Tell,
     Wait,
+    is_by_manager,
+    said,
 )
 
 __all__ = [
@@ -86,4 +88,6 @@ __all__ = [
     "Unfit",
     "Wait",
     "event_of",
+    "is_by_manager",
+    "said",
 ]

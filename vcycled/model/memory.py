@@ -77,6 +77,20 @@ class EndSource(StrEnum):
     DELETED = "own-delete"
     SIGHTING = "last-sighting"
 
+    @property
+    def in_words(self) -> str:
+        """What it is to people, after `as told by`."""
+        return _IN_WORDS[self]
+
+
+_IN_WORDS = {
+    EndSource.CLOUD: "the cloud",
+    EndSource.MESSAGE: "its shutdown message",
+    EndSource.HEARTBEAT: "its last heartbeat",
+    EndSource.DELETED: "the request to delete it",
+    EndSource.SIGHTING: "listings of the cloud",
+}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Machine:

@@ -8,7 +8,7 @@ from enum import StrEnum
 from types import MappingProxyType
 
 from vcycled.model.cloud import Flavor, Limits
-from vcycled.model.memory import Drain, Machine, MachinetypeMemory, SpaceMemory
+from vcycled.model.memory import Drain, Machine, MachinetypeMemory, ShutdownMessage, SpaceMemory
 from vcycled.options import Amount
 
 
@@ -95,6 +95,17 @@ MESSAGES: Mapping[Reason, str] = MappingProxyType(
     }
 )
 """Shutdown messages that the manager leaves for machines that left none (compat.md 3)."""
+
+
+def is_by_manager(message: ShutdownMessage) -> bool:
+    """Return whether the manager, not the machine, wrote `message`."""
+    return message.text in MESSAGES.values()
+
+
+def said(message: ShutdownMessage) -> str:
+    """Return who said what: `it said '200 Success'`."""
+    who = "the manager" if is_by_manager(message) else "it"
+    return f"{who} said {message.text!r}"
 
 
 class Cause(StrEnum):

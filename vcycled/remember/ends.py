@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 
 from vcycled.model import (
     GRACE_SECONDS,
-    MESSAGES,
     EndSource,
     ListedMachine,
     Machine,
@@ -14,6 +13,7 @@ from vcycled.model import (
     Reason,
     RunInterval,
     ShutdownMessage,
+    is_by_manager,
 )
 
 ABORT_CODES = range(300, 700)
@@ -103,7 +103,7 @@ def _began(
         if listed.stopped_at is None:
             return started_at(machine, listed, now=now)
         return max(listed.started_at, machine.created_at)  # both by the same clock
-    has_written = words.message is not None and not _is_ours(words.message)
+    has_written = words.message is not None and not is_by_manager(words.message)
     has_shut_down = listed is not None and listed.state is MachineState.SHUTDOWN
     if has_shut_down or has_written or words.heartbeat_at is not None:
         stated = listed.created_at if listed is not None else None
@@ -129,7 +129,7 @@ def _end(
     if listed is not None and listed.stopped_at is not None:
         return listed.stopped_at, EndSource.CLOUD
     found: list[tuple[int, EndSource]] = []
-    if words.message is not None and not _is_ours(words.message):
+    if words.message is not None and not is_by_manager(words.message):
         found.append((words.message.written_at, EndSource.MESSAGE))
     if machine.is_delete_acknowledged and machine.delete_attempt_at is not None:
         gone_by = machine.missing_first_at
@@ -155,15 +155,10 @@ def _stated_run(machine: Machine, listed: ListedMachine | None) -> int | None:
     return None if machine.interval else max(0, listed.stopped_at - listed.started_at)
 
 
-def _is_ours(message: ShutdownMessage | None) -> bool:
-    """True if the manager, not the machine, wrote `message`."""
-    return message is not None and message.text in MESSAGES.values()
-
-
 def is_abort(machine: Machine) -> bool:
     """Return whether an ended machine aborted (compat.md 3); our own deletes are no aborts."""
     message, terms = machine.message, machine.terms
-    if message is not None and message.code is not None and not _is_ours(message):
+    if message is not None and message.code is not None and not is_by_manager(message):
         return message.code in ABORT_CODES or (message.code >= 700 and terms.abort_on_700)
     if machine.delete_reason in OWN_REASONS:
         return terms.abort_on_heartbeat and machine.delete_reason == Reason.SILENT
@@ -194,7 +189,7 @@ def has_found_work(machine: Machine) -> bool:
     has_said_so = (
         machine.message is not None
         and machine.message.code is not None
-        and not _is_ours(machine.message)
+        and not is_by_manager(machine.message)
     )
     return survived or has_said_so
 

@@ -16,6 +16,7 @@ from vcycled.model import (
     Reason,
     Records,
     Stage,
+    said,
 )
 from vcycled.remember.adopt import renewed
 from vcycled.remember.ends import (
@@ -235,10 +236,10 @@ def _found_text(machine: Machine) -> str:
 
 
 def _end_text(machine: Machine) -> str:
-    said = f", it said {machine.message.text!r}" if machine.message else ""
+    last_words = f", {said(machine.message)}" if machine.message else ""
     source = machine.end_source or EndSource.SIGHTING
     ran = f"ran {duration(machine)} s" if machine.started_at is not None else "never ran"
-    return f"{ran}, end by {source}{said}"
+    return f"{ran}, end as told by {source.in_words}{last_words}"
 
 
 def _closed(ledger: Ledger, machine: Machine) -> Machine:

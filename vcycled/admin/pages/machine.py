@@ -19,6 +19,7 @@ from vcycled.cli.story import (
     console_lines,
     heartbeat_text,
     machine_facts,
+    message_text,
     no_record_sentence,
     promises,
     record_sentence,
@@ -123,7 +124,7 @@ def _told(story: Story, words: Words) -> MachinePage:
             (
                 ("folder", folder.path),
                 ("heartbeat", heartbeat_text(story, words)),
-                ("shutdown message", message.text if message else "none"),
+                ("shutdown message", message_text(message)),
             )
         ),
         outputs=_outputs(found, folder, words),
