@@ -7,11 +7,12 @@ RUNS := $(VENV)/.runs
 STAMP := $(VENV)/.installed
 FIRST ?= 1000
 MINUTES ?= 60
+CHAOS ?= 1000 1001 1002 1003 1004
 
 # Tests start hundreds of processes: each would compile all that it imports anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo test coverage test-live test-faults test-faults-long test-live-openstack openstack-up openstack-down packages lint docs bench bench-openstack mutants clean
+.PHONY: help demo test coverage test-live test-faults test-faults-long test-chaos test-live-openstack openstack-up openstack-down packages lint docs bench bench-openstack mutants clean
 
 help:  ## show the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 24
@@ -44,6 +45,9 @@ test-faults: $(STAMP)  ## histories full of faults, audited: none leaked, killed
 
 test-faults-long: $(STAMP)  ## the same with other seeds for MINUTES (60), beginning with seed FIRST
 	$(BIN)/python -m tests.faults --simulated 400 --live 40 --jobs 3 --first $(FIRST) --minutes $(MINUTES)
+
+test-chaos: $(STAMP)  ## three managers on one database, with the seeds of CHAOS; a minute each (PostgreSQL)
+	CHAOS_SEED="$(CHAOS)" $(BIN)/python -m pytest tests/test_managers_e2e.py -k three_managers
 
 test-live-openstack: openstack-up  ## the tests on a real OpenStack, brought up here
 	$(BIN)/python -m pytest -m live_openstack --numprocesses 2 --dist worksteal

@@ -19,9 +19,10 @@ from typing import Any
 
 from click.testing import CliRunner
 
-from tests.auditor import Ran, Window, audit
+from tests.auditor import Ran, Window, audit, wrong_kills
 from tests.fakes.openstack import OpenStackCloud, Server, Settings, serving
 from tests.fakes.openstack.control import waiting
+from tests.faults.site import life_of
 from tests.postgres import Postgres
 from tests.relay import Relay
 from vcycled.apel.queue import Queue
@@ -237,6 +238,10 @@ class Cluster:
         """Give every machine of ours there ever was."""
         for cloud in self.clouds.values():
             yield from (each for each in cloud.truth if each.is_ours)
+
+    def kills(self) -> Sequence[str]:
+        """Return the machines that were deleted before they ended: no rule here allows that."""
+        return wrong_kills([life_of(each) for each in self.lives()], lambda _life: None)
 
     def accounting(self) -> Sequence[str]:
         """Return what is wrong with the records, over all queues together."""
