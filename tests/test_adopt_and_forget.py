@@ -59,9 +59,22 @@ class TestClaims:
         assert self.claim(order(), listed()) == "id-1 as prod, uuid id-1"
 
     def test_its_tags_tell_more(self) -> None:
-        """Those of Vcycle 3, or of an installation that is no more."""
-        shown = listed(vcycle_installation="other", vcycle_uuid="u", machinetype="test")
+        """Those of an installation whose mark the cloud does not show."""
+        shown = listed(vcycle_uuid="u", machinetype="test")
         assert self.claim(order(), shown) == "id-1 as test, uuid u"
+
+    def test_one_with_the_mark_of_another_installation_is_taken_by_force_alone(self) -> None:
+        """That may look after it still: two managers would delete and account it."""
+        shown = listed(vcycle_installation="other", vcycle_uuid="u", machinetype="test")
+        why = "it bears the mark of another installation, other, which may look after it"
+        assert self.claim(order(), shown) == why
+        assert self.claim(order(is_forced=True), shown) == "id-1 as test, uuid u"
+
+    def test_no_force_takes_what_is_not_there(self) -> None:
+        """So nobody is told that it would."""
+        records = Records(memory=memory(), orders=(order(),))
+        (claim,) = match(records, (), installation=INSTALLATION, now=NOW).claims
+        assert claim.is_final
 
     def test_the_operator_knows_best(self) -> None:
         """What the order says counts before tags and name."""
@@ -275,7 +288,7 @@ class TestAdopting:
         cloud_id = world.cloud.add_foreign(NAME)
         tags = {"vcycle_installation": "other", "vcycle_uuid": ours.uuid, "machinetype": "prod"}
         world.cloud.change(NAME, lambda was: replace(was, tags=tags))
-        give(world, OrderKind.ADOPT, NAME)
+        give(world, OrderKind.ADOPT, NAME, is_forced=True)
         world.cycle()
         taken = only(world, NAME)
         assert (taken.cloud_id, taken.delete_reason) == (cloud_id, "")

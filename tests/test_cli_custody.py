@@ -61,7 +61,7 @@ class TestAdopt(OnASite):
 
     def test_it_shows_what_it_will_take_and_asks(self, site: Site) -> None:
         """Only a yes leaves the order."""
-        with in_cloud(site, vcycle_installation="lost", machinetype="test") as cloud_id:
+        with in_cloud(site, machinetype="test") as cloud_id:
             result = site.vcycle("adopt", SPACE, NAME, answer="n\n")
             assert result.exit_code == 1
             assert f"  {NAME} ({cloud_id}, " in result.output
@@ -70,6 +70,20 @@ class TestAdopt(OnASite):
             said = site.ok("adopt", SPACE, NAME, answer="y\n")
         assert f"{NAME} is ours from the next cycle on\n" in said
         assert orders(site) == [(OrderKind.ADOPT, NAME, "", False)]
+
+    def test_one_with_the_mark_of_another_installation_takes_force(self, site: Site) -> None:
+        """Which it is, is told before and in the question."""
+        with in_cloud(site, vcycle_installation="theirs", machinetype="test"):
+            said = site.refused("adopt", SPACE, NAME, "--yes")
+            assert said == (
+                f"vcycle: {NAME}: it bears the mark of another installation, theirs,"
+                " which may look after it (--force does it all the same)\n"
+            )
+            assert orders(site) == []
+            said = site.ok("adopt", SPACE, NAME, "--force", answer="y\n")
+        assert "  It bears the mark of another installation, theirs:\n" in said
+        assert "both will delete and account it" in said
+        assert orders(site) == [(OrderKind.ADOPT, NAME, "", True)]
 
     def test_the_machinetype_can_be_said(self, site: Site) -> None:
         """One that there is."""

@@ -26,10 +26,13 @@ def adopted_lines(claims: Sequence[Claim], config: SpaceConfig, words: Words) ->
     """
     for claim in claims:
         if claim.listed is None:
-            raise OperatorError(f"{claim.order.machine}: {claim.refusal}")
+            raise _refused(claim)
         kinds = {kind.name: kind.options for kind in config.machinetypes}
         demand("machinetype", claim.machinetype, kinds)
         yield _adopted_line(claim.listed, claim.machinetype, words)
+        if claim.other:
+            yield f"  It bears the mark of another installation, {claim.other}:"
+            yield "  if that is still at work, both will delete and account it."
         options = kinds[claim.machinetype]
         began = claim.listed.started_at
         if began is not None and words.now - began > options.max_wallclock_seconds:
@@ -54,8 +57,13 @@ def forgotten_lines(released: Sequence[Release]) -> Iterator[str]:
         OperatorError: one of them cannot be.
     """
     for release in released:
-        name, machine = release.order.machine, release.machine
+        machine = release.machine
         if machine is None:
-            hint = "" if release.is_final else " (--force does it all the same)"
-            raise OperatorError(f"{name}: {release.refusal}{hint}")
-        yield f"{name} ({machine.state} when last seen)"
+            raise _refused(release)
+        yield f"{release.order.machine} ({machine.state} when last seen)"
+
+
+def _refused(outcome: Claim | Release) -> OperatorError:
+    """Return the error that tells why an order is refused, and whether force overrules that."""
+    hint = "" if outcome.is_final else " (--force does it all the same)"
+    return OperatorError(f"{outcome.order.machine}: {outcome.refusal}{hint}")

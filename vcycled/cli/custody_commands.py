@@ -29,11 +29,18 @@ _MACHINES = click.argument("machine", nargs=-1, required=True)
 @click.argument("space")
 @_MACHINES
 @click.option("--machinetype", help="Of which; otherwise as tags or name tell.")
+@click.option("--force", is_flag=True, help="Even if it bears the mark of another installation.")
 @yes_option
 @config_option
 @pass_session
 def adopt(
-    session: Session, space: str, machine: tuple[str, ...], *, machinetype: str | None, yes: bool
+    session: Session,
+    space: str,
+    machine: tuple[str, ...],
+    *,
+    machinetype: str | None,
+    force: bool,
+    yes: bool,
 ) -> None:
     """Take foreign machines as ours, on your word.
 
@@ -44,8 +51,15 @@ def adopt(
     config = space_config(session, space)
     if machinetype is not None:
         demand("machinetype", machinetype, (kind.name for kind in config.machinetypes))
-    order = Order(kind=OrderKind.ADOPT, space=space, at=session.now, who=user())
-    orders = orders_for(replace(order, machinetype=machinetype or ""), machine)
+    order = Order(
+        kind=OrderKind.ADOPT,
+        space=space,
+        machinetype=machinetype or "",
+        at=session.now,
+        who=user(),
+        is_forced=force,
+    )
+    orders = orders_for(order, machine)
     with session.store() as store, look_context(session, config, store) as context:
         records = replace(store.records(space), orders=orders)
         listing = _listing(context)

@@ -311,7 +311,7 @@ class Order:
     by: int | None = None
     """Of a drain: when its machines must be gone. Of a hold: when it is over by itself."""
     is_forced: bool = False
-    """Of a machine to forget: whatever speaks against it."""
+    """Of a machine to forget or to adopt: whatever speaks against it."""
     reason: str = ""
     """Of a hold."""
     id: int = 0

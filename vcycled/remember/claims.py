@@ -21,12 +21,19 @@ class Claim:
     """The machine that is meant; None if the order is refused."""
     machinetype: str = ""
     refusal: str = ""
+    is_final: bool = True
+    """Of a refusal: that no force overrules it."""
 
     @property
     def uuid(self) -> str:
         """What the machine is known by: as its tags say, else the cloud's id."""
         assert self.listed is not None, "only of a claim that is granted"
         return self.listed.tags.get("vcycle_uuid") or self.listed.cloud_id
+
+    @property
+    def other(self) -> str:
+        """The installation whose mark the machine bears; empty if it bears none."""
+        return "" if self.listed is None else self.listed.tags.get("vcycle_installation", "")
 
 
 def claims(
@@ -90,7 +97,18 @@ def _claim(order: Order, foreign: Sequence[ListedMachine], ours: Collection[str]
     machinetype = order.machinetype or _machinetype_of(listed)
     if not machinetype:
         return Claim(order=order, refusal="nothing tells its machinetype: say it")
-    return Claim(order=order, listed=listed, machinetype=machinetype)
+    return _unless_marked(Claim(order=order, listed=listed, machinetype=machinetype))
+
+
+def _unless_marked(claim: Claim) -> Claim:
+    """Return `claim`, refused if the machine bears another's mark and nobody says that is known.
+
+    Its manager may be at work: then both would delete it, and account it.
+    """
+    if not claim.other or claim.order.is_forced:
+        return claim
+    why = f"it bears the mark of another installation, {claim.other}, which may look after it"
+    return Claim(order=claim.order, refusal=why, is_final=False)
 
 
 def _machinetype_of(listed: ListedMachine) -> str:
