@@ -179,6 +179,39 @@ class TestLostDatabase:
         world.cycles(5)
         assert sorted(world.queue.archived()) == before
 
+    def test_folders_of_machines_that_had_left_are_retired(self, build: Build) -> None:
+        """What they hold is kept for as long as that of any machine; user_data goes at once."""
+        world = build()
+        world.cycles(2)
+        names = sorted(world.ours().values())
+        (world.folder(names[0]) / "user_data").write_text("secret")
+        world.say(names[0], "200 Done")
+        world.set(processors_limit=0)
+        for name in names[:4]:
+            world.cloud.vanish(name)
+        world.lose_database()
+        world.cycles(60)
+        assert sorted(each.name for each in world.folders.iterdir()) == names
+        world.cycles(2)
+        assert sorted(each.name for each in world.folders.iterdir()) == names[4:]
+        retired = world.tree.layout.deleted(world.config.name)
+        assert sorted(each.name for each in retired.iterdir()) == names[:4]
+        assert not (retired / names[0] / "user_data").exists()
+        assert (retired / names[0] / "joboutputs" / "shutdown_message").exists()
+        world.tree.remove_retired(world.config.name, before=world.clock.now() - 120)
+        assert sorted(each.name for each in retired.iterdir()) == names[:4]
+        assert len(world.machines) == 6
+
+    def test_folders_of_foreign_machines_are_left_alone(self, build: Build) -> None:
+        """Without the installation id those that run are foreign; they are to be ours again."""
+        world = build()
+        world.cycles(4)
+        names = sorted(world.ours().values())
+        world.lose_everything()
+        world.set(processors_limit=0)
+        world.cycles(5, seconds=3600)
+        assert sorted(each.name for each in world.folders.iterdir()) == names
+
     def test_without_its_installation_id_machines_are_foreign_until_it_is_stated(
         self, build: Build
     ) -> None:

@@ -25,7 +25,7 @@ from tests.faults.verdict import IN_PROCESS, Verdict
 from tests.mines import Killed
 from tests.world import FIZZLE
 from vcycled.apel.record import records_in
-from vcycled.cycle.run import TIDY_SECONDS
+from vcycled.cycle.tidy import TIDY_SECONDS
 from vcycled.errors import StoreError
 from vcycled.model import Drain
 from vcycled.plan.deletes import JUMP_HOLD_SECONDS

@@ -30,16 +30,14 @@ from vcycled.cycle.telling import Teller
 from vcycled.cycle.tend import (
     publish_heartbeats,
     repair_all,
-    retire_forgotten,
     settle,
 )
+from vcycled.cycle.tidy import Tidier
 from vcycled.errors import SpaceError, Unavailable
 from vcycled.model import Cause, Changes, Plan, Records, SpaceFacts
 from vcycled.plan import plan_space
 from vcycled.remember import Tally, cycle_tallies, located, noted, obey, rewound, updated
 
-TIDY_SECONDS = 3600
-"""How often folders in current/ are looked through for those of machines that are gone."""
 BLIND_MOST_SECONDS = 3600
 """A cloud that asks for a longer pause is looked at again after so long."""
 PAUSE_MOST_SECONDS = 300
@@ -93,10 +91,10 @@ class SpaceCycle:
         self._notices = Notices(context)
         self._sweeper = Sweeper(context)
         self._teller = Teller(context)
+        self._tidier = Tidier(context)
         self._is_observing = False
         self._counted = context.space.calls
         """Those that are in the totals."""
-        self._tidied_at: int | None = None
         self._is_repaired = False
         self._causes: dict[str, Cause] = {}
         self._deferred: set[str] = set()
@@ -184,7 +182,7 @@ class SpaceCycle:
         with timer.phase("act"):
             records = self._act(config, look, thought, began)
         with timer.phase("publish"):
-            written = self._publish(config, records, now)
+            written = self._publish(config, look, records, now)
             self._sweeper.sweep(config, records)
         told = self._rethink(thought, records)
         report = self._report(config, look, told, records, timer, written=written)
@@ -282,7 +280,7 @@ class SpaceCycle:
             return 0
         return self._context.tree.receiver_up_since(now)
 
-    def _publish(self, config: SpaceConfig, records: Records, now: int) -> int:
+    def _publish(self, config: SpaceConfig, look: Look, records: Records, now: int) -> int:
         context = self._context
         written = publish_records(context)
         try:
@@ -292,16 +290,10 @@ class SpaceCycle:
                 find_offers(context, records)
                 self._is_repaired = True
             withdraw_offers(context, records)
-            self._tidy(records, now)
+            self._tidier.tidy(records, look.machines, now)
         except OSError as error:
             context.log.warning("tree-failed", error=str(error))
         return written
-
-    def _tidy(self, records: Records, now: int) -> None:
-        if self._tidied_at is not None and now - self._tidied_at < TIDY_SECONDS:
-            return
-        if retire_forgotten(self._context, records):
-            self._tidied_at = now
 
     def _blind(self, config: SpaceConfig, error: SpaceError, timer: _Timer) -> Outcome:
         """Return the outcome where the cloud could not be looked at: nothing is concluded."""

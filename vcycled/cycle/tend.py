@@ -98,26 +98,6 @@ def repair_all(context: Context, config: SpaceConfig, records: Records) -> None:
                 context.log.warning("folder-repaired", machine=machine.name)
 
 
-def retire_forgotten(context: Context, records: Records) -> bool:
-    """Retire folders whose machine is gone, left by a manager that died before it came to that.
-
-    A folder that the store knows nothing of is another's, such as Vcycle 3's, and stays.
-
-    Returns:
-        whether none of ours is left; trouble with one harms no other.
-    """
-    live, is_done = {machine.name for machine in records.machines}, True
-    for name in sorted(context.tree.current(context.name) - live):
-        if not context.store.machine(name):
-            continue
-        try:
-            context.tree.retire(context.name, name)
-        except OSError as error:
-            context.log.warning("tree-failed", machine=name, error=str(error))
-            is_done = False
-    return is_done
-
-
 def new_machine(
     context: Context, config: SpaceConfig, machine: Machine, *, user_data: bytes
 ) -> NewMachine:

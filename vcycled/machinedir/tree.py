@@ -33,6 +33,7 @@ from vcycled.machinedir.layout import (
     USER_DATA_HASH,
     X509DN,
     Layout,
+    is_name,
 )
 from vcycled.machinedir.webmarks import WebMark, fresh_marks
 from vcycled.mjf import Features
@@ -255,6 +256,14 @@ class MachineDir:
         with suppress(FileNotFoundError):
             return frozenset(folder.name for folder in self.layout.current(space).iterdir())
         return frozenset()
+
+    def is_ours(self, space: str, machine: str) -> bool:
+        """Return whether a folder in current/ bears our mark, which Vcycle 3's have not.
+
+        Raises:
+            OSError: the folder is closed to us.
+        """
+        return is_name(machine) and (self.layout.machine(space, machine) / TOKEN_HASH).exists()
 
     def remove_retired(self, space: str, *, before: int) -> int:
         """Remove machines that were retired, and drafts that were begun, before an instant.
