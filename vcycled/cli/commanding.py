@@ -7,7 +7,8 @@ unless something else was ordered in between.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from typing import ClassVar, Protocol
 
@@ -29,7 +30,8 @@ from vcycled.cli.orders import (
 )
 from vcycled.cli.printing import Json
 from vcycled.cli.session import Session
-from vcycled.cli.views import SpaceView, staff_of
+from vcycled.cli.unattended import order_waits
+from vcycled.cli.views import SpaceView, View
 from vcycled.errors import OperatorError
 from vcycled.model import Machine, Order, OrderKind
 from vcycled.store import Store
@@ -234,15 +236,20 @@ def leave(session: Session, prepared: Ordered) -> Ordered:
     """Leave the orders in the store; return them with their numbers, and what they wait for."""
     with session.store(writing=True) as store:
         left = tuple(_left(store, order) for order in prepared.orders)
-        staff = staff_of(store)
-    if staff is not None:
-        unheld = {staff.why_unheld(order.space) for order in left} - {""}
-        waits = [f"No manager holds the space: {why}; the order waits." for why in sorted(unheld)]
-    elif session.manager is ManagerState.STOPPED:
-        waits = ["vcycled is not running: the order waits until it does."]
-    else:
-        waits = []
-    return replace(prepared, orders=left, waits=tuple(waits))
+        view = session.view(store)
+    return replace(prepared, orders=left, waits=tuple(_waits(view, {each.space for each in left})))
+
+
+def _waits(view: View, names: AbstractSet[str]) -> Iterator[str]:
+    """Yield what orders for the spaces of these names wait for beyond the next cycle."""
+    alone = {each.name for each in view.spaces if each.is_unattended} & names
+    yield from order_waits(alone)
+    if view.staff is not None:
+        unheld = {view.staff.why_unheld(name) for name in names - alone} - {""}
+        for why in sorted(unheld):
+            yield f"No manager holds the space: {why}; the order waits."
+    elif view.manager is ManagerState.STOPPED:
+        yield "vcycled is not running: the order waits until it does."
 
 
 def _left(store: Store, order: Order) -> Order:

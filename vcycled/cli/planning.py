@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from vcycled import kvlog
 from vcycled.apel.queue import Queue
 from vcycled.cli.names import demand
-from vcycled.cli.session import Session
+from vcycled.cli.session import NoStore, Session
+from vcycled.cli.unattended import refusal
 from vcycled.config import ConfigSource, InstalledSpaces, SpaceConfig
 from vcycled.cycle import Context, SpaceCycle
 from vcycled.daemon.outfit import Outfit, context_of
@@ -64,5 +65,14 @@ def space_config(session: Session, name: str) -> SpaceConfig:
     config = session.config
     if why := config.unusable.get(f"space {name}"):
         raise OperatorError(f"the section of space {name} cannot be used: {why}")
-    demand("space", name, (space.name for space in config.spaces))
-    return next(space for space in config.spaces if space.name == name)
+    known = {space.name: space for space in config.spaces}
+    if name not in known and (why := _refusal(session, name)):
+        raise OperatorError(why)
+    return known[demand("space", name, known)]
+
+
+def _refusal(session: Session, name: str) -> str:
+    """Return why nothing can be done in a space that has machines, but no section; else empty."""
+    with suppress(NoStore), session.store() as store:
+        return refusal(name, session.view(store).spaces)
+    return ""

@@ -18,6 +18,7 @@ from vcycled.cli.served import CERTIFICATE, Served
 from vcycled.cli.sinks import left_sentence
 from vcycled.cli.status import manager_line
 from vcycled.cli.stuck import stuck
+from vcycled.cli.unattended import unattended_sentence
 from vcycled.cli.views import SinkView, SpaceView, View
 from vcycled.cli.words import Words, several, span
 from vcycled.house.disks import MB, Disk, shortage
@@ -215,9 +216,16 @@ def _space(space: SpaceView, view: View, thresholds: Thresholds) -> Iterator[Par
         why = hold_sentence(hold, Words(now=view.now))
         text = f"{space.name}: {hold.machinetype} gets no machines: {why}"
         yield Finding(level=Level.WARNING, text=text)
+    yield from _unattended(space)
     yield from _cycle(space, thresholds, now=view.now)
     ends = space.report.credential_ends if space.report else {}
     yield from _credentials(space.name, ends, thresholds.credentials, now=view.now)
+
+
+def _unattended(space: SpaceView) -> Iterator[Part]:
+    """Yield that its machines are neither deleted nor accounted, if nobody could do that."""
+    if alone := unattended_sentence(space):
+        yield Finding(level=Level.CRITICAL, text=f"{space.name}: {alone}")
 
 
 def _cycle(space: SpaceView, thresholds: Thresholds, *, now: int) -> Iterator[Part]:

@@ -77,7 +77,12 @@ class Session:
         if self.access is not None:
             url = self.access.url
             raise OperatorError(f"this is done on the manager's host only, not by {url}")
-        return load(self._paths, keep=_last_good(self._paths, self._root))
+        return load(self._paths, keep=self._keep)
+
+    @cached_property
+    def _keep(self) -> LastGood:
+        """What the manager last held for good; an empty one if this user cannot read it."""
+        return _last_good(self._paths, self._root)
 
     @cached_property
     def now(self) -> int:
@@ -140,7 +145,8 @@ class Session:
 
     def view(self, store: Store) -> View:
         """Return what is known of every space."""
-        return gather(self.config, store, self.manager, now=self.now)
+        config, remembers = self.config, bool(self._keep.sources)
+        return gather(config, store, self.manager, now=self.now, remembers=remembers)
 
 
 def user() -> str:

@@ -15,6 +15,7 @@ from vcycled.cli.names import demand
 from vcycled.cli.printing import BLANK, Block, Json, Line, Table, Tone, facts
 from vcycled.cli.sentences import drain_sentence, hold_sentence, hold_tone
 from vcycled.cli.sinks import outage_lines, sink_json
+from vcycled.cli.unattended import unattended_sentence
 from vcycled.cli.views import SpaceView, View, space_names
 from vcycled.cli.words import Words, several, span
 from vcycled.cycle.report import SpaceReport
@@ -151,6 +152,8 @@ def _cycle(report: SpaceReport, words: Words) -> str:
 def space_warnings(space: SpaceView, staff: Staff | None, words: Words) -> Iterator[Line]:
     """Return what a person should know of a space, the worst first."""
     report = space.report
+    if alone := unattended_sentence(space):
+        yield Line(alone, Tone.BAD, 1)
     if staff and (unheld := staff.why_unheld(space.name)):
         yield Line(f"no manager holds it: {unheld}", Tone.BAD, 1)
     if space.config is not None and space.config.held:

@@ -33,6 +33,8 @@ class SpaceView:
     """Of its last cycle; None before the first."""
     records: Records
     """As the store has them; open orders are not carried out yet."""
+    is_unattended: bool = False
+    """Whether it has machines and no manager could look after them, for want of a section."""
 
     @property
     def is_emptied(self) -> bool:
@@ -202,17 +204,30 @@ def _refused(store: Store, name: str, backlogs: Iterable[Backlog]) -> tuple[Refu
     return store.refused(name, limit=REFUSED_TOLD)
 
 
-def gather(config: Config, store: Store, manager: ManagerState, *, now: int) -> View:
-    """Return what is known of every space that is configured or that the store remembers."""
+def gather(
+    config: Config, store: Store, manager: ManagerState, *, now: int, remembers: bool = False
+) -> View:
+    """Return what is known of every space that is configured or that the store remembers.
+
+    Args:
+        config: as the manager has it, if `remembers`.
+        store: open for reading.
+        manager: whether one runs on this host.
+        now: the instant that all is about.
+        remembers: whether `config` has the removed spaces, too, which the manager lets drain.
+    """
     reports = {name: report_from(each.report) for name, each in store.reports().items()}
     configured = {space.name: space for space in config.spaces}
     names = dict.fromkeys((*configured, *sorted({*reports, *store.spaces_with_machines()})))
+    alone = store.unattended(configured)
+    is_certain = remembers or store.leases.is_shared
     spaces = (
         SpaceView(
             name=name,
             config=configured.get(name),
             report=reports.get(name),
             records=store.records(name),
+            is_unattended=name in alone and (is_certain or _is_left(reports.get(name), now)),
         )
         for name in names
     )
@@ -227,6 +242,11 @@ def gather(config: Config, store: Store, manager: ManagerState, *, now: int) -> 
         sinks=sinks_of(config, store),
         staff=staff_of(store),
     )
+
+
+def _is_left(report: SpaceReport | None, now: int) -> bool:
+    """Return whether no manager that we cannot see has cycles of a space."""
+    return report is None or now > report.wake_at + LATE_SECONDS
 
 
 def _disks(config: Config) -> tuple[Disk, ...]:

@@ -11,6 +11,7 @@ from vcycled.cli.deletions import slow_deletes, slow_sentence
 from vcycled.cli.names import demand
 from vcycled.cli.printing import Block, Json, Line, Tone
 from vcycled.cli.sentences import WHY_PAGE, advice, hold_sentence, hold_tone
+from vcycled.cli.unattended import unattended_sentence
 from vcycled.cli.views import SpaceView, View
 from vcycled.cli.waiting import given_room, waiting_sentences
 from vcycled.cli.words import Words, several, span
@@ -172,7 +173,9 @@ def _doubts(space: SpaceView, view: View, words: Words) -> Iterator[str]:
         yield f"{several(len(space.records.orders), 'order')} left for the next cycle."
     if space.mode == "observe":
         yield "mode is observe: nothing is created or deleted in this space."
-    if space.config is None:
+    if alone := unattended_sentence(space):
+        yield f"{space.name}: {alone}."
+    elif space.config is None:
         yield "This space is not configured any more; only its machines are looked after."
 
 

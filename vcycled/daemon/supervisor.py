@@ -20,6 +20,7 @@ from vcycled.daemon.outfit import Outfit, context_of
 from vcycled.daemon.outlets import Outlets
 from vcycled.daemon.pipes import PipeKeeper
 from vcycled.daemon.tenant import Tenant
+from vcycled.daemon.unattended import Unattended
 from vcycled.daemon.worker import SpaceWorker
 from vcycled.errors import OperatorError, Outdated, StoreError
 from vcycled.house.disks import disk_hold
@@ -85,6 +86,7 @@ class Supervisor:
             clock=outfit.clock,
             log=outfit.log,
         )
+        self._unattended = Unattended(outfit.store, clock=outfit.clock, log=outfit.log)
         self._stop = threading.Event()
         self._is_stopping = False
         self._reopen: Callable[[], None] | None = None
@@ -162,6 +164,7 @@ class Supervisor:
         self._release()
         self._heed_orders()
         self._write_left()
+        self._unattended.look(self._config)
         self._house.tend(self._config)
 
     def _tell_systemd(self) -> None:

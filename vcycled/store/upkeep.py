@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import sqlalchemy as sa
 
@@ -16,6 +16,7 @@ from vcycled.store.schema import (
     due,
     events,
     intervals,
+    leases,
     machines,
     managers,
     orders,
@@ -92,6 +93,25 @@ class Upkeep(Room):
             others = connection.scalars(sa.select(managers.c.spaces)).all()
             kept = {*configured, *connection.scalars(busy)}
         return frozenset(ours - kept.union(*map(json.loads, others)))
+
+    def unattended(self, configured: Iterable[str]) -> Mapping[str, int]:
+        """Return the spaces that have machines and that no manager could look after.
+
+        One that holds a lease, or has it configured, may be away: that is told otherwise.
+
+        Args:
+            configured: the spaces of this manager; those of others are known here.
+
+        Returns:
+            By space, how many machines it has.
+        """
+        count = sa.select(machines.c.space, sa.func.count()).group_by(machines.c.space)
+        held = sa.select(leases.c.space).where(leases.c.holder != "")
+        with self._database.read() as connection:
+            busy = connection.execute(count.where(machines.c.stage.in_(rows.LIVE))).all()
+            others = connection.scalars(sa.select(managers.c.spaces)).all()
+            kept = {*configured, *connection.scalars(held)}.union(*map(json.loads, others))
+        return {space: number for space, number in busy if space not in kept}
 
     def size_bytes(self) -> int:
         """Return how much the database takes up on its disk, with its log."""
