@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from tests.doc_blocks import TOP, blocks_of, text_of
 from vcycled.admin.pages.routes import routes
@@ -31,12 +32,23 @@ def test_the_table_of_pages_is_that_of_the_site() -> None:
 
 def test_the_example_of_a_check_is_in_its_form() -> None:
     """The line that Nagios shows, and one for each thing."""
-    (block,) = (
-        each for each in blocks_of(HOW_TO / "monitoring.md") if "$ vcycle check\n" in each.text
+    well, bad = (
+        each.text.splitlines()[1:]
+        for each in blocks_of(HOW_TO / "monitoring.md")
+        if "$ vcycle check\n" in each.text
     )
-    _, first, *others = block.text.splitlines()
-    (count,) = re.findall(r"\d+(?= things)", first)
-    _, printed = answer([Finding(level=Level.OK, text="well")] * int(count))
-    assert first.partition(" | ")[0] == printed.partition(" | ")[0]
-    levels = {line.partition(": ")[0] for line in others if line != "..."}
-    assert levels == {Level.OK.name}
+    (count,) = re.findall(r"\d+(?= things)", well[0])
+    assert headline([Finding(level=Level.OK, text="well")] * int(count)) == headline_of(well)
+    assert {line.partition(": ")[0] for line in well[1:] if line != "..."} == {Level.OK.name}
+    said = bad[0].partition(" - ")[2].partition(" | ")[0]
+    assert headline([Finding(level=Level.WARNING, text=said)]) == headline_of(bad)
+
+
+def headline(findings: Sequence[Finding]) -> str:
+    """Return what the command prints before the figures."""
+    return headline_of(answer(findings)[1].splitlines())
+
+
+def headline_of(lines: Sequence[str]) -> str:
+    """Return what stands there."""
+    return lines[0].partition(" | ")[0]
