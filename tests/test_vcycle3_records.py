@@ -82,6 +82,15 @@ class TestRecords:
         (record,) = (each for each in move.records() if each.local_job_id == cloud_id)
         assert record.started_at == again
 
+    def test_a_start_that_cannot_be_true_makes_no_record(self, move: Move) -> None:
+        """Of a wall time of decades, for a machine that nobody can ask any more."""
+        move.gone()
+        move.old.damage(NAME, "started", b"18000")
+        (trouble,) = move.take_over().troubles
+        assert trouble.path.endswith("/started")
+        move.world.cycles(8)
+        assert move.records() == []
+
     def test_records_of_vcycle_3_count_in_sync_messages(self, move: Move) -> None:
         """APEL has them, and would find too few told otherwise; they are never sent again."""
         move.old.record(NAMES[0], uuid="a", started=START, ended=START + HOUR)

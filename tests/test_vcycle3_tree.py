@@ -137,6 +137,18 @@ class TestMachines:
             pytest.param(
                 "started", str(NOW + 61).encode(), f"{NOW + 61} is still to come", id="to come"
             ),
+            pytest.param(
+                "started", b"18000", "18000 is before there was a Vcycle", id="half a number"
+            ),
+            pytest.param(
+                "started", b"1262303999", "1262303999 is before there was a Vcycle", id="of 2009"
+            ),
+            pytest.param(
+                "started",
+                str(NOW - 4301).encode(),
+                f"{NOW - 4301} is before it was asked for, at {NOW - 3700}",
+                id="long before it was made",
+            ),
             pytest.param("jobfeatures/hs06_job", b"\xff\0", "not a number: '�\\x00'", id="bytes"),
             pytest.param("jobfeatures/allocated_cpu", b"", "empty", id="no processors"),
         ],
@@ -271,6 +283,21 @@ class TestTheRest:
         tree = read(old)
         assert tree.last_aborts == {}
         assert tree.troubles[0].path == f"shared/last_abort_times/{SPACE}/prod"
+
+    @pytest.mark.parametrize(
+        ("created", "started"), [(NOW - 3700, NOW - 4300), (1_262_304_000,) * 2]
+    )
+    def test_a_time_that_can_be_true_is_believed(
+        self, old: Vcycle3Tree, created: int, started: int
+    ) -> None:
+        """Two clocks may differ by minutes."""
+        old.machine(NAME, created=created, started=started)
+        assert only(old).started_at == started
+
+    def test_an_abort_that_never_was_is_no_damage(self, old: Vcycle3Tree) -> None:
+        """Vcycle 3 wrote 0 for that."""
+        old.abort("prod", 0)
+        assert read(old) == OldTree()
 
     def test_the_newest_sign_of_life_counts(self, old: Vcycle3Tree) -> None:
         """Of a machine's manager, or of a cycle without machines; not of one that is gone."""

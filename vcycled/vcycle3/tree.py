@@ -38,6 +38,10 @@ _ID = re.compile(r"(?=.*[a-z-])[0-9A-Za-z][0-9A-Za-z._-]{0,254}")
 _SEEN = "manager_heartbeat"
 _LEEWAY_S = 60
 """A time so little ahead of our clock is no damage."""
+_FIRST_AT = 1_262_304_000
+"""2010: there was no Vcycle before. Such a time is half a number, or of a clock that was wrong."""
+_ASKED_AFTER_S = 600
+"""A machine cannot have started so long before it was asked for, by whatever clock."""
 _OLD_FOLDER = "machines"
 """Where releases before 3.0 kept their machines."""
 
@@ -138,12 +142,13 @@ class _Reader:
         wallclock = self._number(features / "wall_limit_secs")
         processors = self._number(features / "allocated_cpu")
         processors = processors or self._number(features / "allocated_CPU")
+        created_at = self._instant(folder / "created")
         return replace(
             machine,
             cloud_id=self._cloud_id(folder),
-            created_at=self._instant(folder / "created"),
+            created_at=created_at,
             updated_at=self._instant(folder / "updated"),
-            started_at=self._instant(folder / STARTED),
+            started_at=self._start(folder, created_at),
             stopped_at=self._instant(folder / "stopped"),
             deleted_at=self._instant(folder / "deleted"),
             seen_at=self._instant(folder / _SEEN),
@@ -187,20 +192,35 @@ class _Reader:
     def _aborts(self) -> Iterator[tuple[tuple[str, str], int]]:
         for space in self._folders(self._root / "shared" / "last_abort_times"):
             for path in self._entries(space):
-                at = self._instant(path)
-                if at:  # Vcycle 3 took 0 for never
+                at = self._instant(path, never="0")  # as Vcycle 3 took it
+                if at is not None:
                     yield (space.name, path.name), at
 
-    def _instant(self, path: Path) -> int | None:
-        """Return the time in a file; None if there is none, or none that can be believed."""
+    def _start(self, folder: Path, created_at: int | None) -> int | None:
+        """Return when a machine started; None if nothing says so that can be believed."""
+        path = folder / STARTED
+        at = self._instant(path)
+        if at is not None and created_at is not None and at < created_at - _ASKED_AFTER_S:
+            self._tell(path, f"{at} is before it was asked for, at {created_at}")
+            return None
+        return at
+
+    def _instant(self, path: Path, *, never: str = "") -> int | None:
+        """Return the time in a file; None if there is none, or none that can be believed.
+
+        What says `never` tells of no time, and is no damage.
+        """
         text = self._told(path)
-        if text is None:
+        if text is None or (never and text == never):
             return None
         if not re.fullmatch(r"[0-9]{1,12}", text):
             self._tell(path, f"not a time: {text[:40]!r}" if text else "empty")
             return None
         if int(text) > self._now + _LEEWAY_S:
             self._tell(path, f"{text} is still to come")
+            return None
+        if int(text) < _FIRST_AT:
+            self._tell(path, f"{text} is before there was a Vcycle")
             return None
         return int(text)
 
