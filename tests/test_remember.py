@@ -7,9 +7,20 @@ from dataclasses import replace
 
 import pytest
 
-from tests.remember_kit import T0, TERMS, asked, cycle, events, listed, machine, only, records
+from tests.remember_kit import (
+    OURS,
+    T0,
+    TERMS,
+    asked,
+    cycle,
+    events,
+    listed,
+    machine,
+    only,
+    records,
+)
 from vcycled.model import EndSource, MachineState, Reason, Stage
-from vcycled.remember import adopted, updated
+from vcycled.remember import adopted, match, updated
 
 # Steady state, starts
 
@@ -215,6 +226,15 @@ def test_of_two_machines_for_one_lost_answer_the_older_is_it() -> None:
     for order in (shown, shown[::-1]):
         kept = [m for m in cycle(records(asked()), order).machines if not m.delete_reason]
         assert [m.cloud_id for m in kept] == ["a"]
+
+
+@pytest.mark.parametrize("is_first", [True, False])
+def test_a_second_machine_that_has_only_the_name_is_foreign(*, is_first: bool) -> None:
+    """However old it is, the one that bears the request's uuid is it."""
+    other = listed(cloud_id="a", created_at=T0 + (-1 if is_first else 1), tags={})
+    matched = match(records(asked()), [other, listed(created_at=T0)], installation=OURS, now=T0)
+    assert [each.cloud_id for _, each in matched.seen] == ["id-1"]
+    assert (matched.strangers, matched.memory.foreign_machines) == ((), 1)
 
 
 @pytest.mark.parametrize(

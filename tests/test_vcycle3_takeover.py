@@ -129,6 +129,17 @@ class TestMachinesThatRun:
         assert cloud_id in {each.cloud_id for each in move.world.machines}
         assert outcome.report.foreign_processors == 1
 
+    def test_of_two_of_its_exact_name_one_stays_foreign(self, move: Move) -> None:
+        """Nothing tells that both are of that request: it is not touched, by whatever terms."""
+        move.old.half_made(NAME, created=move.born)
+        first, second = move.in_cloud(NAME), move.in_cloud(NAME)
+        move.take_over()
+        outcome = move.world.cycles(3)
+        ours = {each.cloud_id for each in move.world.machines}
+        assert (first in ours, second in ours) == (True, False)
+        assert outcome.report.foreign_processors == 1
+        assert move.world.cloud.calls["delete"] == 0
+
     def test_one_that_was_never_made_is_given_up(self, move: Move) -> None:
         """And makes no record."""
         move.old.half_made(NAME, created=move.born)

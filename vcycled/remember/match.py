@@ -5,7 +5,8 @@
 A machine is ours if it carries our installation id, or if we have just asked for one of its name,
 or with its UUID, and the cloud shows no tags yet. The name pattern alone proves nothing: other
 managers use it too. A second machine with the tags of one we know under another cloud id is a
-duplicate that a repeated request made; it is seen, counted and deleted. What another space of the
+duplicate that a repeated request made; it is seen, counted and deleted. A second one that has but
+the name, as of a request of Vcycle 3 whose id is not known, is foreign. What another space of the
 same project has on record, and whatever carries the tags of that, is that space's to judge: for
 this one it is foreign.
 """
@@ -144,11 +145,17 @@ class _Book:
         return listed.tags.get("vcycle_uuid") in self._theirs
 
     def seen(self) -> list[tuple[Machine, ListedMachine]]:
-        """Return the pairs; of several new machines for one intent, the oldest is it."""
+        """Return the pairs; of several new machines for one intent, the oldest is it.
+
+        One that bears its uuid goes before those that have only its name.
+        """
         for uuid, listed in self._candidates.items():
-            first, *others = sorted(listed, key=lambda each: (each.created_at or 0, each.cloud_id))
+            tagged = [each for each in listed if each.tags.get("vcycle_uuid") == uuid]
+            named = [each for each in listed if each not in tagged]
+            first = min(tagged or named, key=lambda each: (each.created_at or 0, each.cloud_id))
             self._seen.append((self._by_uuid[uuid], first))
-            self.strangers += others
+            self.strangers += [each for each in tagged if each is not first]
+            self.foreign += [each for each in named if each is not first]
         self._candidates.clear()
         return self._seen
 
