@@ -155,21 +155,63 @@ class TestLostMachines:
         assert machine.delete_reason == "max-wallclock"
 
     def test_one_that_never_started_is_gone(self, move: Move) -> None:
-        """Nothing is blamed for it anew."""
+        """Nothing is blamed for it anew, and no room kept."""
         move.gone(place="deleted", started=None, deleted=move.stopped)
+        move.old.say(NAME, "700 Failed to start", at=move.stopped, place="deleted")
         found = move.take_over()
-        assert found.counts == {Became.GONE: 1}
+        assert found.counts == {Became.LOST: 1}
         outcome = move.world.cycle()
-        assert outcome.report.creates > 0
+        assert outcome.report.creates == 8
+        (machine,) = move.world.store.machine(NAME)
+        assert machine.stage is Stage.GONE
+        assert move.records() == []
         memories = move.world.store.records(SPACE).machinetypes
         assert [each.creation_failures for each in memories if each.creation_failures] == []
 
+    def test_one_that_never_started_and_runs_is_managed(self, move: Move) -> None:
+        """Its start was lost, its deletion was refused and one listing was short."""
+        cloud_id = move.running(place="deleted", started=None, deleted=move.stopped)
+        move.take_over()
+        move.world.cycles(3)
+        assert cloud_id in {each.cloud_id for each in move.world.machines}
+        move.world.cloud.finish(NAME)
+        move.world.cycles(5)
+        (record,) = (each for each in move.records() if each.local_job_id == cloud_id)
+        assert record.started_at == move.born + 30  # as the cloud says
+
+    def test_one_that_was_seen_to_stop_and_is_there_is_deleted(self, move: Move) -> None:
+        """Vcycle 3 accounted it; its request to delete it failed."""
+        cloud_id = move.running(place="deleted", stopped=move.stopped, deleted=move.stopped)
+        move.world.cloud.finish(NAME)
+        found = move.take_over()
+        assert found.counts == {Became.ENDED: 1}
+        outcome = move.world.cycles(5)
+        assert cloud_id not in {each.listed.cloud_id for each in move.world.cloud.here}
+        assert outcome.report.foreign_processors == 0
+        (machine,) = move.world.store.machine(NAME)
+        assert (machine.stage, machine.stopped_at) == (Stage.GONE, move.stopped)
+        assert move.records() == []
+
+    def test_one_that_was_seen_to_stop_and_runs_again_is_accounted_from_then_on(
+        self, move: Move
+    ) -> None:
+        """As one in current/."""
+        cloud_id = move.running(place="deleted", stopped=move.stopped)
+        move.take_over()
+        again = move.world.clock.now()
+        move.world.cycles(5)
+        move.world.cloud.finish(NAME)
+        move.world.cycles(5)
+        (record,) = (each for each in move.records() if each.local_job_id == cloud_id)
+        assert record.started_at == again
+
     def test_one_that_was_seen_to_stop_is_gone(self, move: Move) -> None:
-        """With its last words, for who asks."""
+        """With its last words, for who asks; no room is kept for it."""
         move.gone(place="deleted", stopped=move.stopped)
         move.old.say(NAME, "300 No more work", at=move.stopped, place="deleted")
         move.take_over()
-        machine = move.only()
+        assert move.world.cycle().report.creates == 8
+        (machine,) = move.world.store.machine(NAME)
         assert (machine.stage, machine.is_aborted) == (Stage.GONE, True)
         assert machine.message is not None
         assert machine.message.text == "300 No more work"

@@ -106,7 +106,6 @@ _BECAME = {
     Became.NAMED: "have no id in the tree and are known by their exact names",
     Became.LOST: "were lost sight of; they are looked for, and accounted if they are gone",
     Became.ENDED: "had ended and are accounted; what is left of them is deleted",
-    Became.GONE: "are gone",
 }
 _ACCOUNTED = "records of this month and the last were written; they count in sync messages"
 

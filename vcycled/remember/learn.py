@@ -219,7 +219,9 @@ def _judge_failure(ledger: Ledger, stopped: Machine, listed: ListedMachine | Non
 
 
 def _was_to_start(machine: Machine) -> bool:
-    """True unless we ended it before it could run."""
+    """True unless we ended it before it could run, or Vcycle 3 did, which leaves no reason."""
+    if machine.is_delete_acknowledged and not machine.delete_reason:
+        return False
     return machine.delete_reason not in OWN_REASONS - {Reason.NOT_STARTED}
 
 

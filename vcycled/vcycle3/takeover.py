@@ -6,9 +6,11 @@
 | --- | --- |
 | in current/, with an id | listed: it is matched by that id |
 | in current/, without one | asked for: it is matched by its exact name, if the cloud shows one |
-| in deleted/, it was seen to stop | gone; its record was written by who saw that |
-| in deleted/, it never started and was deleted | gone |
-| in deleted/, otherwise | asked for: Vcycle 3 lost sight of it, so it is looked for |
+| in deleted/ | asked for: Vcycle 3 lost sight of it, so it is looked for |
+
+A folder in deleted/ proves nothing, whatever Vcycle 3 saw or did before: its request to delete the
+machine may have failed, and then a single short listing moved the folder. Where it had reason to
+expect that the machine goes, one answer of `find` is enough.
 
 Whoever of these is in no listing goes the way of any machine that vanishes: looked for by `find`
 after three listings, then accounted with the best evidence of its end. One that Vcycle 3 saw stop,
@@ -75,8 +77,7 @@ class Became(StrEnum):
     LOST = "lost"
     """Looked for, though Vcycle 3 held it for gone."""
     ENDED = "ended"
-    """Accounted, but not gone."""
-    GONE = "gone"
+    """Accounted, but perhaps not gone."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,8 +150,6 @@ class _Space:
 
 
 def _became(old: OldMachine, machine: Machine) -> Became:
-    if machine.stage is Stage.GONE:
-        return Became.GONE
     if machine.stopped_at is not None:
         return Became.ENDED
     if old.place is Place.DELETED:
@@ -250,7 +249,7 @@ def _machine(
     )
     if ended is not None:
         machine = _stopped(machine, max(ended, began or ended), old.message)
-    return machine if old.place is Place.CURRENT else _moved(machine, old, now=now)
+    return machine if old.place is Place.CURRENT else _moved(machine, old)
 
 
 def _accounted(machine: Machine, old: OldRecord) -> Machine:
@@ -266,16 +265,19 @@ def _stopped(machine: Machine, at: int, message: ShutdownMessage | None) -> Mach
     return replace(stopped, is_aborted=is_abort(stopped))
 
 
-def _moved(machine: Machine, old: OldMachine, *, now: int) -> Machine:
-    """Return a machine whose folder stood in deleted/: gone, or to be looked for."""
+def _moved(machine: Machine, old: OldMachine) -> Machine:
+    """Return a machine whose folder stood in deleted/: to be looked for.
+
+    One that is not known to have started and was deleted has no reason for that among ours: what
+    follows from it for its machinetype was for Vcycle 3 to say.
+    """
     is_deleted = old.deleted_at is not None
-    if machine.stopped_at is not None or (machine.started_at is None and is_deleted):
-        gone_at = min(now, max(old.modified_at, machine.stopped_at or 0))
-        return replace(machine, stage=Stage.GONE, is_closed=True, gone_at=gone_at)
+    has_run = machine.started_at is not None or machine.stopped_at is not None
     return replace(
         machine,
         stage=Stage.ASKED,
-        is_delete_acknowledged=is_deleted,  # so that its absence is no wonder
+        is_delete_acknowledged=is_deleted or machine.stopped_at is not None,  # it may be absent
+        delete_reason=machine.delete_reason if has_run else "",
         missing_since=old.seen_at or machine.started_at,
     )
 
