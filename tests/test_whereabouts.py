@@ -14,8 +14,8 @@ from tests.openstack_world import OpenStackWorld
 from tests.remember_kit import records
 from tests.world import FIZZLE, SPACE, World
 from vcycled.errors import Refused
-from vcycled.model import MachineState, Order, OrderKind, Stage
-from vcycled.remember import is_elsewhere, located, waited_for
+from vcycled.model import ListedMachine, Machine, MachineState, Order, OrderKind, Stage
+from vcycled.remember import is_elsewhere, located, mislaid, unproven, waited_for
 from vcycled.spaces.memory import MemoryCloud
 
 AnyCloud = World | OpenStackWorld
@@ -46,11 +46,11 @@ class TestAccounts:
 
     def test_what_is_learnt_of_an_account_adds_up(self) -> None:
         """Until it is another one."""
-        first = located(records(), {"project": "a"})
-        second = located(first, {"region": "x"})
+        first = located(records(), {"project": "a"}, ())
+        second = located(first, {"region": "x"}, ())
         assert second.memory.account == {"project": "a", "region": "x"}
-        assert located(second, {}).memory.account == {"project": "a", "region": "x"}
-        assert located(second, {"project": "b"}).memory.account == {"project": "b"}
+        assert located(second, {}, ()).memory.account == {"project": "a", "region": "x"}
+        assert located(second, {"project": "b"}, ()).memory.account == {"project": "b"}
 
     @pytest.mark.parametrize(
         ("changes", "is_waited_for"),
@@ -105,6 +105,78 @@ def pointed_elsewhere(world: AnyCloud) -> Iterator[None]:
         assert isinstance(before, MemoryCloud)
         world.cloud = before
     world.manager = world.new_cycle()
+
+
+def imported(name: str, **changes: object) -> Machine:
+    """Return a machine as an import leaves it."""
+    unseen = {"state": MachineState.UNKNOWN, "flavor": "", "token_hash": ""}
+    return machine(name, **{**unseen, **changes})
+
+
+def shown(name: str, cloud_id: str) -> ListedMachine:
+    """Return what a cloud shows."""
+    return ListedMachine(
+        name=name, cloud_id=cloud_id, state=MachineState.RUNNING, processors=1, memory_mb=2048
+    )
+
+
+class TestImported:
+    """Machines that nothing but an import tells of: has a listing ever shown one?"""
+
+    four = tuple(imported(f"m{number}") for number in range(4))
+
+    @pytest.mark.parametrize(
+        ("name", "cloud_id", "is_proof"),
+        [("m0", "m0", True), ("renamed", "m0", True), ("m0", "other", False)],
+    )
+    def test_one_that_is_shown_proves_the_place(
+        self, name: str, cloud_id: str, *, is_proof: bool
+    ) -> None:
+        """By its id; a name proves only where no id is known."""
+        assert unproven(self.four, ()) == self.four
+        listing = [shown(name, cloud_id)]
+        assert (unproven(self.four, listing) == ()) == is_proof
+        ended = imported("m9", cloud_id="m9", stopped_at=NOW, is_delete_acknowledged=True)
+        assert unproven((*self.four, ended), [shown("m9", "m9")]) == ()
+        named = imported("m0", cloud_id="", stage=Stage.ASKED)
+        assert (unproven([named], listing) == ()) == (name == "m0")
+
+    @pytest.mark.parametrize(
+        "changes",
+        [
+            {"state": MachineState.RUNNING},
+            {"flavor": "small"},
+            {"state": MachineState.STARTING, "stage": Stage.ASKED},
+        ],
+    )
+    def test_one_that_was_shown_before_or_that_we_made_does_too(
+        self, changes: Mapping[str, object]
+    ) -> None:
+        """Where that was, the account of the space tells."""
+        assert unproven((*self.four, imported("x", **changes)), ()) == ()
+
+    @pytest.mark.parametrize(
+        ("other", "is_held"),
+        [
+            ({}, True),
+            ({"stopped_at": NOW}, False),
+            ({"stage": Stage.ASKED}, False),
+            ({"stage": Stage.GONE}, False),
+        ],
+    )
+    def test_four_that_should_be_there_are_too_many_for_chance(
+        self, other: Mapping[str, object], *, is_held: bool
+    ) -> None:
+        """As where listings are suspected; those that have ended or were lost prove nothing."""
+        machines = (*self.four[:3], imported("x", **other))
+        assert bool(mislaid(unproven(machines, ()))) == is_held
+
+    def test_an_account_is_not_theirs_before_one_was_seen_in_it(self) -> None:
+        """Otherwise the section could not be pointed back to where they are."""
+        given = records(*self.four[:1])
+        assert located(given, {"project": "a"}, ()).memory.account == {}
+        listing = [shown("m0", "m0")]
+        assert located(given, {"project": "a"}, listing).memory.account == {"project": "a"}
 
 
 def finish_all(world: AnyCloud) -> None:

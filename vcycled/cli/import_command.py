@@ -39,7 +39,8 @@ def import_vcycle3(
 
     ROOT is usually /var/lib/vcycle, and only read. Neither Vcycle 3 nor vcycled may be running;
     the machines run on. They are known from then on by the cloud's ids, or by their exact names.
-    It can be repeated: what is known already is passed over.
+    It can be repeated: what is known already is passed over, but machines that were taken for gone
+    because no listing showed them are looked for once more.
 
     Exit status: 0 if all could be taken over, 1 if anything had to be left out, or if there is
     nothing of Vcycle 3 under ROOT.

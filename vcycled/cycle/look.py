@@ -9,7 +9,7 @@ from vcycled.cycle.context import Context
 from vcycled.cycle.images import ImagesNow
 from vcycled.errors import Refused
 from vcycled.model import Flavor, Limits, ListedMachine
-from vcycled.remember import in_words, is_elsewhere, waited_for
+from vcycled.remember import in_words, is_elsewhere, mislaid, unproven, waited_for
 
 FLAVORS_SECONDS = 3600
 """Flavors seldom change; they are asked for again after so long, or after a refusal."""
@@ -34,6 +34,9 @@ class Looker:
         self._context = context
         self._flavors: Sequence[Flavor] = ()
         self._flavors_until: float | None = None
+        self._is_proven = False
+        """Whether no machine is left that nothing but an import tells of: none can come while we
+        look after the space."""
 
     def look(self) -> Look:
         """Return what the cloud shows now.
@@ -46,12 +49,14 @@ class Looker:
         calls.run("connect", space.connect)
         account = calls.run("account", space.account)
         self._check_whereabouts(account)
-        return Look(
+        look = Look(
             account=account,
             limits=calls.run("limits", space.limits),
             flavors=self._known_flavors(),
             machines=calls.run("machines", space.machines),
         )
+        self._check_imported(look)
+        return look
 
     def forget_flavors(self) -> None:
         """Ask for the flavors again at the next look."""
@@ -68,6 +73,19 @@ class Looker:
                 f"this is {in_words(account)}, but machines are waited for ({len(left)}) in "
                 f"{in_words(before)}: point the section there again; what is elsewhere needs a "
                 "section of another name",
+            )
+
+    def _check_imported(self, look: Look) -> None:
+        if self._is_proven:
+            return
+        machines = self._context.store.records(self._context.name).machines
+        self._is_proven = not unproven(machines, ())
+        if lost := mislaid(unproven(machines, look.machines)):
+            place = f"this is {in_words(look.account)}, but it" if look.account else "the listing"
+            raise Refused(
+                "account",
+                f"{place} shows none of the machines that were imported ({len(lost)}): point the "
+                "section to where they run; what is gone for good is to be forgotten, by order",
             )
 
     def _known_flavors(self) -> Sequence[Flavor]:

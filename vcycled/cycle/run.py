@@ -236,7 +236,8 @@ class SpaceCycle:
     def _remember(self, config: SpaceConfig, look: Look, now: int) -> Records:
         context = self._context
         self._jumps.look(now=now)
-        records = located(_recalled(context, context.save, now=now), look.account)
+        records = _recalled(context, context.save, now=now)
+        records = located(records, look.account, look.machines)
         changes = lessons(context, config, records, look.machines, now=now)
         records = settle(context, config, records, self._jumps.mark(changes))
         return release_all(context, config, records, look.machines, now=now)

@@ -11,6 +11,7 @@ told       that machines know when they will be ended
 concluded  the answers to our creations
 paused     the space that a cloud asked to wait
 located    the account that the machines of a space are in (is_elsewhere, waited_for)
+unproven   the machines of an import that no listing has shown (mislaid: too many for chance)
 rewound    the records without what a clock ahead wrote
 tallies    by how much each total is raised
 updated    the records once changes are saved
@@ -28,7 +29,14 @@ from vcycled.remember.orders import obey, updated
 from vcycled.remember.release import CloudView, Release, forgotten, releases
 from vcycled.remember.times import rewound
 from vcycled.remember.totals import Tally, cycle_tallies, record_tally, tallies
-from vcycled.remember.whereabouts import in_words, is_elsewhere, located, waited_for
+from vcycled.remember.whereabouts import (
+    in_words,
+    is_elsewhere,
+    located,
+    mislaid,
+    unproven,
+    waited_for,
+)
 
 __all__ = [
     "Answers",
@@ -53,6 +61,7 @@ __all__ = [
     "learn",
     "located",
     "match",
+    "mislaid",
     "noted",
     "obey",
     "paused",
@@ -63,6 +72,7 @@ __all__ = [
     "tallies",
     "told",
     "told_wallclocks",
+    "unproven",
     "updated",
     "waited_for",
 ]

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from vcycled.model import SpaceMemory, Terms
+from vcycled.model import EndSource, Machine, SpaceMemory, Stage, Terms
 from vcycled.store import Store
 from vcycled.vcycle3.archive import read_archive
 from vcycled.vcycle3.facts import OldTree
@@ -61,9 +61,15 @@ def _known(store: Store | None, space: str) -> Known:
         memory=records.memory,
         machinetypes=records.machinetypes,
         machines=records.machines,
+        vanished=tuple(each for each in machines if _has_vanished(each)),
         names=frozenset(machine.name for machine in machines),
         uuids=frozenset(machine.uuid for machine in machines),
     )
+
+
+def _has_vanished(machine: Machine) -> bool:
+    is_told = machine.end_source in {EndSource.CLOUD, EndSource.DELETED}
+    return machine.stage is Stage.GONE and bool(machine.cloud_id) and not is_told
 
 
 def _runs(store: Store | None, *, now: int) -> frozenset[str]:

@@ -14,7 +14,8 @@ expect that the machine goes, one answer of `find` is enough.
 
 Whoever of these is in no listing goes the way of any machine that vanishes: looked for by `find`
 after three listings, then accounted with the best evidence of its end. One that Vcycle 3 saw stop,
-or whose record is in the archive, is closed: what it ran is accounted and stays so.
+or whose record is in the archive, is closed: what it ran is accounted and stays so. One that we
+have already and hold for gone by its absence alone is closed too, and looked for once more.
 """
 
 from __future__ import annotations
@@ -67,6 +68,8 @@ class Known:
     """Of the same."""
     machines: tuple[Machine, ...] = ()
     """Those that are not gone."""
+    vanished: tuple[Machine, ...] = ()
+    """Those that are held for gone because no listing showed them: nobody saw or made them end."""
 
 
 class Became(StrEnum):
@@ -114,10 +117,31 @@ class _Space:
         """Last listing of Vcycle 3."""
         self.events: list[Event] = []
         self._names = set(known.names)
+        self._vanished = {machine.uuid: machine for machine in known.vanished}
 
     def has(self, old: OldMachine) -> bool:
         """Return whether a machine needs no taking over."""
         return old.is_ours or old.name in self._names or old.cloud_id in self.known.uuids
+
+    def bring_back(self, old: OldMachine, *, now: int) -> bool:
+        """Return whether `old` is one that we hold for gone, of which the cloud is asked again.
+
+        It may be that the section was pointed elsewhere. What it ran is accounted and stays so.
+        """
+        machine = None if old.is_ours else self._vanished.pop(old.cloud_id, None)
+        if machine is None:
+            return False
+        sought = replace(
+            machine,
+            stage=Stage.ASKED,
+            gone_at=None,
+            is_delete_acknowledged=True,  # it may be absent
+            missing_since=None,
+            missing_first_at=None,
+            missing_listings=0,
+        )
+        self._put(Became.LOST, sought, f"again, id {machine.cloud_id}", now=now)
+        return True
 
     def close(self, records: Mapping[str, OldRecord], *, now: int) -> None:
         """Close machines of ours that Vcycle 3 accounted.
@@ -184,6 +208,8 @@ def take_over(
         space = collected.get(old.space)
         if space is None:
             strays[old.space] += 1
+        elif space.bring_back(old, now=now):
+            continue
         elif space.has(old):
             known += 1
         else:
