@@ -118,6 +118,11 @@ def drain(**changes: Any) -> Drain:  # noqa: ANN401 - as above
     return replace(Drain(space=SPACE, machinetype="", since=NOW - 100, who="alice"), **changes)
 
 
+def drains(*each: Drain) -> dict[str, Drain]:
+    """Return drains as facts have them."""
+    return {one.machinetype: one for one in each}
+
+
 def memory(**changes: Any) -> SpaceMemory:  # noqa: ANN401 - as above
     """Return the memory of a space that was just listed and where all is well."""
     return replace(_SPACE_MEMORY, **changes)

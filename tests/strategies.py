@@ -32,6 +32,8 @@ from vcycled.options import Amount
 SPANS_S = (0, 60, 600, 900)
 INSTANTS = tuple(NOW - span + off for span in (*SPANS_S, 3600) for off in (0, 1, -1))
 NAMES = ("a", "b", "c", "d")
+GONE = "gone"
+"""A machinetype that is not configured any more."""
 FLAVORS = ("f1", "f2", "f3")
 ZONES = ("", "north", "south")
 
@@ -56,6 +58,8 @@ drains = st.sampled_from(
     tuple(drain(by=by) for by in (None, NOW - 1, NOW, NOW + 1))
     + tuple(drain(is_hold=True, until=until) for until in (None, NOW, NOW + 1))
 )
+"""Of a space."""
+drained_kinds = st.sampled_from((*[()] * 3, ("a",), ("b", GONE), (GONE,)))
 
 
 def _terms(file: str, fizzle: int, beat: int, most: int) -> Terms:
@@ -81,7 +85,6 @@ kind_troubles = st.sampled_from(
         Cause.BACKOFF,
         Cause.BACKOFF,
         Cause.CREATION_FAILED,
-        Cause.DRAIN,
         Cause.HELD,
         Cause.NO_SHARE,
     )
@@ -121,19 +124,22 @@ def machines(draw: st.DrawFn, uuid: str) -> Machine:
     stage, state = draw(lives)
     asked = draw(attempts)
     leave_by, leave_why = draw(leaving)
+    created_at = draw(instants)
+    if leave_by is not None:  # nobody told a machine before it was there
+        created_at = min(created_at, leave_by)
     heartbeat_at, is_known = draw(beats)
     return Machine(
         uuid=uuid,
         name=f"vcycle-{int(uuid) // 2}",
         space=SPACE,
-        machinetype=draw(st.sampled_from((*NAMES[:3], "gone"))),
+        machinetype=draw(st.sampled_from((*NAMES[:3], GONE))),
         stage=stage,
         state=state,
         processors=draw(sizes),
         memory_mb=1000,
         flavor="f1",
         terms=draw(any_terms),
-        created_at=draw(instants),
+        created_at=created_at,
         started_at=None if stage in {Stage.INTENDED, Stage.ASKED} else draw(maybe_instants),
         heartbeat_at=heartbeat_at,
         is_heartbeat_known=is_known,
@@ -181,8 +187,6 @@ def machinetypes(draw: st.DrawFn, name: str) -> Machinetype:
             return replace(plain, target_share=0.0)
         case Cause.HELD:
             return replace(plain, held="broken")
-        case Cause.DRAIN:
-            return replace(plain, drain=draw(drains))
         case Cause.CREATION_FAILED:
             return replace(plain, memory=_failing(plain.memory, draw(instants)))
         case Cause.BACKOFF:
@@ -247,12 +251,14 @@ def space_facts(draw: st.DrawFn) -> SpaceFacts:
         preempt_after_seconds=draw(spans),
         cycle_seconds=draw(st.sampled_from((60, 1, 600))),
         receiver_up_since=draw(maybe_instants),
+        drains={name: replace(draw(drains), machinetype=name) for name in draw(drained_kinds)},
     )
     match draw(space_troubles):
         case Cause.HELD:
             return replace(plain, held="closed")
         case Cause.DRAIN:
-            return replace(plain, drain=draw(drains))
+            whole = draw(drains)
+            return replace(plain, drains={**plain.drains, "": whole})
         case Cause.LISTING_SUSPECT:
             return replace(plain, memory=replace(plain.memory, suspect_since=NOW - 60))
         case Cause.QUOTA:
@@ -271,7 +277,6 @@ def crowded_facts(draw: st.DrawFn) -> SpaceFacts:
     needy = replace(
         draw(machinetypes("a")),
         held="",
-        drain=None,
         target_share=draw(st.sampled_from((1.0, 3.0))),
         preemptible=False,
         processors_limit=None,
@@ -294,7 +299,7 @@ def crowded_facts(draw: st.DrawFn) -> SpaceFacts:
         machinetypes=(needy, back),
         machines=filling,
         held="",
-        drain=None,
+        drains={},
         shutdown_time=None,
         memory=replace(
             facts.memory, foreign_processors=0, foreign_machines=0, foreign_memory_mb=0, unfit=()

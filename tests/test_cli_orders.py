@@ -171,6 +171,24 @@ class TestUndrain(WithSudo):
             "Still drained by orders of their own: test.",
         ]
 
+    @pytest.mark.parametrize(("what", "is_hold"), [("undrain", False), ("release", True)])
+    def test_what_has_no_section_any_more_is_not_said_to_grow(
+        self, site: Site, what: str, *, is_hold: bool
+    ) -> None:
+        """Neither a machinetype that is left in its machines, nor a space."""
+        said = (
+            "machines that are there may stay for their time; none is created, as no section of"
+            " the configuration makes any."
+        )
+        drains = [
+            Drain(space=name, machinetype=kind, since=NOW, is_hold=is_hold)
+            for name, kind in ((SPACE, "old"), (OTHER, ""))
+        ]
+        site.save(machine(machinetype="old"), drains=(drains[0],))
+        site.save(machine("x", space=OTHER), drains=(drains[1],), space=OTHER)
+        assert site.ok(what, "old") == f"old of {SPACE}: {said}\n"
+        assert site.ok(what, OTHER).splitlines()[0] == f"{OTHER}: {said}"
+
     def test_nothing_else_is_told_of_the_drain_of_a_space_alone(self, site: Site) -> None:
         """There is nothing left that would hold a machinetype."""
         site.save(drains=(Drain(space=SPACE, machinetype="", since=NOW),))

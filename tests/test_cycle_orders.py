@@ -71,6 +71,39 @@ def test_a_drain_by_a_time_is_told_and_kept(world: World) -> None:
     assert world.audit() == []
 
 
+def without(world: World, name: str) -> None:
+    """Remove the section of a machinetype, as a vacuum pipe does that names it no more."""
+    left = tuple(each for each in world.config.machinetypes if each.name != name)
+    world.config = replace(world.config, machinetypes=left)
+
+
+@pytest.mark.parametrize("is_first", [True, False])
+def test_a_drain_by_a_time_outlives_the_section_of_its_machinetype(
+    tmp_path: Path, *, is_first: bool
+) -> None:
+    """Its machines are told once and gone in time, whether it was ordered before or after."""
+    world = World(tmp_path / "root", kind("prod"), kind("old"))
+    world.cycles(3)
+    old = [each for each in world.machines if each.machinetype == "old"]
+    assert len(old) == 5
+    by = world.clock.now() + 1200
+    if is_first:
+        order(world, OrderKind.DRAIN, machinetype="old", by=by)
+        world.cycle()
+    without(world, "old")
+    if not is_first:
+        order(world, OrderKind.DRAIN, machinetype="old", by=by)
+    world.cycles(3)
+    told = [each for each in world.machines if each.leave_by == by]
+    assert {each.uuid for each in told} == {each.uuid for each in old}
+    assert [each.event for each in world.store.events()].count("machine-told") == 5
+    world.clock.advance(by + 1 - world.clock.now())
+    world.cycles(2)
+    assert {each.machinetype for each in world.machines} == {"prod"}
+    assert world.audit() == []
+    world.close()
+
+
 def test_a_machine_is_told_when_the_cloud_will_end_it(world: World) -> None:
     """Its shutdown time is the cloud's, once there is one, and its story has the reason."""
     world.cycles(2)

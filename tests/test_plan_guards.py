@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.builders import NOW, facts, kind, machine, machines, memory, plan
+from tests.builders import NOW, drains, facts, kind, machine, machines, memory, plan
 from tests.plan_kit import reason, reasons, whys
 from vcycled.model import Drain, MachineState, Reason, SpaceFacts, Stage
 from vcycled.options import Amount
@@ -37,7 +37,8 @@ def due_for(why: Reason, *, count: int = 1, **changes: Any) -> SpaceFacts:  # no
     if why is Reason.SHUTDOWN_TIME:
         more["shutdown_time"] = NOW - 1
     if why is Reason.DRAINED:
-        more["drain"] = Drain(space="", machinetype="", since=NOW - 100, by=NOW - 1)
+        ordered = Drain(space="", machinetype="", since=NOW - 100, by=NOW - 1)
+        more["drains"] = drains(ordered)
     beating = replace(BEATING, preemptible=why is Reason.PREEMPTED)
     return facts(beating, machines=machines(count, **change), **{**more, **changes})
 

@@ -6,7 +6,9 @@ import pytest
 
 from tests.builders import (
     NOW,
+    PROD,
     drain,
+    drains,
     facts,
     intent,
     kind,
@@ -16,7 +18,7 @@ from tests.builders import (
     starting,
 )
 from tests.plan_kit import held
-from vcycled.model import Cause, Hold, Machine, MachineState, SpaceFacts, Stage
+from vcycled.model import Cause, Hold, Machine, MachineState, Machinetype, SpaceFacts, Stage
 
 
 def only_hold(given: SpaceFacts) -> Hold | None:
@@ -36,7 +38,7 @@ def cause(given: SpaceFacts) -> Cause | None:
 
 SPACE_HOLDS: dict[Cause, dict[str, Any]] = {
     Cause.HELD: {"held": "vcycle.conf shrank"},
-    Cause.DRAIN: {"drain": drain()},
+    Cause.DRAIN: {"drains": drains(drain())},
     Cause.SHUTDOWN_TIME: {"shutdown_time": NOW - 5},
     Cause.LISTING_SUSPECT: {"memory": {"suspect_since": NOW - 30, "listed_machines": 7}},
     Cause.PAUSED: {"memory": {"pauses": 3, "paused_until": NOW + 7, "pause_error": "429"}},
@@ -99,7 +101,8 @@ def test_of_several_holds_of_a_space_the_most_telling_is_given() -> None:
 )
 def test_a_drain_says_who_and_until_when(changes: dict[str, Any], detail: str) -> None:
     """The order's own particulars are in the sentence."""
-    for given in (facts(drain=drain(**changes)), facts(kind(drain=drain(**changes)))):
+    for name in ("", PROD):
+        given = facts(drains=drains(drain(machinetype=name, **changes)))
         hold = only_hold(given)
         assert hold is not None
         assert hold.detail == detail
@@ -117,8 +120,8 @@ def test_a_hold_says_who_why_and_until_when(
     changes: dict[str, Any], detail: str, until: int | None
 ) -> None:
     """It ends no machine, so nothing is said of that."""
-    held = drain(is_hold=True, **changes)
-    for given in (facts(drain=held), facts(kind(drain=held))):
+    for name in ("", PROD):
+        given = facts(drains=drains(drain(machinetype=name, is_hold=True, **changes)))
         hold = only_hold(given)
         assert hold is not None
         assert (hold.cause, hold.detail, hold.until) == (Cause.ON_HOLD, detail, until)
@@ -126,9 +129,9 @@ def test_a_hold_says_who_why_and_until_when(
 
 def test_a_hold_is_over_at_its_very_second() -> None:
     """Even if nothing has taken it away yet."""
-    over = drain(is_hold=True, until=NOW)
-    assert only_hold(facts(drain=over)) is None
-    assert only_hold(facts(kind(drain=over))) is None
+    for name in ("", PROD):
+        over = drain(machinetype=name, is_hold=True, until=NOW)
+        assert only_hold(facts(drains=drains(over))) is None
 
 
 @pytest.mark.parametrize(
@@ -194,7 +197,7 @@ def test_a_quota_without_a_text_says_how_often() -> None:
 OWN_HOLDS: dict[Cause, dict[str, Any]] = {
     Cause.NO_SHARE: {"target_share": 0.0},
     Cause.HELD: {"held": "user_data: no such file"},
-    Cause.DRAIN: {"drain": drain(machinetype="prod")},
+    Cause.DRAIN: {"drains": drains(drain(machinetype=PROD))},
     Cause.SHUTDOWN_TIME: {"min_wallclock_seconds": 10_000},
     Cause.CREATION_FAILED: {
         "creation_failures": 3,
@@ -205,6 +208,13 @@ OWN_HOLDS: dict[Cause, dict[str, Any]] = {
     Cause.NO_FLAVOR: {"flavor_names": ("huge",)},
 }
 """The most telling first."""
+
+
+def own_held_by(*causes: Cause, others: tuple[Machinetype, ...] = ()) -> SpaceFacts:
+    """Return facts in which all of these causes hold prod, beside `others`."""
+    changes = {key: value for each in causes for key, value in OWN_HOLDS[each].items()}
+    ordered = changes.pop("drains", {})
+    return facts(kind(**changes), *others, shutdown_time=NOW + 5000, drains=ordered)
 
 
 @pytest.mark.parametrize(
@@ -227,7 +237,7 @@ def test_a_held_machinetype_gets_nothing_and_the_others_all(
     why: Cause, detail: str, until: int | None
 ) -> None:
     """It says why, and yields its share."""
-    made = plan(facts(kind(**OWN_HOLDS[why]), kind("other"), shutdown_time=NOW + 5000))
+    made = plan(own_held_by(why, others=(kind("other"),)))
     assert made.holds[1] == Hold(machinetype="prod", cause=why, detail=detail, until=until)
     assert {create.machinetype for create in made.creates} == {"other"}
     assert len(made.creates) == 10
@@ -237,10 +247,7 @@ def test_of_several_holds_of_a_machinetype_the_most_telling_is_given() -> None:
     """What a person decided comes before what passes by itself."""
     causes = list(OWN_HOLDS)
     for first in range(len(causes)):
-        changes: dict[str, Any] = {}
-        for each in causes[first:]:
-            changes |= OWN_HOLDS[each]
-        assert cause(facts(kind(**changes), shutdown_time=NOW + 5000)) is causes[first]
+        assert cause(own_held_by(*causes[first:])) is causes[first]
 
 
 @pytest.mark.parametrize(

@@ -6,11 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.builders import NOW, drain, facts, intent, kind, machine, plan, starting
+from tests.builders import NOW, PROD, drain, drains, facts, intent, kind, machine, plan, starting
 from tests.plan_kit import reason, reasons
 from tests.strategies import space_facts
 from vcycled.model import (
     GRACE_SECONDS,
+    Drain,
     Machine,
     MachineState,
     Machinetype,
@@ -25,6 +26,11 @@ GRACE_AT = NOW + GRACE_SECONDS
 def told(name: str = "vcycle-prod-0", *, by: int, why: Reason = Reason.DRAINED) -> Machine:
     """Return a machine that was told to leave."""
     return machine(name, leave_by=by, leave_why=why.value)
+
+
+def drained(name: str = PROD, *, by: int) -> Drain:
+    """Return the drain of a machinetype."""
+    return drain(machinetype=name, by=by)
 
 
 def news(given: SpaceFacts) -> list[tuple[int | None, Reason | None]]:
@@ -45,8 +51,8 @@ def test_an_end_is_told_with_no_less_than_the_grace(wanted: int, by: int) -> Non
     """Whoever wants it, and also where the manager learns of it too late."""
     for wish, why in (
         (facts(machines=(machine(),), shutdown_time=wanted), Reason.SHUTDOWN_TIME),
-        (facts(machines=(machine(),), drain=drain(by=wanted)), Reason.DRAINED),
-        (facts(kind(drain=drain(by=wanted)), machines=(machine(),)), Reason.DRAINED),
+        (facts(machines=(machine(),), drains=drains(drain(by=wanted))), Reason.DRAINED),
+        (facts(machines=(machine(),), drains=drains(drained(by=wanted))), Reason.DRAINED),
         (facts(machines=(machine(drain_by=wanted),)), Reason.DRAINED),
     ):
         assert news(wish) == [(by, why)]
@@ -54,17 +60,19 @@ def test_an_end_is_told_with_no_less_than_the_grace(wanted: int, by: int) -> Non
 
 
 def test_a_machine_whose_section_is_gone_is_told_too() -> None:
-    """What concerns the space or itself concerns it."""
+    """What concerns the space, its machinetype or itself concerns it."""
     lost = machine(machinetype="gone")
     assert news(facts(machines=(lost,), shutdown_time=NOW)) == [(GRACE_AT, Reason.SHUTDOWN_TIME)]
-    assert news(facts(machines=(lost,), drain=drain(by=NOW))) == [(GRACE_AT, Reason.DRAINED)]
+    for each in (drain(by=NOW), drained("gone", by=NOW)):
+        given = facts(machines=(lost,), drains=drains(each))
+        assert news(given) == [(GRACE_AT, Reason.DRAINED)]
 
 
 def test_a_drain_concerns_its_own_machinetype_only() -> None:
     """Machines of others are told nothing, and one without an end tells nobody anything."""
-    other = kind("other", drain=drain(machinetype="other", by=NOW))
-    assert news(facts(kind(), other, machines=(machine(),))) == []
-    assert news(facts(machines=(machine(),), drain=drain(by=None))) == []
+    other = drains(drained("other", by=NOW))
+    assert news(facts(kind(), kind("other"), machines=(machine(),), drains=other)) == []
+    assert news(facts(machines=(machine(),), drains=drains(drain(by=None)))) == []
 
 
 @pytest.mark.parametrize(
@@ -80,7 +88,7 @@ def test_a_drain_concerns_its_own_machinetype_only() -> None:
 )
 def test_what_was_told_bounds_what_is_told_next(before: int, wanted: int, by: int) -> None:
     """An end comes nearer only with the grace, and moves away freely."""
-    given = facts(machines=(told(by=before),), drain=drain(by=wanted))
+    given = facts(machines=(told(by=before),), drains=drains(drain(by=wanted)))
     assert news(given) == ([] if by == before else [(by, Reason.DRAINED)])
     assert reason(given) is (Reason.DRAINED if by < NOW else None)
 
@@ -92,7 +100,7 @@ def test_goes_one_second_after_the_end_that_it_was_told(
 ) -> None:
     """Not before, though it was wanted gone for long."""
     if why is Reason.DRAINED:
-        given = facts(machines=(told(by=by, why=why),), drain=drain(by=NOW - 5000))
+        given = facts(machines=(told(by=by, why=why),), drains=drains(drain(by=NOW - 5000)))
     else:
         given = facts(machines=(told(by=by, why=why),), shutdown_time=NOW - 5000)
     made = plan(given)
@@ -104,10 +112,10 @@ def test_goes_one_second_after_the_end_that_it_was_told(
 def test_the_nearest_of_several_ends_is_told() -> None:
     """And the first of equals gives the reason: the space's before an order's."""
     one = machine(drain_by=GRACE_AT + 30)
-    drained = kind(drain=drain(by=GRACE_AT + 20))
-    given = facts(drained, machines=(one,), drain=drain(by=GRACE_AT + 40))
+    mine = drained(by=GRACE_AT + 20)
+    given = facts(machines=(one,), drains=drains(mine, drain(by=GRACE_AT + 40)))
     assert news(given) == [(GRACE_AT + 20, Reason.DRAINED)]
-    given = replace(given, drain=drain(by=GRACE_AT + 10))
+    given = replace(given, drains=drains(mine, drain(by=GRACE_AT + 10)))
     assert news(given) == [(GRACE_AT + 10, Reason.DRAINED)]
     given = replace(given, shutdown_time=GRACE_AT + 10)
     assert news(given) == [(GRACE_AT + 10, Reason.SHUTDOWN_TIME)]
@@ -146,13 +154,13 @@ def test_another_reason_for_the_same_end_is_news() -> None:
 )
 def test_only_machines_that_may_read_it_are_told(one: Machine, *, is_told: bool) -> None:
     """Neither those that ended or go now, nor those that the cloud was never asked for."""
-    assert bool(news(facts(machines=(one,), drain=drain(by=NOW)))) is is_told
+    assert bool(news(facts(machines=(one,), drains=drains(drain(by=NOW))))) is is_told
 
 
 def test_machines_are_told_in_the_order_of_their_names() -> None:
     """However they are listed; those of one name in the order of their uuids."""
     three = (machine("b", uuid="0"), machine("a", uuid="2"), machine("a", uuid="1"))
-    made = plan(facts(machines=three, drain=drain(by=NOW)))
+    made = plan(facts(machines=three, drains=drains(drain(by=NOW))))
     assert [each.machine.uuid for each in made.tells] == ["1", "2", "0"]
 
 
@@ -232,7 +240,7 @@ def test_a_wallclock_raised_again_lets_it_stay(
 
 def test_an_end_that_it_was_told_is_not_overtaken_by_its_age() -> None:
     """A drained machine past a wallclock that was just lowered stays until what it was told."""
-    given = facts(lowered(1000), machines=(told(by=NOW + 60),), drain=drain(by=NOW + 60))
+    given = facts(lowered(1000), machines=(told(by=NOW + 60),), drains=drains(drain(by=NOW + 60)))
     assert news(given) == [(NOW + 60, Reason.TOO_OLD)]
     assert reason(given) is None
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.builders import NOW, drain, facts, kind, machine, plan
+from tests.builders import NOW, drain, drains, facts, kind, machine, plan
 from tests.plan_kit import held, made
 from tests.preempt_kit import ALL, BACK, TEN, among, backfill, full, giving_way, told, waiting
 from vcycled.model import Cause, Limits, Machine, Wait
@@ -110,7 +110,6 @@ def test_what_is_made_now_weighs_in_the_whole_too() -> None:
     "change",
     [
         pytest.param({"held": "broken"}, id="held"),
-        pytest.param({"drain": drain(machinetype="prod")}, id="drained"),
         pytest.param({"target_share": 0.0}, id="without a share"),
         pytest.param({"last_abort_at": NOW - 10}, id="backed off"),
         pytest.param({"creation_failures": 1, "creation_failed_at": NOW - 10}, id="failing"),
@@ -127,10 +126,17 @@ def test_who_may_not_grow_does_not_wait_and_nobody_gives_way(change: dict[str, A
     assert told(plan(given)) == {"b9": None}
 
 
+def test_a_machinetype_that_drains_does_not_wait() -> None:
+    """Nobody gives way to it."""
+    given = full(drains=drains(drain(machinetype="prod")))
+    assert plan(given).waits == ()
+    assert told(plan(given)) == {}
+
+
 def test_a_space_that_is_held_lets_nobody_wait() -> None:
     """Room would be made for nothing."""
-    assert plan(full(drain=drain())).waits == ()
-    assert told(plan(full(drain=drain()))) == {}
+    assert plan(full(drains=drains(drain()))).waits == ()
+    assert told(plan(full(drains=drains(drain())))) == {}
 
 
 @pytest.mark.parametrize("since", [None, NOW - 700])

@@ -161,13 +161,23 @@ def undrain_promise(target: Target, words: Words) -> Iterator[str]:
         raise OperatorError(f"{target.title} is not draining but held: see vcycle release")
     if before is None:
         raise OperatorError(f"{target.title} is not draining{_other_drains(target, words.now)}")
-    yield f"{target.title}: machines are created again as its share allows."
+    yield _lifted(target)
     left = [each for each in target.space.drains(now=words.now) if not each.is_hold]
     if target.machinetype and any(not each.machinetype for each in left):
         yield f"But {target.space.name} drains as a whole, so this changes nothing until then."
     kinds = sorted(each.machinetype for each in left if each.machinetype)
     if kinds and not target.machinetype:
         yield f"Still drained by orders of their own: {', '.join(kinds)}."
+
+
+def _lifted(target: Target) -> str:
+    """Return what comes of it once nothing that was ordered keeps `target` from growing."""
+    if target.space.may_create(target.machinetype):
+        return f"{target.title}: machines are created again as its share allows."
+    return (
+        f"{target.title}: machines that are there may stay for their time; none is created, as no"
+        " section of the configuration makes any."
+    )
 
 
 def _other_drains(target: Target, now: int) -> str:
@@ -208,7 +218,7 @@ def release_promise(target: Target, words: Words) -> Iterator[str]:
         raise OperatorError(f"{target.title} is not held")
     if not before.is_hold:
         raise OperatorError(f"{target.title} is not held but drains: see vcycle undrain")
-    yield f"{target.title}: machines are created again as its share allows."
+    yield _lifted(target)
     whole = any(not each.machinetype for each in target.space.drains(now=words.now))
     if target.machinetype and whole:
         yield f"But {target.space.name} as a whole is held or drains, so that goes on."

@@ -50,6 +50,12 @@ class SpaceView:
         names += [machine.machinetype for machine in self.records.machines]
         return tuple(dict.fromkeys(names))
 
+    def may_create(self, machinetype: str) -> bool:
+        """Tell whether a section may make machines of this machinetype or, if empty, of any."""
+        if self.config is None or self.config.is_removed:
+            return False
+        return machinetype in {"", *(kind.name for kind in self.config.machinetypes)}
+
     @property
     def limits(self) -> Limits:
         """The tighter of the configuration's limit and what the cloud last stated."""

@@ -9,7 +9,6 @@ from vcycled.apel.record import global_user_name, stand_in_site, submit_host_nam
 from vcycled.config import MachinetypeConfig, SpaceConfig
 from vcycled.cycle.look import Look
 from vcycled.model import (
-    Drain,
     Limits,
     Machinetype,
     MachinetypeMemory,
@@ -84,10 +83,8 @@ def facts_of(
     """Return everything the plan depends on."""
     options = config.options
     memories = {memory.machinetype: memory for memory in records.machinetypes}
-    drains = {drain.machinetype: drain for drain in records.drains}
     kinds = tuple(
-        _machinetype(kind, memories.get(kind.name), drains.get(kind.name), config, holds)
-        for kind in config.machinetypes
+        _machinetype(kind, memories.get(kind.name), config, holds) for kind in config.machinetypes
     )
     return SpaceFacts(
         space=config.name,
@@ -101,7 +98,7 @@ def facts_of(
         cycle_seconds=options.cycle_seconds,
         preempt_after_seconds=options.preempt_after_seconds,
         shutdown_time=options.shutdown_time,
-        drain=drains.get(""),
+        drains={drain.machinetype: drain for drain in records.drains},
         held=config.held or holds.space,
         receiver_up_since=receiver_up_since,
     )
@@ -124,7 +121,6 @@ def with_memories(facts: SpaceFacts, records: Records) -> SpaceFacts:
 def _machinetype(
     kind: MachinetypeConfig,
     memory: MachinetypeMemory | None,
-    drain: Drain | None,
     config: SpaceConfig,
     holds: Holds,
 ) -> Machinetype:
@@ -152,7 +148,6 @@ def _machinetype(
         power_per_processor=_power(kind)[0],
         preemptible=options.preemptible,
         held=kind.held or holds.machinetypes.get(kind.name, ""),
-        drain=drain,
         memory=memory or MachinetypeMemory(space=config.name, machinetype=kind.name),
     )
 

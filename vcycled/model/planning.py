@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
 
@@ -37,7 +37,6 @@ class Machinetype:
     """Why it must not grow whatever the shares say: broken section, template gone; else empty."""
     preemptible: bool = False
     """It gets what the others leave over, and gives way to them."""
-    drain: Drain | None = None
     memory: MachinetypeMemory
 
 
@@ -60,7 +59,8 @@ class SpaceFacts:
     cycle_seconds: int = 60
     preempt_after_seconds: int = 600
     shutdown_time: int | None = None
-    drain: Drain | None = None
+    drains: Mapping[str, Drain] = field(default_factory=dict)
+    """By machinetype, also those that are configured no more; under "" that of the whole space."""
     held: str = ""
     """Why nothing may be created in the whole space; else empty."""
     receiver_up_since: int | None = None

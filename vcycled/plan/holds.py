@@ -5,6 +5,8 @@ What keeps it from growing *further* (limits, the creation cap, another's claim)
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from vcycled.model import (
     Cause,
     Drain,
@@ -29,7 +31,7 @@ def space_hold(facts: SpaceFacts, *, now: int) -> Hold | None:
     memory, ends_at = facts.memory, facts.shutdown_time
     if facts.held:
         return _hold("", Cause.HELD, facts.held)
-    if ordered := _ordered("", facts.drain, now=now):
+    if ordered := _ordered("", facts.drains, now=now):
         return ordered
     if ends_at is not None and now >= ends_at:
         detail = f"shutdown_time passed at {ends_at}, {now - ends_at} s ago"
@@ -62,7 +64,7 @@ def machinetype_hold(stock: Stock, facts: SpaceFacts, *, now: int) -> Hold | Non
         return _hold(kind.name, Cause.NO_SHARE, f"target_share is {kind.target_share:g}")
     if kind.held:
         return _hold(kind.name, Cause.HELD, kind.held)
-    if ordered := _ordered(kind.name, kind.drain, now=now):
+    if ordered := _ordered(kind.name, facts.drains, now=now):
         return ordered
     if shutdown_time is not None and now + kind.min_wallclock_seconds > shutdown_time:
         left = f"shutdown_time is {shutdown_time - now} s away"
@@ -180,8 +182,9 @@ def _has_run(machine: Machine, seconds: int, *, now: int) -> bool:
     return machine.started_at is not None and now - machine.started_at >= seconds
 
 
-def _ordered(name: str, drain: Drain | None, *, now: int) -> Hold | None:
+def _ordered(name: str, drains: Mapping[str, Drain], *, now: int) -> Hold | None:
     """Return what an operator ordered, unless it is over by itself."""
+    drain = drains.get(name)
     if drain is None or (drain.until is not None and now >= drain.until):
         return None
     if not drain.is_hold:

@@ -77,7 +77,7 @@ def _wanted(
     """Yield by when a machine is to be gone, by each reason that it may have to be told of."""
     if facts.shutdown_time is not None:
         yield Leave(facts.shutdown_time, Reason.SHUTDOWN_TIME)
-    for drain in (facts.drain, kind.drain if kind else None):
+    for drain in (facts.drains.get(""), facts.drains.get(machine.machinetype)):
         if drain is not None and drain.by is not None:
             yield Leave(drain.by, Reason.DRAINED)
     if machine.drain_by is not None:
