@@ -180,6 +180,16 @@ class TestWhy(OnASite):
         assert f"{sentence}\n" in site.ok("why", SPACE)
         assert site.json("why", SPACE)["notes"] == [sentence]
 
+    def test_who_waits_for_room_in_the_cloud_need_do_nothing(self, site: Site) -> None:
+        """As preemptible machines make it; otherwise it may name more flavors."""
+        hold = Hold(machinetype="test", cause=Cause.NO_CAPACITY, detail="no room")
+        site.report(report(holds=(hold,)))
+        assert "More flavor_names or" in site.ok("why", SPACE, "test")
+        kept = MachinetypeMemory(space=SPACE, machinetype="test", waiting_since=NOW - 1)
+        site.save(machinetypes=(kept,))
+        said = site.ok("why", SPACE, "test")
+        assert "preemptible machines make room for it" in said
+
     def test_who_makes_room_is_told(self, site: Site) -> None:
         """With the first end; who has ended made it already."""
         site.save(

@@ -6,12 +6,14 @@ import random
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
+import pytest
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
 from tests.builders import NOW, facts, intent, kind, memory
 from vcycled.model import (
     GRACE_SECONDS,
+    Cause,
     Create,
     Delete,
     Flavor,
@@ -26,6 +28,7 @@ from vcycled.model import (
 )
 from vcycled.options import Amount
 from vcycled.plan import plan_space
+from vcycled.remember.ledger import with_room, without_capacity
 
 CYCLE_S = 60
 SIZE = 16
@@ -60,6 +63,10 @@ class Space:
     cap: Amount
     patience_s: int
     rng: random.Random
+    refusal: Cause | None = None
+    """How a cloud that has SIZE processors refuses more, where no limit says so."""
+    barred: str = ""
+    """Machines of this flavor are refused always."""
     heeds: bool = True
     """Machines that are told to leave end two minutes before they must."""
     memory: SpaceMemory = field(default_factory=memory)
@@ -88,12 +95,17 @@ class Space:
         """Processors that preempted machines left."""
         return sum(size for _, size in self.made_room)
 
+    @property
+    def used(self) -> int:
+        """Processors of all machines."""
+        return sum(each.processors for each in self.machines.values())
+
     def _cycle(self) -> None:
         given = facts(
             *self.kinds.values(),
             machines=tuple(self.machines.values()),
             memory=self.memory,
-            limits=Limits(processors=SIZE),
+            limits=Limits(processors=None if self.refusal else SIZE),
             flavors=FLAVORS,
             creation_cap=self.cap,
             preempt_after_seconds=self.patience_s,
@@ -106,7 +118,7 @@ class Space:
             self._delete(delete)
         for create in plan.creates:
             self._create(create)
-        assert sum(each.processors for each in self.machines.values()) <= SIZE
+        assert self.used <= SIZE
         self.now += CYCLE_S
         self.machines = {uuid: self._later(each) for uuid, each in self.machines.items()}
 
@@ -128,10 +140,23 @@ class Space:
             assert self.kinds[machine.machinetype].preemptible
             assert self.now - self.told_at[machine.uuid][-1] > GRACE_SECONDS
             self.made_room.append((self.now, machine.processors))
+        if machine.leave_why == Reason.PREEMPTED:
+            self.memory = with_room(self.memory, now=self.now)
         del self.machines[machine.uuid]
+
+    def _refuse(self, flavor: Flavor) -> None:
+        """Learn that the cloud has no room; for the quota at most once in a cycle."""
+        if self.refusal is Cause.NO_CAPACITY:
+            self.memory = without_capacity(self.memory, flavor.name, "", now=self.now)
+        elif self.memory.quota_failed_at != self.now:
+            failures = self.memory.quota_failures + 1
+            self.memory = replace(self.memory, quota_failures=failures, quota_failed_at=self.now)
 
     def _create(self, create: Create) -> None:
         of = self.kinds[create.machinetype]
+        if create.flavor.name == self.barred or self.used + create.flavor.processors > SIZE:
+            self._refuse(create.flavor)
+            return
         if of.preemptible:
             self.refilled.append(self.now)
         self.made += 1
@@ -148,6 +173,8 @@ class Space:
     def _later(self, machine: Machine) -> Machine:
         """Return a machine as it is a cycle later."""
         if machine.started_at is None:
+            if (self.memory.quota_failed_at or self.now) < machine.created_at:
+                self.memory = replace(self.memory, quota_failures=0, quota_failed_at=None)
             return replace(machine, state=MachineState.RUNNING, started_at=self.now)
         if machine.state is not MachineState.RUNNING:
             return machine
@@ -172,6 +199,7 @@ class Space:
 sizes = st.sampled_from(FLAVORS).map(lambda flavor: (flavor.name,))
 caps = st.sampled_from((Amount(count=2), Amount(count=5), Amount(percent=100.0)))
 patiences = st.sampled_from((0, 60, 600))
+refusals = st.sampled_from((Cause.NO_CAPACITY, Cause.QUOTA))
 
 
 @st.composite
@@ -244,17 +272,73 @@ def tides(draw: st.DrawFn) -> Queue:
     )
 
 
+@settings(max_examples=12)
+@given(populations(), refusals, caps, patiences, st.booleans())
+def test_a_cloud_that_is_full_comes_to_the_shares_too(
+    kinds: dict[str, Machinetype], refusal: Cause, cap: Amount, patience: int, heeds: bool
+) -> None:
+    """Where only its refusals say how much it has: room is made, taken and kept.
+
+    Who was told may stay after all if the quota turns out to be enough for a while.
+    """
+    queues = {name: Queue() for name in kinds}
+    over = space(kinds, queues, refusal=refusal, cap=cap, patience_s=patience, heeds=heeds)
+    others = names(kinds, preemptible=False)
+    first_s, round_s = 2 * 3600, GRACE_SECONDS + patience + 900
+    over.run((len(others) * first_s + SIZE * round_s) // CYCLE_S)
+    largest = max(SIZES)
+    is_once = all(len(each) == 1 for each in over.told_at.values())
+    assert is_once or refusal is Cause.QUOTA
+    assert over.room_made <= over.processors(*others) + largest * len(others)
+    assert over.processors(*others) > SIZE - largest
+    promised = sum(kinds[name].target_share for name in others)
+    for name in others:
+        due = SIZE * kinds[name].target_share / promised
+        assert over.processors(name) > due - largest * len(others)
+
+
+@pytest.mark.parametrize("refusal", [Cause.NO_CAPACITY, Cause.QUOTA])
+def test_a_cloud_that_takes_none_of_a_kind_costs_one_machine_an_hour(refusal: Cause) -> None:
+    """As for want of hosts of another sort; where no quota forbids it the room is taken again."""
+    kinds = {
+        "wide": kind("wide", flavor_names=("f4",)),
+        "back": kind("back", preemptible=True, flavor_names=("f1",)),
+    }
+    queues = {name: Queue() for name in kinds}
+    over = space(kinds, queues, refusal=refusal, barred="f4", cap=Amount(count=8))
+    hours = 12
+    had = []
+    for _ in range(hours * 60):
+        over.run(1)
+        had.append(over.processors("back"))
+    assert 4 < over.room_made <= 4 * hours
+    if refusal is Cause.NO_CAPACITY:
+        assert sum(had) / len(had) > SIZE - 3
+
+
 @settings(max_examples=40)
-@given(st.data(), populations(), caps, patiences, st.booleans())
+@given(
+    st.data(),
+    populations(),
+    st.one_of(st.none(), refusals),
+    caps,
+    patiences,
+    st.booleans(),
+)
 def test_room_that_was_made_is_not_given_back_before_it_is_known_to_be_left(
-    data: st.DataObject, kinds: dict[str, Machinetype], cap: Amount, patience: int, heeds: bool
+    data: st.DataObject,
+    kinds: dict[str, Machinetype],
+    refusal: Cause | None,
+    cap: Amount,
+    patience: int,
+    heeds: bool,
 ) -> None:
     """Whatever queues do: no preemptible machine within fizzle and patience of a preemption."""
     queues = {
         name: Queue(life_s=7200) if each.preemptible else data.draw(tides())
         for name, each in kinds.items()
     }
-    over = space(kinds, queues, cap=cap, patience_s=patience, heeds=heeds)
+    over = space(kinds, queues, refusal=refusal, cap=cap, patience_s=patience, heeds=heeds)
     over.run(120)
     event(f"{min(3, len(over.made_room))} or more preempted")
     fizzle = max(kinds[name].fizzle_seconds for name in names(kinds, preemptible=False))

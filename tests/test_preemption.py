@@ -8,8 +8,11 @@ from pathlib import Path
 import pytest
 
 from tests.world import SPACE, World, kind
+from vcycled.errors import NoCapacity, QuotaExceeded, SpaceError
 from vcycled.model import GRACE_SECONDS, Cause, Order, OrderKind
 from vcycled.options import Amount
+from vcycled.spaces.base import CreateRequest
+from vcycled.spaces.memory import Truth
 
 PATIENCE = 300
 
@@ -141,3 +144,40 @@ def test_nothing_preemptible_takes_the_room_at_once(world: World) -> None:
     world.clock.advance(until - world.clock.now())
     world.cycle()
     assert len(names(world, "back")) == 4
+
+
+@pytest.mark.parametrize("error", [NoCapacity, QuotaExceeded])
+def test_room_is_made_where_the_cloud_itself_is_full(
+    world: World, monkeypatch: pytest.MonkeyPatch, error: type[SpaceError]
+) -> None:
+    """Its limits allow more; one machine first, then what the cap allows, and all is kept."""
+    make = world.cloud.make
+
+    def make_if_there_is_room(request: CreateRequest) -> Truth:
+        if len(world.cloud.here) >= 4:
+            raise error("create", "there is no room")
+        return make(request)
+
+    monkeypatch.setattr(world.cloud, "make", make_if_there_is_room)
+    world.set(processors_limit=100)
+    order(world, OrderKind.UNDRAIN)
+    world.cycles(12)
+    assert len(told(world)) == 1
+    world.cycles(14)
+    assert (len(names(world, "prod")), len(names(world, "back"))) == (1, 3)
+    world.cycles(90)
+    assert (len(names(world, "prod")), len(names(world, "back"))) == (4, 0)
+    gone = [each.detail for each in world.store.events(limit=1000) if each.event == "machine-told"]
+    assert len(gone) == 4
+    assert world.audit() == []
+
+
+def test_a_disk_that_fills_now_and_then_does_not_begin_the_wait_anew(world: World) -> None:
+    """The space is held for one cycle in four, less than the wait apart."""
+    order(world, OrderKind.UNDRAIN)
+    for _ in range(14):
+        world.cycles(3)
+        world.clock.advance(60)
+        world.cycle(held="disk: low")
+        world.clock.advance(60)
+    assert len(names(world, "prod")) == 4

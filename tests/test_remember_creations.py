@@ -8,8 +8,9 @@ import pytest
 
 from tests.remember_kit import T0, asked, cycle, events, listed, machine, only, records
 from vcycled.errors import NoCapacity, QuotaExceeded, Refused, SpaceError, Unavailable
-from vcycled.model import MachineState, Stage
+from vcycled.model import MachineState, Stage, Unfit
 from vcycled.remember import Attempt, concluded, paused, updated
+from vcycled.remember.ledger import with_room
 
 
 @pytest.mark.parametrize(
@@ -54,6 +55,17 @@ def test_the_quota_is_counted_once_however_many_machines_it_kept_away() -> None:
     taken = concluded(before, [made], now=T0 + 5).memory
     assert taken is not None
     assert taken.quota_failures == 3
+
+
+def test_room_that_was_made_lets_the_cloud_be_asked_again() -> None:
+    """At once; that it had none is still known. For a quota the first delay holds."""
+    later = Unfit(flavor="small", zone="", until=T0 + 900, failures=3)
+    before = Unfit(flavor="large", zone="", until=T0 - 5)
+    full = records(unfit=(later, before), quota_failures=4, quota_failed_at=T0).memory
+    memory = with_room(full, now=T0 + 5)
+    assert memory.unfit == (replace(later, until=T0 + 5), before)
+    assert (memory.quota_failures, memory.quota_failed_at) == (1, T0)
+    assert with_room(records().memory, now=T0).quota_failures == 0
 
 
 @pytest.mark.parametrize(("created_at", "failures"), [(T0 + 4, 3), (T0 + 5, 3), (T0 + 6, 0)])

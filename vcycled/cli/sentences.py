@@ -75,7 +75,7 @@ ADVICE: Mapping[Cause, str] = MappingProxyType(
 )
 """What a person can do about each cause of a hold; {} stands for the words of what is drained."""
 _ADVICE_FOR_WAITING = "Nothing: preemptible machines make room for it, as said above."
-_LACK_OF_ROOM = frozenset({Cause.SPACE_LIMIT, Cause.RESERVED})
+_LACK_OF_ROOM = frozenset({Cause.SPACE_LIMIT, Cause.RESERVED, Cause.NO_CAPACITY})
 _USUAL = frozenset(
     {
         Cause.NO_SHARE,

@@ -7,6 +7,8 @@ operator's view of them stands in docs/reference/why.md and docs/reference/delet
     leaving ─ due ─ deletes ─┐        leaving: who must leave early      deletes: what goes now
     flavors ─┐               ├─ here  due: when a machine must go        holds: who may not grow
     holds ───┴─── creates ───┘        flavors: which flavor and zone     creates: who grows next
+
+Preemption comes between: crowded (who lacks room in the cloud itself) and preempt (who gives way).
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ import random
 
 from vcycled.model import Plan, SpaceFacts, Stage
 from vcycled.plan.creates import plan_creates
+from vcycled.plan.crowded import crowded
 from vcycled.plan.deletes import plan_deletes
 from vcycled.plan.instants import wake_at
 from vcycled.plan.leaving import leaves, tells
@@ -33,9 +36,11 @@ def plan_space(facts: SpaceFacts, *, now: int, rng: random.Random) -> Plan:
     """
     machines = [machine for machine in facts.machines if machine.stage is not Stage.GONE]
     stocked = stocks(facts.machinetypes, machines)
-    growth = plan_creates(facts, stocked, total(facts.memory, machines), now=now, rng=rng)
+    counted = total(facts.memory, machines)
+    lacking = crowded(facts, stocked, counted, machines, now=now)
+    growth = plan_creates(facts, stocked, counted, now=now, rng=rng, kept_for=lacking.first)
     left = leaves(facts, machines, now=now)
-    yielding = plan_yielding(facts, growth, machines, left, now=now)
+    yielding = plan_yielding(facts, growth, lacking, machines, left, now=now)
     if yielding.uuids:
         left = leaves(facts, machines, now=now, giving_way=yielding.uuids)
     removal = plan_deletes(facts, machines, left, now=now)

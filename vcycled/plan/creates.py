@@ -46,9 +46,18 @@ class Growth:
 
 
 def plan_creates(
-    facts: SpaceFacts, stocked: Sequence[Stock], total: Count, *, now: int, rng: random.Random
+    facts: SpaceFacts,
+    stocked: Sequence[Stock],
+    total: Count,
+    *,
+    now: int,
+    rng: random.Random,
+    kept_for: str = "",
 ) -> Growth:
-    """Return what to create, given what each machinetype (by name) and the whole space have."""
+    """Return what to create, given what each machinetype (by name) and the whole space have.
+
+    Preemptible machinetypes get nothing if the cloud lacks room for the one that it is `kept_for`.
+    """
     ranks = _draw(stocked, rng)
     hold = space_hold(facts, now=now)
     budget = _budget(facts, total)
@@ -60,6 +69,8 @@ def plan_creates(
     for stock in stocked:
         kind = stock.machinetype
         hold = machinetype_hold(stock, facts, now=now)
+        if hold is None and kind.preemptible and kept_for:
+            hold = _kept(kind.name, kept_for)
         found = hold or choose(kind, facts, unfit)
         if isinstance(found, Hold):
             filling.holds.append(found)
@@ -246,6 +257,14 @@ def own_limit(candidate: Candidate) -> Hold | None:
         detail = f"{one_more} {after.starting} starting processors; the limit is {starting_limit}"
         return _hold(candidate, Cause.STARTING_LIMIT, detail)
     return None
+
+
+def _kept(name: str, kept_for: str) -> Hold:
+    detail = (
+        f"what becomes free is kept for {kept_for}, to which this one gives way: the cloud had no"
+        " room for it"
+    )
+    return Hold(machinetype=name, cause=Cause.RESERVED, detail=detail)
 
 
 def _reserved(candidate: Candidate, neediest: Candidate, lack: str) -> Hold:

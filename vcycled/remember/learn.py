@@ -27,7 +27,7 @@ from vcycled.remember.ends import (
     has_found_work,
     started_at,
 )
-from vcycled.remember.ledger import Ledger, without_capacity
+from vcycled.remember.ledger import Ledger, with_room, without_capacity
 from vcycled.remember.match import Matched
 from vcycled.remember.times import in_time, is_yet_to_begin
 
@@ -270,5 +270,7 @@ def _miss(ledger: Ledger, machine: Machine, answers: Answers) -> None:
         machine = stop(ledger, machine, None, words)
     if not machine.is_closed:
         ledger.account(machine, is_final=True)
+    if machine.leave_why == Reason.PREEMPTED:
+        ledger.memory = with_room(ledger.memory, now=ledger.now)
     gone = replace(machine, stage=Stage.GONE, gone_at=ledger.now, is_closed=True)
     ledger.put(gone, "machine-gone", "confirmed absent")

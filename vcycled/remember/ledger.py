@@ -127,6 +127,15 @@ def without_capacity(memory: SpaceMemory, flavor: str, zone: str, *, now: int) -
     return replace(memory, unfit=(*fresh, unfit))
 
 
+def with_room(memory: SpaceMemory, *, now: int) -> SpaceMemory:
+    """Return `memory` where room was made in the cloud, so that it may be asked again at once.
+
+    How often it had none in a row is still known of flavors; a quota waits for the least time.
+    """
+    unfit = tuple(replace(each, until=min(each.until, now)) for each in memory.unfit)
+    return replace(memory, unfit=unfit, quota_failures=min(memory.quota_failures, 1))
+
+
 def is_turned_away(error: Exception | None) -> bool:
     """Return whether a cloud will not take more of the kind now, whatever is asked for."""
     return isinstance(error, Unavailable) and (error.is_undone or error.retry_after_s is not None)
