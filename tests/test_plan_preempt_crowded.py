@@ -1,5 +1,6 @@
 """Room in a cloud that is full by its own word; and waits while something holds the space."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -137,8 +138,25 @@ def test_nobody_else_is_told_while_machines_make_room() -> None:
     assert told(plan(crowded(remembered=NO_CAPACITY, machines=machines))) == {}
     few = plan(crowded(remembered=NO_CAPACITY, machines=machines, creation_cap=ONE))
     assert told(few) == {}
-    fresh = crowded(kind(flavor_names=("small",)), remembered=NO_CAPACITY, machines=machines)
-    assert told(plan(fresh)) == {"b8": None, "b9": None}
+    recent = {**NO_CAPACITY, "preempted_at": NOW - 60}
+    fresh = plan(crowded(kind(flavor_names=("small",)), remembered=recent, machines=machines))
+    assert told(fresh) == {"b8": None, "b9": None}
+    assert fresh.waits == ()
+
+
+def test_who_only_begins_to_wait_sends_nobody_back() -> None:
+    """Room is being made for another."""
+    leaving = among(backfill(10), giving_way(backfill(10)[9]))
+    kinds = (waiting(), waiting("other", seconds=10))
+    assert told(plan(crowded(*kinds, remembered=NO_CAPACITY, machines=leaving))) == {}
+
+
+@pytest.mark.parametrize(("attempts", "expected"), [(1, set()), (0, {"b9"})])
+def test_room_that_becomes_free_by_itself_is_counted(attempts: int, expected: set[str]) -> None:
+    """As one is being deleted already, nobody else is told."""
+    one = backfill(1, delete_attempts=attempts, delete_attempt_at=NOW)[0]
+    machines = among(backfill(10), one)
+    assert set(told(plan(crowded(remembered=NO_CAPACITY, machines=machines)))) == expected
 
 
 def test_who_waits_goes_on_waiting_while_machines_leave_one_by_one() -> None:
@@ -156,21 +174,24 @@ def test_who_waits_goes_on_waiting_while_machines_leave_one_by_one() -> None:
 @pytest.mark.parametrize(("count", "room"), [(7, 0), (8, 8)])
 def test_nobody_waits_for_more_than_there_is_to_give(count: int, room: int) -> None:
     """Preemptible machines would be kept from growing for ever."""
-    wide = waiting(flavor_names=("large",))
+    kinds = (waiting(flavor_names=("large",)), kind("other", held="no"))
     remembered = {"unfit": unfit(flavor="large")}
-    result = plan(crowded(wide, remembered=remembered, machines=backfill(count)))
+    machines = (machine("o", machinetype="other"), *backfill(count))
+    result = plan(crowded(*kinds, remembered=remembered, machines=machines))
     assert len(told(result)) == room
     assert bool(result.waits) is bool(room)
 
 
 @pytest.mark.parametrize(("mine", "expected"), [(4, {"b5"}), (5, set())])
 def test_its_share_is_one_of_what_is_there(mine: int, expected: set[str]) -> None:
-    """Half of ten, though the limit is a hundred."""
+    """Half of ten, though the limit is a hundred; whatever processors weigh."""
     has: tuple[Machine, ...] = tuple(machine(f"m{each}") for each in range(mine))
     rest = backfill(10 - mine)
-    kinds = (waiting(), kind("other", held="no"))
-    result = plan(crowded(*kinds, remembered=NO_CAPACITY, machines=(*has, *rest)))
-    assert set(told(result)) == expected
+    kinds = (waiting(), kind("other", held="no"), BACK)
+    for power in (None, 10.0):
+        each = [replace(one, power_per_processor=power) for one in kinds]
+        given = facts(*each, machines=(*has, *rest), memory=memory(**NO_CAPACITY))
+        assert set(told(plan(given))) == expected
 
 
 def test_a_limit_that_is_passed_is_kept_too() -> None:
@@ -188,6 +209,26 @@ def test_room_in_the_cloud_is_not_given_to_who_lacks_room_in_the_limits() -> Non
     assert [wait.machinetype for wait in result.waits] == ["prod", "wide"]
 
 
+def test_who_leaves_for_room_in_the_cloud_makes_none_in_the_limits() -> None:
+    """Eight others are told for the large one."""
+    leaving = among(backfill(10), giving_way(backfill(10)[9]))
+    wide = waiting("wide", flavor_names=("large",))
+    given = crowded(waiting(), wide, remembered=NO_CAPACITY, limits=TEN, machines=leaving)
+    assert set(told(plan(given))) == {f"b{each}" for each in range(1, 9)}
+
+
+def test_where_the_limits_are_full_only_as_many_leave_as_they_require() -> None:
+    """Also of those that were told when the cloud was full."""
+    leaving = [giving_way(each) for each in backfill(10)[8:]]
+    given = crowded(
+        remembered={"unfit": unfit(NOW)},
+        limits=TEN,
+        machines=among(backfill(10), *leaving),
+        creation_cap=ONE,
+    )
+    assert list(told(plan(given)).values()) == [None]
+
+
 def test_where_the_limits_are_full_what_the_cloud_said_before_matters_not() -> None:
     """As many give way as ever."""
     given = crowded(remembered={"unfit": unfit(NOW)}, limits=TEN)
@@ -197,7 +238,10 @@ def test_where_the_limits_are_full_what_the_cloud_said_before_matters_not() -> N
 def test_a_probe_is_given_one_machine() -> None:
     """Also where room was made for others before."""
     probing = waiting(last_abort_at=NOW - 1000)
-    assert set(told(plan(crowded(probing, remembered=NO_CAPACITY)))) == {"b9"}
+    before = machine("m", created_at=NOW - 4900)
+    recent = {**NO_CAPACITY, "preempted_at": NOW - 5000}
+    given = crowded(probing, remembered=recent, machines=(before, *backfill(10)))
+    assert set(told(plan(given))) == {"b9"}
 
 
 # While something holds the space
@@ -232,3 +276,4 @@ def test_a_wait_outlives_what_holds_the_space_for_a_while(
 def test_a_space_that_is_to_be_empty_ends_waits(change: dict[str, Any]) -> None:
     """Nothing will be made there."""
     assert plan(full(**change)).waits == ()
+    assert plan(crowded(remembered=NO_CAPACITY, **change)).waits == ()

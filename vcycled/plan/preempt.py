@@ -59,7 +59,7 @@ def plan_yielding(
     if not names:
         return Yielding(waits=(), uuids=frozenset())
     under_way = [each.uuid for each in machines if _is_under_way(each)]
-    if any(not hold.machinetype and hold.cause in _PASSING for hold in growth.holds):
+    if _PASSING & {hold.cause for hold in growth.holds if not hold.machinetype}:
         kept = [each.uuid for each in machines if is_told(each) and _told_by(each) >= now]
         return Yielding(waits=_kept(facts, now=now), uuids=frozenset((*under_way, *kept)))
     wanting, lacking = _apart(growth, crowd)
@@ -102,7 +102,7 @@ def _apart(growth: Growth, crowd: Crowd) -> tuple[Sequence[Candidate], Sequence[
     Limits that would be full only with what a full cloud is asked for now are not full.
     """
     names = {each.name for each in crowd.members}
-    is_full = growth.lacks_room and not growth.creates
+    is_full = not growth.creates
     wanting = [each for each in growth.wanting if is_full or each.name not in names]
     limited = {each.name for each in wanting}
     return wanting, [each for each in crowd.members if each.name not in limited]
