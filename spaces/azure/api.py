@@ -59,7 +59,7 @@ class Api:
         client = self._connected().client
         wire = self._wired()
         try:
-            with wire.doing(operation):
+            with wire.count.doing(operation):
                 yield client
         except AzureError as error:
             found = of_error(operation, error)
@@ -74,7 +74,7 @@ class Api:
     @property
     def calls(self) -> Counter[str]:
         """How many requests were sent, logins among them."""
-        return self._wire.calls if self._wire else Counter()
+        return self._wire.count.made() if self._wire else Counter()
 
     def close(self) -> None:
         """Close the connections and forget the token; the next call logs in anew."""

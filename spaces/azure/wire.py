@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 import threading
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
@@ -43,7 +42,8 @@ class Wire(HTTPAdapter):
     def __init__(self, pace: Pace, *, read_timeout_s: float, ca_file: str | None) -> None:
         self.pace = pace
         self._times = (float(CONNECT_TIMEOUT_S), float(read_timeout_s))
-        self._count = CallCount()
+        self.count = CallCount()
+        """Of requests that were sent."""
         self._here = threading.local()
         never = Retry(total=False, redirect=False, raise_on_status=False)
         super().__init__(pool_maxsize=_POOL, max_retries=never)
@@ -53,25 +53,6 @@ class Wire(HTTPAdapter):
         self.transport: object = RequestsTransport(
             session=self._session, session_owner=False, connection_verify=ca_file or True
         )
-
-    @property
-    def calls(self) -> Counter[str]:
-        """How many requests were sent, by operation."""
-        return self._count.made()
-
-    @contextmanager
-    def doing(self, operation: str) -> Iterator[None]:
-        """Let the requests of this thread count for an operation, which pauses tell as well."""
-        before = self._operation
-        self._here.operation = operation
-        try:
-            yield
-        finally:
-            self._here.operation = before
-
-    @property
-    def _operation(self) -> str:
-        return getattr(self._here, "operation", "connect")
 
     @contextmanager
     def logging_in(self) -> Iterator[None]:
@@ -109,9 +90,9 @@ class Wire(HTTPAdapter):
             Unavailable: Azure asked for a pause that is not over, or the login service is down.
             requests.exceptions.RequestException: there was no answer.
         """
-        operation = self._operation
+        operation = self.count.operation
         self.pace.take(operation)
-        self._count.add(operation)
+        self.count.add(operation)
         answer = super().send(
             request, stream=stream, timeout=self._times, verify=verify, cert=cert, proxies=proxies
         )

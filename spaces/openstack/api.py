@@ -137,7 +137,7 @@ class Api:
     @property
     def calls(self) -> Counter[str]:
         """How many requests were sent, logins and discovery among them."""
-        return self._wire.calls if self._wire else Counter()
+        return self._wire.count.made() if self._wire else Counter()
 
     def notices(self) -> tuple[str, ...]:
         """Return what a person should know though all works, in sentences."""

@@ -238,7 +238,7 @@ class Login:
     @contextmanager
     def _translated(self, operation: str) -> Iterator[None]:
         """Let what keystoneauth raises come out as ours; its own texts may hold secrets."""
-        with self._wire.doing(operation):
+        with self._wire.count.doing(operation):
             try:
                 yield
             except ks.HttpError as error:

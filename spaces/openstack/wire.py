@@ -7,10 +7,7 @@ well, and so that what goes wrong on the wire comes up as ours, with what it mea
 from __future__ import annotations
 
 import ssl
-import threading
-from collections import Counter
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from urllib.parse import urljoin, urlsplit
 
 import requests
@@ -38,28 +35,9 @@ class Wire(TCPKeepAliveAdapter):
     def __init__(self, pace: Pace, *, read_timeout_s: float) -> None:
         self.pace = pace
         self._read_timeout_s = read_timeout_s
-        self._count = CallCount()
-        self._here = threading.local()
+        self.count = CallCount()
+        """Of requests that were sent; what they are for is told in errors as well."""
         super().__init__(pool_maxsize=_POOL)
-
-    @property
-    def calls(self) -> Counter[str]:
-        """How many requests were sent, by operation."""
-        return self._count.made()
-
-    @contextmanager
-    def doing(self, operation: str) -> Iterator[None]:
-        """Let the requests of this thread count for an operation, which errors tell as well."""
-        before = self._operation
-        self._here.operation = operation
-        try:
-            yield
-        finally:
-            self._here.operation = before
-
-    @property
-    def _operation(self) -> str:
-        return getattr(self._here, "operation", "connect")
 
     def send(
         self,
@@ -85,9 +63,9 @@ class Wire(TCPKeepAliveAdapter):
             Refused: the certificate of the cloud is not trusted, a file of ours is not there, or
                 the cloud sends us to another host.
         """
-        operation = self._operation
+        operation = self.count.operation
         self.pace.take(operation)
-        self._count.add(operation)
+        self.count.add(operation)
         silent_s, connect_s = self._read_timeout_s, float(CONNECT_TIMEOUT_S)
         if hasattr(request.body, "read"):  # while sending, the limit on connecting counts
             silent_s = connect_s = UPLOAD_TIMEOUT_S
