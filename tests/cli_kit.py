@@ -23,6 +23,7 @@ from click.testing import CliRunner, Result
 
 from tests.builders import NOW
 from vcycled.cli import main
+from vcycled.config import SpaceConfig, SpaceOptions
 from vcycled.cycle.report import SpaceReport
 from vcycled.machinedir import MachineDir
 from vcycled.model import (
@@ -38,6 +39,7 @@ from vcycled.model import (
     Stage,
     Terms,
 )
+from vcycled.spaces.memory import MemoryOptions
 from vcycled.store import Store
 from vcycled.testing.clock import FakeClock
 
@@ -186,6 +188,19 @@ def event(name: str, about: str = "", **changes: Any) -> Event:  # noqa: ANN401 
     """Return an event of a machine, now."""
     plain = Event(at=NOW, space=SPACE, event=name, machinetype="prod", machine=about)
     return replace(plain, **changes)
+
+
+def bare_config(*, is_removed: bool) -> SpaceConfig:
+    """Return the configuration of a space without machinetypes, or of one whose section went."""
+    return SpaceConfig(
+        name=SPACE,
+        api="memory",
+        options=SpaceOptions(api="memory"),
+        api_options=MemoryOptions(),
+        machinetypes=(),
+        held="its section was removed from the configuration" if is_removed else "",
+        is_removed=is_removed,
+    )
 
 
 def report(**changes: Any) -> SpaceReport:  # noqa: ANN401 - as above

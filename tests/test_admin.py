@@ -24,6 +24,7 @@ from tests.cli_kit import (
     STARTING,
     OnASite,
     Site,
+    bare_config,
     ended,
     event,
     machine,
@@ -46,12 +47,10 @@ from vcycled.cli.managers import Staff
 from vcycled.cli.served import Served
 from vcycled.cli.session import Session
 from vcycled.cli.views import LATE_SECONDS, SpaceView, View
-from vcycled.config import SpaceConfig, SpaceOptions
 from vcycled.house.disks import Disk
 from vcycled.model import Cause, Hold, Limits, Machine, MachineState, Records, Share, SpaceMemory
 from vcycled.model import Stage as MachineStage
 from vcycled.remember import Tally
-from vcycled.spaces.memory import MemoryOptions
 from vcycled.store import APEL, Lease, Roster, Store
 
 PAGE = Path(__file__).parents[1] / "docs" / "reference" / "metrics.md"
@@ -346,18 +345,9 @@ def test_nobody_looks_for_the_cloud_of_a_space_that_is_over(
     is_removed: bool, machines: tuple[Machine, ...], shown: dict[tuple[str, ...], bool]
 ) -> None:
     """Its section was removed and no machine is left: no alert is due for it."""
-    config = SpaceConfig(
-        name=SPACE,
-        api="memory",
-        options=SpaceOptions(api="memory"),
-        api_options=MemoryOptions(),
-        machinetypes=(),
-        held="",
-        is_removed=is_removed,
-    )
     space = SpaceView(
         name=SPACE,
-        config=config,
+        config=bare_config(is_removed=is_removed),
         report=report(error="no route"),
         records=Records(memory=SpaceMemory(space=SPACE), machines=machines),
     )

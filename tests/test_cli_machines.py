@@ -34,6 +34,20 @@ from vcycled.model import (
 from vcycled.store import APEL
 
 
+def prepare(site: Site, name: str) -> None:
+    """Make the folder of a machine."""
+    new = NewMachine(
+        space=SPACE,
+        name=name,
+        machinetype="prod",
+        uuid="u",
+        created_at=NOW,
+        manager="m",
+        features=Features(machine={}, job={}),
+    )
+    site.tree.prepare(new)
+
+
 class TestMachines(OnASite):
     """A table of machines, and which of them."""
 
@@ -92,12 +106,7 @@ class TestMachines(OnASite):
         site.save(ended(PROD, message=ours, end_source=EndSource.DELETED))
         said = "the manager said '700 Deleted by the operator'"
         assert site.ok("machines", "--all").splitlines()[1].endswith(f"  {said}")
-        features = Features(machine={}, job={})
-        new = NewMachine(
-            space=SPACE, name=PROD, machinetype="prod", uuid="u", created_at=NOW, manager="m",
-            features=features,
-        )  # fmt: skip
-        site.tree.prepare(new)
+        prepare(site, PROD)
         page = site.ok("machine", PROD)
         assert "), as told by the request to delete it\n" in page
         assert "  shutdown message  700 Deleted by the operator (left by the manager)\n" in page
@@ -180,12 +189,7 @@ class TestStory(OnASite):
 
     def publish(self, site: Site, name: str = PROD) -> None:
         """Make the machine's folder, with a heartbeat and an output."""
-        features = Features(machine={}, job={})
-        new = NewMachine(
-            space=SPACE, name=name, machinetype="prod", uuid="u", created_at=NOW, manager="m",
-            features=features,
-        )  # fmt: skip
-        site.tree.prepare(new)
+        prepare(site, name)
         for file, age in (("heartbeat", 30), ("job.log", 90)):
             path = site.tree.layout.outputs(SPACE, name) / file
             path.write_text("12345")

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.builders import NOW
-from tests.cli_kit import SPACE, machine, report
+from tests.cli_kit import SPACE, bare_config, machine, report
 from tests.store_kit import presence
 from vcycled.cli.alive import ManagerState
 from vcycled.cli.managers import Staff
@@ -27,11 +27,9 @@ from vcycled.cli.probe import (
 )
 from vcycled.cli.served import Served
 from vcycled.cli.views import SpaceView, View
-from vcycled.config import SpaceConfig, SpaceOptions
 from vcycled.errors import Problem
 from vcycled.house.disks import MB, Disk
 from vcycled.model import Cause, Hold, Records, SpaceMemory
-from vcycled.spaces.memory import MemoryOptions
 from vcycled.store import Lease, Manager, Roster
 
 OK, WARNING, CRITICAL = Level.OK, Level.WARNING, Level.CRITICAL
@@ -231,23 +229,12 @@ def test_a_space(facts: Facts, found: list[tuple[Level, str]]) -> None:
     assert bad(facts) == found
 
 
-REMOVED = SpaceConfig(
-    name=SPACE,
-    api="memory",
-    options=SpaceOptions(api="memory"),
-    api_options=MemoryOptions(),
-    machinetypes=(),
-    held="its section was removed from the configuration",
-    is_removed=True,
-)
-
-
 def test_a_removed_space_is_judged_while_it_has_machines() -> None:
     """Then it is over, whatever its cloud does and whoever holds it."""
     dead = report(error=BLIND, wake_at=NOW - 9999, credential_ends={"c1": NOW})
     busy = replace(
         SPACE_VIEW,
-        config=REMOVED,
+        config=bare_config(is_removed=True),
         report=dead,
         records=replace(SPACE_VIEW.records, memory=SpaceMemory(space=SPACE)),
     )

@@ -71,9 +71,10 @@ class TestRecords:
         move.world.cycles(70)
         assert move.records() == []
 
-    def test_one_that_runs_again_is_accounted_from_then_on(self, move: Move) -> None:
+    @pytest.mark.parametrize("place", ["current", "deleted"])
+    def test_one_that_runs_again_is_accounted_from_then_on(self, move: Move, place: str) -> None:
         """What ran before Vcycle 3 accounted, and no second counts twice."""
-        cloud_id = move.running(stopped=move.stopped)
+        cloud_id = move.running(place=place, stopped=move.stopped)
         move.take_over()
         again = move.world.clock.now()
         move.world.cycles(5)
@@ -191,19 +192,6 @@ class TestLostMachines:
         (machine,) = move.world.store.machine(NAME)
         assert (machine.stage, machine.stopped_at) == (Stage.GONE, move.stopped)
         assert move.records() == []
-
-    def test_one_that_was_seen_to_stop_and_runs_again_is_accounted_from_then_on(
-        self, move: Move
-    ) -> None:
-        """As one in current/."""
-        cloud_id = move.running(place="deleted", stopped=move.stopped)
-        move.take_over()
-        again = move.world.clock.now()
-        move.world.cycles(5)
-        move.world.cloud.finish(NAME)
-        move.world.cycles(5)
-        (record,) = (each for each in move.records() if each.local_job_id == cloud_id)
-        assert record.started_at == again
 
     def test_one_that_was_seen_to_stop_is_gone(self, move: Move) -> None:
         """With its last words, for who asks; no room is kept for it."""
